@@ -1,0 +1,86 @@
+"""python -m experiments VERB NAME [--field=value]: checks every value, then does the work.
+
+Nothing heavy is imported before all values are known to be good: tensorflow and mlflow take seconds.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from library import command_line
+from library.command_line import Command
+from library.configs import QueryOptions, StoreOptions, StudyOptions, parse
+from library.errors import UserError
+
+
+def train(command: Command) -> None:
+    """Trains one config in full, scores, registers and promotes it: tracked, without a study."""
+    options = parse(StoreOptions, command.options)
+    config = parse(command.experiment.config, command.fields)
+
+    from library import report, tracking
+    from library.lifecycle import train_in_full
+
+    with tracking.open_store(options.store) as store:
+        name = command.experiment.model_name(config)
+        report.trained(train_in_full(command.name, command.experiment, config, store, run_name=name), store)
+
+
+def tune(command: Command) -> None:
+    """Searches for the best config, or goes on with a study that was begun, and trains the winner in full."""
+    options = parse(StudyOptions, command.options)
+    config = parse(command.experiment.config, command.fields)
+
+    from library import report, tracking, tuning
+    from library.discovery import find_space
+
+    fixed = config.model_dump(include=set(command.fields))
+    with tracking.open_store(options.store) as store:
+        search = tuning.Search(command.name, command.experiment, find_space(command.name), fixed, options, store)
+        report.tuned(tuning.tune(search), store)
+
+
+def predict(command: Command) -> None:
+    """Asks a registered model; which one follows from the experiment's fields and the stage."""
+    options = parse(QueryOptions, command.options)
+    config = parse(command.experiment.config, command.fields)
+    try:
+        command.experiment.check_query(options.query)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+    from library import registry, tracking
+
+    with tracking.open_store(options.store):
+        print(registry.load(command.experiment.model_name(config), options.stage).predict([options.query])[0])
+
+
+VERBS = {"train": (train, StoreOptions), "tune": (tune, StudyOptions), "predict": (predict, QueryOptions)}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a command line and returns its exit status; what is the user's to mend is told in one line."""
+    signal.signal(signal.SIGTERM, _exit)  # so that a terminated command ends its runs like an interrupted one
+    try:
+        command = command_line.read(
+            arguments,
+            verbs={verb: options for verb, (_, options) in VERBS.items()},
+            explained={verb: str(do.__doc__) for verb, (do, _) in VERBS.items()},
+        )
+        VERBS[command.verb][0](command)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: nothing is lost; the same command goes on where it was", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _exit(signal_number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + signal_number)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,128 @@
+"""Everything that can be set: the fields that data, networks and training bring to an experiment's config.
+
+An experiment's own config inherits those it needs. Nothing heavy is imported here, so that `--help` and every
+error about a value come at once.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from library.errors import UserError
+
+C = TypeVar("C", bound="Config")
+O = TypeVar("O", bound="Options")
+Stage = Literal["Staging", "Production", "Archived"]
+STAGES: tuple[str, ...] = get_args(Stage)
+
+
+class Options(BaseModel):
+    """Frozen; a field that does not exist or is out of bounds is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+class StoreOptions(Options):
+    """Where runs, registry and studies are kept."""
+
+    store: Path = Field(Path("mlruns"), description="folder of runs, registry, studies and artifacts")
+
+
+class StudyOptions(StoreOptions):
+    """How to search, apart from what to search for."""
+
+    study: str = Field("", pattern=r"^[\w.-]*$", description="name to resume the study by; empty: the model's name")
+    trials: int = Field(20, ge=1, le=1_000_000, description="finished trials that the study is to have in the end")
+    workers: int = Field(2, ge=1, le=256, description="processes that share the study and divide the cores")
+
+
+class ServingOptions(StoreOptions):
+    """Which version answers."""
+
+    stage: Stage = Field("Production", description="stage of the version to load")
+
+
+class QueryOptions(ServingOptions):
+    """What to ask."""
+
+    query: str = Field(description="the input, as the registered model takes it")
+
+
+class Config(Options):
+    """All that a run depends on."""
+
+    seed: int = Field(0, ge=0, lt=2**32, description="draws the weights and the order of the batches")
+
+
+class TrainingConfig(Config):
+    """How long and how fast to train; the budget does not depend on the size of the training set."""
+
+    epochs: int = Field(40, ge=1, le=100_000, description="how often validation is scored, at equal distances")
+    steps_per_epoch: int = Field(200, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")
+    batch_size: int = Field(64, ge=1, le=65_536, description="examples in a batch")
+    patience: int = Field(0, ge=0, description="epochs without a better validation score before stopping; 0 never stops")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="the peak: reached after the warm-up, then a cosine to 0")
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of all steps in which the rate grows from 0")
+    weight_decay: float = Field(0.3, ge=0, le=10, description="decoupled decay of AdamW, on all but the biases")
+    clip_norm: float = Field(1.0, gt=0, description="gradients of a larger norm are scaled down to it")
+
+    @property
+    def steps(self) -> int:
+        """Batches in the whole training."""
+        return self.epochs * self.steps_per_epoch
+
+
+class ArithmeticConfig(Config):
+    """Which of the 20,000 queries to learn from, and how they are written."""
+
+    train_fraction: float = Field(0.5, gt=0, lt=1, description="share of the queries to learn from; the rest is the test")
+    validation_fraction: float = Field(0.05, gt=0, lt=1, description="share of the training part held out to choose by")
+    split: Literal["random", "disjoint"] = Field(
+        "random", description="disjoint: a+b and b+a (a-b and b-a) never fall on two sides"
+    )
+    split_seed: int = Field(0, ge=0, lt=2**32, description="draws the split; apart from seed, so that runs compare")
+    padding: Literal["left", "right"] = Field(
+        "left", description="left aligns digits of equal place (' 7-88'); right fills up at the end ('7-88 ')"
+    )
+
+
+class Seq2SeqConfig(TrainingConfig):
+    """The LSTM encoder-decoder and its training."""
+
+    units: int = Field(128, ge=1, le=4096, description="width of every LSTM layer: the size of the latent code")
+    encoder_depth: int = Field(1, ge=1, le=8, description="LSTM layers that read the query")
+    decoder_depth: int = Field(1, ge=1, le=8, description="LSTM layers that write the answer")
+    bidirectional: bool = Field(False, description="let the encoder read in both directions")
+    embedding_size: int = Field(
+        16, ge=0, le=4096, description="size of a character's vector, shared by input and output; 0: one-hot, not shared"
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of the latent code dropped while training")
+    reading_order: Literal["as-written", "pairs"] = Field(
+        "pairs", description="pairs: operator, ones of both operands, then tens; needs padding=left"
+    )
+    answer_order: Literal["as-written", "ones-first"] = Field(
+        "ones-first", description="ones-first: the answer's last digit is written first, as carrying goes"
+    )
+
+
+def parse(config_type: type[O], values: Mapping[str, Any]) -> O:
+    """Options from values that may still be strings; raises UserError in one line for the first bad one."""
+    try:
+        return config_type(**values)
+    except ValidationError as error:
+        raise UserError(_first_line(error, config_type)) from None
+
+
+def _first_line(error: ValidationError, config_type: type[Options]) -> str:
+    first = error.errors()[0]
+    if not first["loc"]:
+        return str(first["ctx"]["error"])
+    name = str(first["loc"][0])
+    if first["type"] == "missing":
+        return f"{name}: nothing was given; it is {config_type.model_fields[name].description}"
+    if first["type"] == "extra_forbidden":
+        return f"unknown field {name!r}; allowed are {', '.join(config_type.model_fields)}"
+    allowed = first["msg"].removeprefix("Input should be ")
+    return f"{name}: got {first['input']!r}; allowed is {allowed}"

@@ -1,0 +1,1 @@
+"""Datasets and their splits; knows nothing of MLflow or Optuna."""

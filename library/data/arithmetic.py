@@ -1,0 +1,114 @@
+"""The arithmetic task: all 20,000 queries `a+b` and `a-b` of two-digit numbers, and how they are split.
+
+A split depends on its own seed and on nothing else. Test sets are nested: what is a test query at 50 % training
+is one at 25 % and at 10 % too, so that models of different training fractions can be compared on common ground.
+"""
+
+import hashlib
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from library.configs import ArithmeticConfig
+from library.data import notation
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Queries and answers, as text without padding blanks and as the ids a network reads and writes.
+
+    Attributes:
+        texts: queries as a person writes them, such as `7-88`.
+        answers: their answers, such as `-81`.
+        x: `[queries, 5]` int32 character ids of the queries.
+        y: `[queries, 3]` int32 character ids of the answers.
+    """
+
+    texts: tuple[str, ...]
+    answers: tuple[str, ...]
+    x: np.ndarray
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Three disjoint parts of all queries; `digest` names their exact contents."""
+
+    train: Queries
+    validation: Queries
+    test: Queries
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that differ as soon as one query sits elsewhere or is written otherwise."""
+        sha = hashlib.sha256()
+        for part in fields(self):
+            queries: Queries = getattr(self, part.name)
+            sha.update(np.int64(len(queries)).tobytes() + queries.x.tobytes() + queries.y.tobytes())
+        return sha.hexdigest()[:16]
+
+
+def load(config: ArithmeticConfig) -> Splits:
+    """All queries, written and split as the config says."""
+    left, right, minus = all_operands()
+    groups = mirror_groups(left, right, minus) if config.split == "disjoint" else np.arange(len(left))
+    parts = split(groups, config.train_fraction, config.validation_fraction, config.split_seed)
+    return Splits(*(_write(left[i], right[i], minus[i], config.padding) for i in parts))
+
+
+def all_operands() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Left and right operand, 0 to 99, and whether to subtract: three arrays of 20,000."""
+    minus, left, right = np.indices((2, 100, 100)).reshape(3, -1)
+    return left, right, minus.astype(bool)
+
+
+def operands(queries: Queries) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Left and right operand of given queries, and whether to subtract: three arrays `[queries]`."""
+    left, operators, right = zip(*map(notation.parse, queries.texts), strict=True)
+    return np.array(left), np.array(right), np.array(operators) == "-"
+
+
+def mirror_groups(left: np.ndarray, right: np.ndarray, minus: np.ndarray) -> np.ndarray:
+    """A number for each query that it shares with its mirror image (`a+b` with `b+a`, `a-b` with `b-a`)."""
+    return np.minimum(left, right) * 200 + np.maximum(left, right) * 2 + minus
+
+
+def split(
+    groups: np.ndarray, train_fraction: float, validation_fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of the training, validation and test queries; whole groups stay on one side.
+
+    Args:
+        groups: `[queries]` a number each; queries of equal number are kept together.
+        train_fraction: share of all queries, validation included, that are not test queries.
+        validation_fraction: share of those that are held out from training.
+        seed: draws the order of the groups.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    rank = np.random.default_rng(seed).permutation(group.max() + 1)[group]
+    order = np.argsort(rank, kind="stable")
+    known = _boundary(rank[order], round(train_fraction * len(order)))
+    trained = _boundary(rank[order], round(known * (1 - validation_fraction)))
+    return order[:trained], order[trained:known], order[known:]
+
+
+def _boundary(ranks: np.ndarray, position: int) -> int:
+    """The first position at or after the given one where a new group begins, never at an end."""
+    position = min(max(position, 1), len(ranks) - 1)
+    while position < len(ranks) - 1 and ranks[position] == ranks[position - 1]:
+        position += 1
+    return position
+
+
+def _write(left: np.ndarray, right: np.ndarray, minus: np.ndarray, padding: str) -> Queries:
+    triples = [(int(a), "-" if m else "+", int(b)) for a, b, m in zip(left, right, minus, strict=True)]
+    values = [a - b if operator == "-" else a + b for a, operator, b in triples]
+    return Queries(
+        texts=tuple(f"{a}{operator}{b}" for a, operator, b in triples),
+        answers=tuple(map(str, values)),
+        x=notation.encode(notation.write_query(*triple, padding) for triple in triples),
+        y=notation.encode(notation.write_answer(value, padding) for value in values),
+    )

@@ -1,0 +1,21 @@
+"""Errors that are the user's to mend, told apart from bugs, which keep their traceback."""
+
+
+class UserError(Exception):
+    """What is wrong, what was given and what is allowed, in one line that the command line prints as it is."""
+
+
+class NotFinite(UserError):
+    """A loss or a metric became infinite or not a number while training."""
+
+
+class StoreError(UserError):
+    """The tracking store or its disk cannot be opened, read or written."""
+
+
+class NotRegistered(UserError):
+    """The model registry has no such model, version or stage."""
+
+
+class StudyChanged(UserError):
+    """A study is resumed with another search space, direction, data or config than it was begun with."""

@@ -1,0 +1,57 @@
+"""Is one model better than another on the same examples, by more than chance?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import comb, sqrt
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate against a holder, example by example.
+
+    Attributes:
+        examples: how many both were tested on.
+        wins: of these, how many the candidate scored higher.
+        losses: how many it scored lower.
+        p_value: of the exact two-sided sign test.
+    """
+
+    examples: int
+    wins: int
+    losses: int
+    p_value: float
+
+    def is_better(self, alpha: float = 0.05) -> bool:
+        """Whether the candidate wins more often than it loses, and that is no chance at this level."""
+        return self.wins > self.losses and self.p_value < alpha
+
+    def __str__(self) -> str:
+        counts = f"better on {self.wins}, worse on {self.losses} of {self.examples} common test examples"
+        return f"{counts}, p = {self.p_value:.2g}"
+
+
+def compare(candidate: Mapping[str, float], holder: Mapping[str, float]) -> Comparison:
+    """Compares the scores of examples that both have, higher being better.
+
+    The exact sign test on the examples where they differ; where scores are right or wrong, that is McNemar's exact
+    test (McNemar 1947; exact form in Fagerland, Lydersen and Laake 2013, eq. 2).
+    """
+    common = candidate.keys() & holder.keys()
+    wins = sum(candidate[name] > holder[name] for name in common)
+    losses = sum(candidate[name] < holder[name] for name in common)
+    return Comparison(len(common), wins, losses, sign_test(wins, losses))
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """The two-sided p-value of so uneven a count if both were equally likely."""
+    n, k = wins + losses, min(wins, losses)
+    tail = sum(comb(n, i) for i in range(k + 1))
+    return min(1.0, 2 * tail / 2**n)
+
+
+def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927); good near 0 and 1, where the textbook one is not."""
+    share = successes / n
+    centre = share + z * z / (2 * n)
+    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)

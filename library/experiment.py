@@ -1,0 +1,117 @@
+"""The contract between an experiment and the framework: what one fills in, what the other asks for.
+
+An experiment is one `Experiment` object in `experiments/NAME.py` and one function `space(trial)` in
+`search_spaces/NAME.py`. All else (tracking, tuning, pruning, resuming, registration, promotion, loading) follows.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal
+
+from library.configs import C
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    from matplotlib.figure import Figure
+
+Callback = Callable[[int, Mapping[str, float]], None]
+"""Called after every epoch with its number (from 1) and its metrics (`val/loss`, ...); may raise to stop."""
+
+Callbacks = Sequence[Callback]
+
+
+class Run:
+    """Where a training reports to. This one keeps nothing; `library.tracking` has the one that writes to MLflow."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Keeps values of one moment; names read `split/metric`."""
+
+    def log_dataset(self, name: str, digest: str, splits: "Mapping[str, np.ndarray]") -> None:
+        """Keeps which data was used: the digest of the whole and the shape of each split's inputs."""
+
+    def log_figure(self, name: str, figure: "Figure") -> None:
+        """Keeps a picture as `figures/NAME.png` and closes it."""
+
+    def log_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Keeps a table as `tables/NAME.json`, which MLflow's pages show as one."""
+
+    def log_dict(self, path: str, values: Mapping[str, Any]) -> None:
+        """Keeps a JSON file under the given path."""
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Keeps words about the run."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained model, at its best epoch, and that epoch's metrics."""
+
+    model: "keras.Model"
+    metrics: Mapping[str, float]
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a model is worth on the test split.
+
+    Attributes:
+        metrics: named as in `test/exact_match`.
+        outcomes: a score for every test example by the example's name, higher is better; promotion compares two
+            models example by example on those that both were tested on.
+    """
+
+    metrics: Mapping[str, float]
+    outcomes: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Package:
+    """What goes into the registry: a self-contained file that answers, and the files that it needs.
+
+    Attributes:
+        code: a Python file with an `mlflow.pyfunc.PythonModel`, kept as it is (MLflow's "models from code").
+        files: the files it finds in `context.artifacts`, by name.
+        settings: the values it finds in `context.model_config`.
+        requirements: the packages it needs; their installed versions are pinned.
+        example: an input that it answers.
+    """
+
+    code: Path
+    files: Mapping[str, Path]
+    example: Any
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    requirements: Sequence[str] = ("keras", "tensorflow", "numpy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(Generic[C]):
+    """All that the framework needs to know of an experiment.
+
+    Functions must be those of a module, not lambdas: worker processes find them by their names.
+
+    Attributes:
+        config: its fields, with the best known settings as defaults.
+        digest: names the exact data that a config trains on; a study goes on with no other.
+        train: trains a model from a config, reports to the run, calls the callbacks after every epoch.
+        test: scores a trained model on the test split and reports to the run; asked once for each final model.
+        package: writes into a folder what a registered model consists of.
+        model_name: the name in the registry of what this config trains.
+        objective: the metric of `Result.metrics` that a study optimises.
+        direction: whether more or less of it is better.
+        trial: config values that make a trial cheap; the winner is trained without them.
+        check_query: raises ValueError for an input that the registered model would refuse.
+    """
+
+    config: type[C]
+    digest: Callable[[C], str]
+    train: Callable[[C, Run, Callbacks], Result]
+    test: "Callable[[C, keras.Model, Run], Scores]"
+    package: "Callable[[C, keras.Model, Path], Package]"
+    model_name: Callable[[C], str]
+    objective: str
+    direction: Literal["maximize", "minimize"]
+    trial: Mapping[str, Any] = field(default_factory=dict)
+    check_query: Callable[[str], Any] = str

@@ -1,0 +1,1 @@
+"""Networks, each built and compiled from a config; knows nothing of MLflow or Optuna."""

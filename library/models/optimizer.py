@@ -1,0 +1,24 @@
+"""The optimizer that every model with one loss shares."""
+
+import keras
+
+from library.configs import TrainingConfig
+
+
+def adamw(config: TrainingConfig) -> keras.optimizers.Optimizer:
+    """AdamW (Loshchilov and Hutter 2019), its rate warmed up linearly and then decayed by a cosine to 0."""
+    warmup = round(config.warmup * config.steps)
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        decay_steps=config.steps - warmup,
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, clipnorm=config.clip_norm)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return optimizer
+
+
+def steps_per_execution(config: TrainingConfig, at_most: int = 50) -> int:
+    """How many batches to run between two returns to Python: the largest divisor of an epoch's steps."""
+    return max(n for n in range(1, at_most + 1) if config.steps_per_epoch % n == 0)

@@ -1,0 +1,12 @@
+"""Optuna studies, each an MLflow run with a child for every trial; the only folder here that imports optuna.
+
+One command drives a study: it hands trial tokens to worker processes, shows what they report, and in the end trains
+the winner in full. Whatever kills it, the same command goes on: the next start finds the trials that were cut off,
+marks them as failed and repeats them.
+"""
+
+from library.tuning.search import Search
+from library.tuning.study import Tuned, tune
+from library.tuning.trials import counted
+
+__all__ = ["Search", "Tuned", "counted", "tune"]

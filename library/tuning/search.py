@@ -1,0 +1,107 @@
+"""What a study looks for, and what of it must not change while the study goes on."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import optuna
+from optuna.distributions import distribution_to_json
+from optuna.study import Study
+from optuna.trial import BaseTrial
+
+from library.configs import Config, StudyOptions, parse
+from library.errors import StudyChanged
+from library.experiment import Experiment
+from library.tracking import Store
+
+Space = Callable[[BaseTrial], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a study looks for and where; all that a worker process needs."""
+
+    name: str
+    experiment: Experiment[Any]
+    space: Space
+    fixed: Mapping[str, Any]
+    options: StudyOptions
+    store: Store
+
+    @property
+    def study_name(self) -> str:
+        return self.options.study or self.experiment.model_name(self.base)
+
+    @cached_property
+    def base(self) -> Config:
+        """The config without what the space suggests."""
+        return parse(self.experiment.config, self.fixed)
+
+    def config(self, trial: BaseTrial, *, in_full: bool) -> Config:
+        """A trial's config: the space's values, those of a cheap trial unless in full, then what the user fixed.
+
+        Raises:
+            UserError: the space suggests a field that does not exist, or a value that is out of bounds.
+        """
+        suggested = self.space(_Fixing(trial, self.fixed))
+        cheap = {} if in_full else self.experiment.trial
+        return parse(self.experiment.config, {**cheap, **suggested, **self.fixed})
+
+    def study(self, sampler: optuna.samplers.BaseSampler | None = None) -> Study:
+        """The study of this name; created, if there is none."""
+        return optuna.create_study(
+            storage=_storage(self.store),
+            sampler=sampler,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
+            study_name=self.study_name,
+            direction=self.experiment.direction,
+            load_if_exists=True,
+        )
+
+
+class _Fixing:
+    """A trial that suggests what it is told to for fixed fields, and never records these."""
+
+    def __init__(self, trial: BaseTrial, fixed: Mapping[str, Any]) -> None:
+        self._trial, self._fixed = trial, fixed
+
+    def __getattr__(self, attribute: str) -> Any:
+        method = getattr(self._trial, attribute)
+        if not attribute.startswith("suggest_"):
+            return method
+        return lambda name, *args, **kwargs: self._fixed[name] if name in self._fixed else method(name, *args, **kwargs)
+
+
+def _storage(store: tracking.Store) -> optuna.storages.RDBStorage:
+    return optuna.storages.RDBStorage(store.studies_uri, engine_kwargs={"connect_args": {"timeout": 60}})
+
+
+def signature(search: Search) -> dict[str, str]:
+    """What must not change while a study goes on, by name."""
+    probe = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    config = search.config(probe, in_full=False)
+    suggested = search.space(_Fixing(probe, search.fixed)).keys() - search.fixed.keys()
+    kept = {name: value for name, value in config.model_dump().items() if name not in suggested}
+    return {
+        "direction": search.experiment.direction,
+        "objective": search.experiment.objective,
+        "data digest": search.experiment.digest(config),
+        **{f"search space of {name}": distribution_to_json(d) for name, d in probe.distributions.items()},
+        **{f"config field {name}": json.dumps(value) for name, value in kept.items()},
+    }
+
+
+def check_unchanged(study: Study, expected: Mapping[str, str]) -> None:
+    begun = study.user_attrs.get("signature")
+    if begun is None and not study.trials:
+        study.set_user_attr("signature", dict(expected))
+        return
+    for name in sorted({*(begun or {}), *expected}):
+        before, now = (begun or {}).get(name, "none"), expected.get(name, "none")
+        if before != now:
+            raise StudyChanged(
+                f"study {study.study_name!r}: {name} was {before} when it began and is {now} now; "
+                "change it back, or begin another with STUDY=name"
+            )
