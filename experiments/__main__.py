@@ -5,12 +5,13 @@ Nothing heavy is imported before all values are known to be good: tensorflow and
 
 import signal
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
 
 from library import command_line
 from library.command_line import Command
-from library.configs import QueryOptions, StoreOptions, StudyOptions, parse
+from library.compute import start_keras
+from library.configs import Options, QueryOptions, StoreOptions, StudyOptions, parse
 from library.errors import UserError
 
 
@@ -53,10 +54,16 @@ def predict(command: Command) -> None:
     from library import registry, tracking
 
     with tracking.open_store(options.store):
-        print(registry.load(command.experiment.model_name(config), options.stage).predict([options.query])[0])
+        start_keras(command.experiment.cores)
+        answers: Any = registry.load(command.experiment.model_name(config), options.stage).predict([options.query])
+        print(answers[0])
 
 
-VERBS = {"train": (train, StoreOptions), "tune": (tune, StudyOptions), "predict": (predict, QueryOptions)}
+VERBS: Mapping[str, tuple[Callable[[Command], None], type[Options]]] = {
+    "train": (train, StoreOptions),
+    "tune": (tune, StudyOptions),
+    "predict": (predict, QueryOptions),
+}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -44,8 +44,8 @@ def read(arguments: Sequence[str], verbs: Mapping[str, type[Options]], explained
     experiment = discovery.find(name)
     parser = _Parser(usage=f"python -m experiments {verb} {name} [--field=value ...]", description=explained[verb])
     groups = {f"options of {verb}": verbs[verb], f"fields of {name}": experiment.config}
-    for title, options in groups.items():
-        _add(parser.add_argument_group(title), options)
+    for title, group in groups.items():
+        _add(parser.add_argument_group(title), group)
     values = vars(parser.parse_args(_normalised(flags, parser)))
     options = {field: value for field, value in values.items() if field in verbs[verb].model_fields}
     fields = {field: value for field, value in values.items() if field in experiment.config.model_fields}

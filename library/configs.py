@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from library.errors import UserError
 
 C = TypeVar("C", bound="Config")
-O = TypeVar("O", bound="Options")
+OptionsType = TypeVar("OptionsType", bound="Options")
 Stage = Literal["Staging", "Production", "Archived"]
 STAGES: tuple[str, ...] = get_args(Stage)
 
@@ -62,8 +62,12 @@ class TrainingConfig(Config):
     epochs: int = Field(40, ge=1, le=100_000, description="how often validation is scored, at equal distances")
     steps_per_epoch: int = Field(200, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")
     batch_size: int = Field(64, ge=1, le=65_536, description="examples in a batch")
-    patience: int = Field(0, ge=0, description="epochs without a better validation score before stopping; 0 never stops")
-    learning_rate: float = Field(2e-3, gt=0, le=1, description="the peak: reached after the warm-up, then a cosine to 0")
+    patience: int = Field(
+        0, ge=0, description="epochs without a better validation score before stopping; 0 never stops"
+    )
+    learning_rate: float = Field(
+        2e-3, gt=0, le=1, description="the peak: reached after the warm-up, then a cosine to 0"
+    )
     warmup: float = Field(0.05, ge=0, lt=1, description="share of all steps in which the rate grows from 0")
     weight_decay: float = Field(0.3, ge=0, le=10, description="decoupled decay of AdamW, on all but the biases")
     clip_norm: float = Field(1.0, gt=0, description="gradients of a larger norm are scaled down to it")
@@ -77,7 +81,9 @@ class TrainingConfig(Config):
 class ArithmeticConfig(Config):
     """Which of the 20,000 queries to learn from, and how they are written."""
 
-    train_fraction: float = Field(0.5, gt=0, lt=1, description="share of the queries to learn from; the rest is the test")
+    train_fraction: float = Field(
+        0.5, gt=0, lt=1, description="share of the queries to learn from; the rest is the test"
+    )
     validation_fraction: float = Field(0.05, gt=0, lt=1, description="share of the training part held out to choose by")
     split: Literal["random", "disjoint"] = Field(
         "random", description="disjoint: a+b and b+a (a-b and b-a) never fall on two sides"
@@ -96,7 +102,10 @@ class Seq2SeqConfig(TrainingConfig):
     decoder_depth: int = Field(1, ge=1, le=8, description="LSTM layers that write the answer")
     bidirectional: bool = Field(False, description="let the encoder read in both directions")
     embedding_size: int = Field(
-        16, ge=0, le=4096, description="size of a character's vector, shared by input and output; 0: one-hot, not shared"
+        16,
+        ge=0,
+        le=4096,
+        description="size of a character's vector, shared by input and output; 0: one-hot, not shared",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of the latent code dropped while training")
     reading_order: Literal["as-written", "pairs"] = Field(
@@ -107,7 +116,7 @@ class Seq2SeqConfig(TrainingConfig):
     )
 
 
-def parse(config_type: type[O], values: Mapping[str, Any]) -> O:
+def parse(config_type: type[OptionsType], values: Mapping[str, Any]) -> OptionsType:
     """Options from values that may still be strings; raises UserError in one line for the first bad one."""
     try:
         return config_type(**values)

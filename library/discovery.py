@@ -20,8 +20,7 @@ def find(name: str, package: str = "experiments") -> Experiment[Any]:
     """The experiment of a name; UserError names those that there are."""
     if name not in names(package):
         raise UserError(f"unknown experiment {name!r}; allowed are {', '.join(names(package))}")
-    experiment = _load(package, name).experiment
-    assert isinstance(experiment, Experiment)
+    experiment: Experiment[Any] = _load(package, name).experiment
     return experiment
 
 

@@ -102,6 +102,7 @@ class Experiment(Generic[C]):
         objective: the metric of `Result.metrics` that a study optimises.
         direction: whether more or less of it is better.
         trial: config values that make a trial cheap; the winner is trained without them.
+        cores: how many one training makes good use of; None is all that there are.
         check_query: raises ValueError for an input that the registered model would refuse.
     """
 
@@ -114,4 +115,5 @@ class Experiment(Generic[C]):
     objective: str
     direction: Literal["maximize", "minimize"]
     trial: Mapping[str, Any] = field(default_factory=dict)
+    cores: int | None = None
     check_query: Callable[[str], Any] = str

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from library import registry, tracking
+from library.compute import start_keras
 from library.configs import C
 from library.experiment import Experiment
 
@@ -33,10 +34,17 @@ class Outcome:
 
 
 def train_in_full(
-    name: str, experiment: Experiment[C], config: C, store: tracking.Store,
-    *, run_name: str, parent: str | None = None, tags: Mapping[str, Any] | None = None,
+    name: str,
+    experiment: Experiment[C],
+    config: C,
+    store: tracking.Store,
+    *,
+    run_name: str,
+    parent: str | None = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Trains a config, scores the model on the test split, registers and promotes it, all in one run."""
+    start_keras(experiment.cores)
     repeat = tracking.command("train", name, config.model_dump())
     with tracking.start_run(
         store, name, run_name, parent=parent, config=config, tags={"command": repeat, **(tags or {})}

@@ -1,7 +1,8 @@
 """The model registry: register, promote, load; the only file that speaks to it.
 
 A stage is two things at once here, as MLflow calls its stages deprecated and its aliases their successor: the native
-stage and an alias of the same name in lower case. `models:/NAME/Production` and `models:/NAME@production` are one version.
+stage and an alias of the same name in lower case. `models:/NAME/Production` and `models:/NAME@production` name one
+version.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from typing import Any
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import PyFuncModel
 
 from library import tracking
 from library.configs import STAGES
@@ -62,7 +64,7 @@ def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any
 
 
 def promote(name: str, version: str) -> Promotion:
-    """Moves a version to Production if it beats the holder on common test examples by more than chance, else to Staging.
+    """Moves a version to Production if it beats the holder by more than chance on common test examples, else to Staging.
 
     The reason becomes the version's tag `promotion`. See `library.evaluation.comparison` for the test.
     """
@@ -81,7 +83,7 @@ def move(name: str, version: str, stage: str) -> None:
     _align_aliases(client, name)
 
 
-def load(name: str, stage: str = "Production") -> mlflow.pyfunc.PyFuncModel:
+def load(name: str, stage: str = "Production") -> PyFuncModel:
     """The registered model in a stage, ready to `predict`.
 
     Raises:
@@ -110,7 +112,7 @@ def _judge(name: str, version: str) -> Promotion:
 
 
 def _outcomes(version: ModelVersion) -> dict[str, float]:
-    return dict(tracking.read_json(version.run_id, OUTCOMES))
+    return dict(tracking.read_json(str(version.run_id), OUTCOMES))
 
 
 def _versions(name: str) -> list[ModelVersion]:
@@ -148,10 +150,10 @@ def _align_aliases(client: mlflow.MlflowClient, name: str) -> None:
 
 
 def _digest(model_uri: str) -> str:
-    """SHA-256 over the names and contents of all files of a model."""
+    """SHA-256 over the names and contents of all files of a model, but for MLflow's own note of loading it."""
     folder = Path(mlflow.artifacts.download_artifacts(model_uri))
     sha = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "registered_model_meta"):
         sha.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return sha.hexdigest()
 
@@ -169,5 +171,5 @@ def _check_stage(stage: str) -> None:
 def _quiet() -> Iterator[None]:
     """Without MLflow's warning that stages will go: when they do, the aliases are there."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning, module="mlflow")
+        warnings.filterwarnings("ignore", message=".*[Mm]odel registry stages", category=FutureWarning)
         yield

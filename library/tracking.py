@@ -7,6 +7,7 @@ a tag which process writes it; whoever opens the store next ends what a dead pro
 import errno
 import json
 import logging
+import os
 import platform
 import shlex
 import socket
@@ -24,6 +25,7 @@ import matplotlib.pyplot as plt
 import mlflow
 import psutil
 from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.numpy_dataset import from_numpy
 from mlflow.entities import RunStatus
 
 from library.configs import Config
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("keras", "tensorflow", "mlflow", "optuna", "numpy")
 STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 
@@ -73,7 +76,7 @@ class MlflowRun(Run):
     def log_dataset(self, name: str, digest: str, splits: "Mapping[str, np.ndarray]") -> None:
         source = CodeDatasetSource({"mlflow.source.name": name})
         for context, inputs in splits.items():
-            mlflow.log_input(mlflow.data.from_numpy(inputs, source=source, name=name, digest=digest), context=context)
+            mlflow.log_input(from_numpy(inputs, source=source, name=name, digest=digest), context=context)
         mlflow.set_tag("data.digest", digest)
 
     def log_figure(self, name: str, figure: "Figure") -> None:
@@ -119,13 +122,21 @@ def open_store(root: Path) -> Iterator[Store]:
         failure = _storage_failure(error)
         if failure is None:
             raise
-        raise StoreError(f"store {store.root}: {failure}; give STORE=folder that can be written, with space left") from error
+        raise StoreError(
+            f"store {store.root}: {failure}; give STORE=folder that can be written, with space left"
+        ) from error
 
 
 @contextmanager
 def start_run(
-    store: Store, experiment: str, name: str, *, parent: str | None = None, resume: str | None = None,
-    config: Config | None = None, tags: Mapping[str, Any] | None = None,
+    store: Store,
+    experiment: str,
+    name: str,
+    *,
+    parent: str | None = None,
+    resume: str | None = None,
+    config: Config | None = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> Iterator[MlflowRun]:
     """A run that ends with the block: FINISHED, FAILED by an exception, KILLED by an interrupt.
 
@@ -140,8 +151,13 @@ def start_run(
     """
     known = {"process": this_process(), **_provenance(), **(tags or {})}
     active = mlflow.start_run(
-        run_id=resume, experiment_id=_experiment_id(store, experiment), run_name=name, tags=known,
-        nested=mlflow.active_run() is not None, parent_run_id=parent, log_system_metrics=resume is None,
+        run_id=resume,
+        experiment_id=_experiment_id(store, experiment),
+        run_name=name,
+        tags=known,
+        nested=mlflow.active_run() is not None,
+        parent_run_id=parent,
+        log_system_metrics=resume is None,
     )
     run = MlflowRun(active.info.run_id)
     try:
@@ -234,7 +250,8 @@ def _provenance() -> dict[str, str]:
 
 def _git() -> dict[str, str]:
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607
+        return done.stdout.strip()
 
     try:
         return {"git.commit": git("rev-parse", "HEAD"), "git.dirty": str(bool(git("status", "--porcelain"))).lower()}

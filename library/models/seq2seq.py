@@ -36,7 +36,11 @@ def build(config: Seq2SeqConfig) -> keras.Model:
 def network(config: Seq2SeqConfig) -> keras.Model:
     """The same without a loss or an optimizer."""
     vocabulary = len(CHARACTERS)
-    shared = layers.ReversibleEmbedding(vocabulary, config.embedding_size, name="characters") if config.embedding_size else None
+    shared = (
+        layers.ReversibleEmbedding(vocabulary, config.embedding_size, name="characters")
+        if config.embedding_size
+        else None
+    )
 
     query = keras.Input((QUERY_LENGTH,), dtype="int32", name="query")
     ids = ops.take(query, PAIRS, axis=1) if config.reading_order == "pairs" else query

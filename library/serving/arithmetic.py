@@ -4,14 +4,15 @@ MLflow keeps this file and runs it when the model is loaded, with a copy of `lib
 so it needs nothing of this repository.
 """
 
-import importlib.util
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from types import ModuleType
 from typing import Any
 
 import keras
 import numpy as np
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
 class Arithmetic(PythonModel):
@@ -23,7 +24,9 @@ class Arithmetic(PythonModel):
         self._padding = context.model_config["padding"]
         self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
 
-    def predict(self, context: PythonModelContext, model_input: list[str], params: dict[str, Any] | None = None) -> list[str]:
+    def predict(
+        self, context: PythonModelContext, model_input: list[str], params: dict[str, Any] | None = None
+    ) -> list[str]:
         """The answer to each query; ValueError names the first that is not one."""
         triples = [self._notation.parse(query) for query in model_input]
         x = self._notation.encode(self._notation.write_query(*triple, self._padding) for triple in triples)
@@ -38,9 +41,11 @@ class Arithmetic(PythonModel):
 
 def _load_module(path: str) -> ModuleType:
     """A module of a file, under no name that another version's could take."""
-    spec = importlib.util.spec_from_file_location("notation", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loader = SourceFileLoader("notation", path)
+    spec = spec_from_loader(loader.name, loader)
+    assert spec is not None  # noqa: S101 -- for the types: a loader has one
+    module = module_from_spec(spec)
+    loader.exec_module(module)
     return module
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import optuna
 from optuna.distributions import distribution_to_json
@@ -32,6 +32,7 @@ class Search:
 
     @property
     def study_name(self) -> str:
+        """What was asked for, else the name of the model that it tunes."""
         return self.options.study or self.experiment.model_name(self.base)
 
     @cached_property
@@ -45,7 +46,7 @@ class Search:
         Raises:
             UserError: the space suggests a field that does not exist, or a value that is out of bounds.
         """
-        suggested = self.space(_Fixing(trial, self.fixed))
+        suggested = self.space(_fixing(trial, self.fixed))
         cheap = {} if in_full else self.experiment.trial
         return parse(self.experiment.config, {**cheap, **suggested, **self.fixed})
 
@@ -61,9 +62,12 @@ class Search:
         )
 
 
-class _Fixing:
+def _fixing(trial: BaseTrial, fixed: Mapping[str, Any]) -> BaseTrial:
     """A trial that suggests what it is told to for fixed fields, and never records these."""
+    return cast(BaseTrial, _Fixing(trial, fixed))
 
+
+class _Fixing:
     def __init__(self, trial: BaseTrial, fixed: Mapping[str, Any]) -> None:
         self._trial, self._fixed = trial, fixed
 
@@ -74,7 +78,7 @@ class _Fixing:
         return lambda name, *args, **kwargs: self._fixed[name] if name in self._fixed else method(name, *args, **kwargs)
 
 
-def _storage(store: tracking.Store) -> optuna.storages.RDBStorage:
+def _storage(store: Store) -> optuna.storages.RDBStorage:
     return optuna.storages.RDBStorage(store.studies_uri, engine_kwargs={"connect_args": {"timeout": 60}})
 
 
@@ -82,7 +86,7 @@ def signature(search: Search) -> dict[str, str]:
     """What must not change while a study goes on, by name."""
     probe = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
     config = search.config(probe, in_full=False)
-    suggested = search.space(_Fixing(probe, search.fixed)).keys() - search.fixed.keys()
+    suggested = search.space(_fixing(probe, search.fixed)).keys() - search.fixed.keys()
     kept = {name: value for name, value in config.model_dump().items() if name not in suggested}
     return {
         "direction": search.experiment.direction,
@@ -94,6 +98,7 @@ def signature(search: Search) -> dict[str, str]:
 
 
 def check_unchanged(study: Study, expected: Mapping[str, str]) -> None:
+    """Raises StudyChanged if the study was begun with another signature; a new one is given this."""
     begun = study.user_attrs.get("signature")
     if begun is None and not study.trials:
         study.set_user_attr("signature", dict(expected))

@@ -69,7 +69,9 @@ def _parent_run(search: Search, study: Study) -> Iterator[tracking.MlflowRun]:
 def _best(study: Study) -> FrozenTrial:
     if not any(trial.state is TrialState.COMPLETE for trial in study.get_trials(deepcopy=False)):
         reasons = [trial.user_attrs.get("reason") for trial in counted(study) if "reason" in trial.user_attrs]
-        raise UserError(f"study {study.study_name!r}: no trial was completed; the last reason: {(reasons or ['none'])[-1]}")
+        raise UserError(
+            f"study {study.study_name!r}: no trial was completed; the last reason: {(reasons or ['none'])[-1]}"
+        )
     return study.best_trial
 
 
@@ -81,7 +83,9 @@ def _winner(search: Search, study: Study, best: FrozenTrial, run: tracking.Mlflo
     tags = {"study": study.study_name, "trial": best.number, "study.run": run.id}
     config = search.config(best, in_full=True)
     name = f"{study.study_name} winner (trial {best.number:03d})"
-    outcome = train_in_full(search.name, search.experiment, config, search.store, run_name=name, parent=run.id, tags=tags)
+    outcome = train_in_full(
+        search.name, search.experiment, config, search.store, run_name=name, parent=run.id, tags=tags
+    )
     study.set_user_attr("winner", {"trial": best.number, "outcome": asdict(outcome)})
     return outcome
 

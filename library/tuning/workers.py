@@ -15,6 +15,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from library import tracking
+from library.compute import available_cores, start_keras
 from library.experiment import Callback
 from library.tuning.display import Progress
 from library.tuning.search import Search
@@ -47,7 +48,7 @@ def run_trials(search: Search, study: Study, parent: str) -> None:
 
 
 def _start_worker(context: Any, search: Search, parent: str, tokens: Any) -> BaseProcess:
-    cores = max(1, len(os.sched_getaffinity(0)) // search.options.workers)
+    cores = max(1, available_cores() // search.options.workers)
     worker: BaseProcess = context.Process(target=_work, args=(search, parent, tokens, cores))
     worker.start()
     return worker
@@ -67,21 +68,22 @@ def _work(search: Search, parent: str, tokens: Any, cores: int) -> None:
     """A worker process: a trial for each token."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    os.environ.update({"TF_NUM_INTRAOP_THREADS": str(cores), "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": str(cores)})
+    start_keras(min(cores, search.experiment.cores or cores))
     search.store.connect()
     study = search.study()
     while (token := tokens.get()) is not None:
         study.sampler = optuna.samplers.TPESampler(
-            # By token: a study that goes on must not draw again what it drew at first.
-            seed=search.base.seed + token, n_startup_trials=6, multivariate=True, constant_liar=search.options.workers > 1
-        )  # fmt: skip
+            seed=search.base.seed + token,  # a study that goes on must not draw again what it drew at first
+            n_startup_trials=6,
+            multivariate=True,
+            constant_liar=search.options.workers > 1,
+        )
         study.optimize(partial(_objective, search, parent), n_trials=1, catch=(Exception,))
 
 
 def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
+    if parent := multiprocessing.parent_process():
+        parent.join()
     os._exit(1)
 
 
@@ -94,7 +96,11 @@ def _objective(search: Search, parent: str, trial: Trial) -> float:
     try:
         config = search.config(trial, in_full=False)
         name = f"{search.study_name} trial {trial.number:03d}"
-        tags = {"study": search.study_name, "trial": trial.number, "command": tracking.command("train", search.name, config.model_dump())}
+        tags = {
+            "study": search.study_name,
+            "trial": trial.number,
+            "command": tracking.command("train", search.name, config.model_dump()),
+        }
         with tracking.start_run(search.store, search.name, name, parent=parent, config=config, tags=tags) as run:
             trial.set_user_attr("run", run.id)
             try:

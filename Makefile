@@ -1,0 +1,69 @@
+# Cats & Sums. `make` alone lists the targets. Every variable on the command line becomes a flag:
+#   make tune-seq2seq TRIALS=50 UNITS=128   ->   python -m experiments tune seq2seq --trials=50 --units=128
+PYTHON ?= python3
+PORT ?= 5000
+STORE ?= mlruns
+RUN = .venv/bin/python
+SETUP = .venv/.installed
+
+quoted = '$(subst ','\'',$($(1)))'
+given = $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+own = PYTHON PORT MODEL MAKEFLAGS
+flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
+
+.PHONY: help setup predict ui dashboard bench test test-all check format lock clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+tune-%: $(SETUP)  ## search for the best config (tune-seq2seq), train the winner, register it; TRIALS= WORKERS= STUDY= and any field
+	@$(RUN) -m experiments tune $* $(flags)
+
+train-%: $(SETUP)  ## train the best known config once (train-seq2seq); any field
+	@$(RUN) -m experiments train $* $(flags)
+
+predict: $(SETUP)  ## ask a registered model: QUERY="45+23" STAGE=Production
+	@$(RUN) -m experiments predict seq2seq $(flags)
+
+ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1, PORT=5000
+	@.venv/bin/mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri sqlite:///$(abspath $(STORE))/mlflow.db
+
+dashboard: $(SETUP)  ## browse studies with optuna-dashboard on 127.0.0.1, PORT=5000
+	@.venv/bin/optuna-dashboard --host 127.0.0.1 --port $(PORT) sqlite:///$(abspath $(STORE))/optuna.db
+
+bench: $(SETUP)  ## measure what README.md states; ONLY=throughput for one row
+	@$(RUN) -m experiments.benchmarks $(flags)
+
+test: $(SETUP)  ## the tests, without the slow ones
+	@$(RUN) -m pytest -m "not slow"
+
+test-all: $(SETUP)  ## all tests
+	@$(RUN) -m pytest
+
+check: $(SETUP)  ## format, lint, types, test
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@$(MAKE) --no-print-directory test
+
+format: $(SETUP)  ## format, and mend what lint can
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+lock: $(SETUP)  ## pin the newest versions that pyproject.toml allows, with hashes (needs uv)
+	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
+	    --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+setup: $(SETUP)  ## make .venv from the lock file; every other target does so by itself
+
+$(SETUP): requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"error: {sys.executable} is Python {v[0]}.{v[1]}; allowed are 3.11 to 3.13: make PYTHON=python3.12")'
+	@echo "Setting up .venv from requirements.lock: two minutes and 3 GB, once"
+	@$(PYTHON) -m venv .venv
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@touch $@
+
+clean:  ## remove .venv and caches, never the store
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,37 @@
+"""How a process uses its machine; to be said before tensorflow is imported, as it reads this but once."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def available_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def start_keras(cores: int | None) -> None:
+    """Imports Keras with its backend, to compute on so many cores (all where None), without its start-up notices.
+
+    What the environment already says of threads and notices is left as it is.
+    """
+    threads = str(min(cores or available_cores(), available_cores()))
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads)
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _muted_stderr():
+        import keras  # noqa: F401
+
+
+@contextmanager
+def _muted_stderr() -> Iterator[None]:
+    """Without what C++ writes to the terminal: tensorflow's first lines heed no setting."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
