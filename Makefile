@@ -6,10 +6,12 @@ STORE ?= mlruns
 RUN = .venv/bin/python
 SETUP = .venv/.installed
 
-quoted = '$(subst ','\'',$($(1)))'
+quoted = '$(subst ','\'',$(value $(1)))'
 given = $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 own = PYTHON PORT MODEL MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
+
+in_store = cd $(call quoted,STORE) && { test -e mlflow.db || { echo "error: no store in $$PWD; train or tune first" >&2; exit 2; }; } &&
 
 .PHONY: help setup predict ui dashboard bench test test-all check format lock clean
 .DEFAULT_GOAL := help
@@ -27,10 +29,10 @@ predict: $(SETUP)  ## ask a registered model: QUERY="45+23" STAGE=Production
 	@$(RUN) -m experiments predict seq2seq $(flags)
 
 ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1, PORT=5000
-	@.venv/bin/mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri sqlite:///$(abspath $(STORE))/mlflow.db
+	@$(in_store) "$(CURDIR)/.venv/bin/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "sqlite:///$$PWD/mlflow.db"
 
 dashboard: $(SETUP)  ## browse studies with optuna-dashboard on 127.0.0.1, PORT=5000
-	@.venv/bin/optuna-dashboard --host 127.0.0.1 --port $(PORT) sqlite:///$(abspath $(STORE))/optuna.db
+	@$(in_store) "$(CURDIR)/.venv/bin/optuna-dashboard" --host 127.0.0.1 --port $(PORT) "sqlite:///$$PWD/optuna.db"
 
 bench: $(SETUP)  ## measure what README.md states; ONLY=throughput for one row
 	@$(RUN) -m experiments.benchmarks $(flags)

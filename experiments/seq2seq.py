@@ -42,7 +42,10 @@ def digest(config: Config) -> str:
 
 
 def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
-    """Trains on the training queries; the best epoch is the one with most exact matches on the validation queries."""
+    """Trains on the training queries; the best epoch is that of the least loss on the validation queries.
+
+    Not that of the most exact matches: among a few hundred queries these are soon all, epoch after epoch.
+    """
     import keras  # here, not above: tensorflow takes seconds, and --help or a bad value should not
 
     from library.data.batches import Batches
@@ -60,7 +63,7 @@ def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
     batches = Batches(
         data.train.x, data.train.y, batch_size=config.batch_size, steps=config.steps_per_epoch, seed=config.seed
     )
-    trainer = Trainer.of(config, monitor="val/exact_match", mode="max")
+    trainer = Trainer.of(config, monitor="val/loss", mode="min")
     return trainer.fit(model, batches, (data.validation.x, data.validation.y), run, callbacks)
 
 

@@ -54,7 +54,7 @@ def read(arguments: Sequence[str], verbs: Mapping[str, type[Options]], explained
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UserError(message)
+        raise UserError(" ".join(message.split()))
 
 
 def _split(arguments: Sequence[str], explained: Mapping[str, str]) -> tuple[str, str, Sequence[str]]:
@@ -77,7 +77,7 @@ def _normalised(flags: Sequence[str], parser: argparse.ArgumentParser) -> list[s
             name = name.lower().replace("_", "-")
             if name not in known:
                 allowed = ", ".join(sorted(option for option in known if option.startswith("--")))
-                raise UserError(f"unknown option {name}; allowed are {allowed}")
+                raise UserError(f"unknown option {name!r}; allowed are {allowed}")
         normal.append(name + equals + value)
     return normal
 

@@ -133,5 +133,5 @@ def _first_line(error: ValidationError, config_type: type[Options]) -> str:
         return f"{name}: nothing was given; it is {config_type.model_fields[name].description}"
     if first["type"] == "extra_forbidden":
         return f"unknown field {name!r}; allowed are {', '.join(config_type.model_fields)}"
-    allowed = first["msg"].removeprefix("Input should be ")
-    return f"{name}: got {first['input']!r}; allowed is {allowed}"
+    allowed = first["msg"].removeprefix("Input should be ").replace("String should match pattern", "text that matches")
+    return f"{name}: got {first['input']!r}; allowed is {allowed.split(', unable')[0]}"

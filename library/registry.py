@@ -6,6 +6,7 @@ version.
 """
 
 import hashlib
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -64,7 +65,7 @@ def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any
 
 
 def promote(name: str, version: str) -> Promotion:
-    """Moves a version to Production if it beats the holder by more than chance on common test examples, else to Staging.
+    """Moves a version to Production if it beats the holder on common test examples not by chance; else to Staging.
 
     The reason becomes the version's tag `promotion`. See `library.evaluation.comparison` for the test.
     """
@@ -150,8 +151,13 @@ def _align_aliases(client: mlflow.MlflowClient, name: str) -> None:
 
 
 def _digest(model_uri: str) -> str:
-    """SHA-256 over the names and contents of all files of a model, but for MLflow's own note of loading it."""
+    """SHA-256 over the names and contents of all files of a model, but for MLflow's own note of loading it.
+
+    Bytecode that an earlier load left there was not registered: it is removed, so that it is never run unseen.
+    """
     folder = Path(mlflow.artifacts.download_artifacts(model_uri))
+    for cache in list(folder.rglob("__pycache__")):
+        shutil.rmtree(cache)
     sha = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "registered_model_meta"):
         sha.update(str(path.relative_to(folder)).encode() + path.read_bytes())

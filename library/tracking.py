@@ -75,8 +75,10 @@ class MlflowRun(Run):
 
     def log_dataset(self, name: str, digest: str, splits: "Mapping[str, np.ndarray]") -> None:
         source = CodeDatasetSource({"mlflow.source.name": name})
-        for context, inputs in splits.items():
-            mlflow.log_input(from_numpy(inputs, source=source, name=name, digest=digest), context=context)
+        for split, inputs in splits.items():
+            # A name of its own: MLflow takes two of one name and digest for one, and keeps the first one's context.
+            dataset = from_numpy(inputs, source=source, name=f"{name}-{split}", digest=digest)
+            mlflow.log_input(dataset, context=split)
         mlflow.set_tag("data.digest", digest)
 
     def log_figure(self, name: str, figure: "Figure") -> None:

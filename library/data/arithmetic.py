@@ -76,10 +76,8 @@ def mirror_groups(left: np.ndarray, right: np.ndarray, minus: np.ndarray) -> np.
     return np.minimum(left, right) * 200 + np.maximum(left, right) * 2 + minus
 
 
-def split(
-    groups: np.ndarray, train_fraction: float, validation_fraction: float, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices of the training, validation and test queries; whole groups stay on one side.
+def split(groups: np.ndarray, train_fraction: float, validation_fraction: float, seed: int) -> tuple[np.ndarray, ...]:
+    """Indices of the training, validation and test queries; whole groups stay on one side, and no side is empty.
 
     Args:
         groups: `[queries]` a number each; queries of equal number are kept together.
@@ -90,17 +88,10 @@ def split(
     _, group = np.unique(groups, return_inverse=True)
     rank = np.random.default_rng(seed).permutation(group.max() + 1)[group]
     order = np.argsort(rank, kind="stable")
-    known = _boundary(rank[order], round(train_fraction * len(order)))
-    trained = _boundary(rank[order], round(known * (1 - validation_fraction)))
-    return order[:trained], order[trained:known], order[known:]
-
-
-def _boundary(ranks: np.ndarray, position: int) -> int:
-    """The first position at or after the given one where a new group begins, never at an end."""
-    position = min(max(position, 1), len(ranks) - 1)
-    while position < len(ranks) - 1 and ranks[position] == ranks[position - 1]:
-        position += 1
-    return position
+    starts = np.flatnonzero(np.diff(rank[order])) + 1  # where a group begins, but for the first
+    test = np.clip(np.searchsorted(starts, round(train_fraction * len(order))), 1, len(starts) - 1)
+    validation = np.clip(np.searchsorted(starts, round((1 - validation_fraction) * starts[test])), 0, test - 1)
+    return tuple(np.split(order, starts[[validation, test]]))
 
 
 def _write(left: np.ndarray, right: np.ndarray, minus: np.ndarray, padding: str) -> Queries:

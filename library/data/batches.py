@@ -14,6 +14,8 @@ class Batches(keras.utils.PyDataset):
     def __init__(self, *arrays: np.ndarray, batch_size: int, steps: int, seed: int) -> None:
         """Arrays of equal first axis; `steps` batches of `batch_size` examples make an epoch."""
         super().__init__()
+        if not len(arrays[0]):
+            raise ValueError("batches: got no examples; allowed is at least one")
         self._arrays = arrays
         self._shape = (steps, batch_size)
         self._random = np.random.default_rng(seed)

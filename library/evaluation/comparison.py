@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import comb, sqrt
+
+from scipy.stats import binomtest
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,10 @@ def compare(candidate: Mapping[str, float], holder: Mapping[str, float]) -> Comp
 
 def sign_test(wins: int, losses: int) -> float:
     """The two-sided p-value of so uneven a count if both were equally likely."""
-    n, k = wins + losses, min(wins, losses)
-    tail = sum(comb(n, i) for i in range(k + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
-def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
+def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927); good near 0 and 1, where the textbook one is not."""
-    share = successes / n
-    centre = share + z * z / (2 * n)
-    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+    low, high = binomtest(successes, n).proportion_ci(method="wilson")
+    return float(low), float(high)

@@ -97,7 +97,7 @@ def _log_study(study: Study, run: tracking.MlflowRun) -> None:
     run.set_tags({"best.trial": study.best_trial.number})
     plots = optuna.visualization.matplotlib
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore")  # these pictures are Optuna's, and few trials give it much to warn of
         run.log_figure("history", _figure(plots.plot_optimization_history(study)))
         run.log_figure("slices", _figure(plots.plot_slice(study)))
         run.log_figure("parallel-coordinates", _figure(plots.plot_parallel_coordinate(study)))

@@ -10,6 +10,7 @@ from functools import partial
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
@@ -73,12 +74,17 @@ def _work(search: Search, parent: str, tokens: Any, cores: int) -> None:
     study = search.study()
     while (token := tokens.get()) is not None:
         study.sampler = optuna.samplers.TPESampler(
-            seed=search.base.seed + token,  # a study that goes on must not draw again what it drew at first
+            seed=_seed(search.base.seed, token),
             n_startup_trials=6,
             multivariate=True,
             constant_liar=search.options.workers > 1,
         )
         study.optimize(partial(_objective, search, parent), n_trials=1, catch=(Exception,))
+
+
+def _seed(seed: int, token: int) -> int:
+    """Another for every token: a study that goes on must not draw again what it drew at first."""
+    return int(np.random.SeedSequence([seed, token]).generate_state(1)[0])
 
 
 def _die_with_parent() -> None:

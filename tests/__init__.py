@@ -1,0 +1,1 @@
+"""Tests: one file for each module, and the contracts that every experiment, model and search space must keep."""

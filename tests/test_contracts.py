@@ -1,0 +1,71 @@
+"""What every experiment, search space and served model must keep; found by discovery, so an added one is tested too."""
+
+import pickle
+from pathlib import Path
+
+import optuna
+import pytest
+
+from library import discovery, lifecycle, registry, tracking
+from library.compute import start_keras
+from library.configs import Config, StudyOptions
+from library.experiment import Experiment
+from library.tuning import Search
+
+NAMES = discovery.names()
+# Enough to run every line, and to learn nothing.
+SHRUNK = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 8}
+
+
+def shrunk(experiment: Experiment) -> Config:
+    return experiment.config(
+        **{name: value for name, value in SHRUNK.items() if name in experiment.config.model_fields}
+    )
+
+
+def drawn(name: str, seed: int) -> tuple[Search, optuna.Trial, Config]:
+    """A search, a trial that its space has filled, and the trial's config."""
+    search = Search(name, discovery.find(name), discovery.find_space(name), {}, StudyOptions(), tracking.Store(Path()))
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
+    return search, trial, search.config(trial, in_full=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_workers_can_be_handed_the_experiment_and_its_space(name: str) -> None:
+    experiment, space = discovery.find(name), discovery.find_space(name)
+    assert pickle.loads(pickle.dumps((experiment, space))) == (experiment, space)  # noqa: S301
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_space_gives_valid_configs_and_replays_exactly(name: str, seed: int) -> None:
+    search, trial, config = drawn(name, seed)
+    frozen = optuna.trial.create_trial(params=trial.params, distributions=trial.distributions, value=0.0)
+    assert search.config(frozen, in_full=True) == config
+    assert search.config(frozen, in_full=False) != config, "a trial is to be cheaper than the full training"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_config_survives_being_written_as_params(name: str) -> None:
+    config = drawn(name, seed=1)[2]
+    assert type(config)(**{field: str(value) for field, value in config.model_dump().items()}) == config
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_digest_of_the_data_is_a_function_of_the_config(name: str) -> None:
+    experiment = discovery.find(name)
+    assert experiment.digest(experiment.config()) == experiment.digest(experiment.config())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_shipped_experiment_shrunk_trains_scores_registers_and_answers(name: str, store: tracking.Store) -> None:
+    experiment = discovery.find(name)
+    start_keras(experiment.cores)
+    config = shrunk(experiment)
+    outcome = lifecycle.train_in_full(name, experiment, config, store, run_name="shrunk")
+    assert outcome.stage == "Production"
+    assert experiment.objective in outcome.metrics
+    assert any(metric.startswith("test/") for metric in outcome.metrics)
+    model = registry.load(experiment.model_name(config))
+    example = model.metadata.metadata["example"]
+    assert len(model.predict(example)) == len(example)

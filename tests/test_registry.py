@@ -1,0 +1,127 @@
+"""Registering, promoting and loading, against a real registry."""
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from library import registry, tracking
+from library.errors import NotRegistered, UserError
+from library.experiment import Scores
+from tests import tiny
+
+NAME = "tiny"
+
+
+def register(store: tracking.Store, folder: Path, right: str, first: int = 0) -> str:
+    """Registers a version whose test outcomes are the digits of a string, for the examples from a first number on."""
+    outcomes = {str(first + i): float(digit) for i, digit in enumerate(right)}
+    with tracking.start_run(store, "tests", "run"):
+        package = tiny.package(tiny.Config(units=len(right)), None, folder)
+        return registry.register(NAME, package, Scores({"test/accuracy": 0.25}, outcomes), {"study": "s"})
+
+
+def stages() -> dict[str, str]:
+    """The stage of each version."""
+    return {str(v.version): v.current_stage for v in mlflow.MlflowClient().search_model_versions(f"name='{NAME}'")}
+
+
+def aliases() -> dict[str, str]:
+    """The version of each alias."""
+    return {alias: str(v) for alias, v in mlflow.MlflowClient().get_registered_model(NAME).aliases.items()}
+
+
+def test_a_version_tells_where_it_came_from_and_what_it_scored(store: tracking.Store, tmp_path: Path) -> None:
+    version = mlflow.MlflowClient().get_model_version(NAME, register(store, tmp_path, "01"))
+    assert version.tags["study"] == "s"
+    assert version.tags["test/accuracy"] == "0.25"
+    assert len(version.tags["artifact.digest"]) == 64
+    assert mlflow.get_run(version.run_id).info.status == "FINISHED"
+
+
+def test_the_first_version_goes_to_production_and_loads_by_stage_and_by_alias(
+    store: tracking.Store, tmp_path: Path
+) -> None:
+    promotion = registry.promote(NAME, register(store, tmp_path, "0101"))
+    assert promotion.stage == "Production"
+    assert registry.load(NAME).predict(["?"]) == ["4"]
+    assert mlflow.pyfunc.load_model(f"models:/{NAME}/Production").predict(["?", "?"]) == ["4", "4"]
+    assert mlflow.pyfunc.load_model(f"models:/{NAME}@production").predict(["?"]) == ["4"]
+
+
+def test_a_candidate_that_beats_the_holder_replaces_it(store: tracking.Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "0" * 6 + "1" * 4))
+    promotion = registry.promote(NAME, register(store, tmp_path, "1" * 10))
+    assert promotion.stage == "Production"
+    assert promotion.reason == ("beats version 1: better on 6, worse on 0 of 10 common test examples, p = 0.031")
+    assert stages() == {"1": "Archived", "2": "Production"}
+    assert aliases() == {"archived": "1", "production": "2"}
+    assert mlflow.MlflowClient().get_model_version(NAME, "2").tags["promotion"] == promotion.reason
+
+
+@pytest.mark.parametrize("right", ["0" * 5 + "1" * 5, "0" * 10, "1" * 5 + "0" * 5])
+def test_a_candidate_that_does_not_stays_in_staging_with_the_reason(
+    store: tracking.Store, tmp_path: Path, right: str
+) -> None:
+    registry.promote(NAME, register(store, tmp_path, "0" * 5 + "1" * 5))
+    promotion = registry.promote(NAME, register(store, tmp_path, right))
+    assert promotion.stage == "Staging"
+    assert promotion.reason.startswith("does not beat version 1 by more than chance: better on")
+    assert stages() == {"1": "Production", "2": "Staging"}
+    assert aliases() == {"production": "1", "staging": "2"}
+
+
+def test_only_examples_that_both_were_tested_on_count(store: tracking.Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "0" * 10))
+    promotion = registry.promote(NAME, register(store, tmp_path, "1" * 10, first=5))
+    assert promotion.stage == "Staging"
+    assert "better on 5, worse on 0 of 5" in promotion.reason
+
+
+def test_one_version_a_stage(store: tracking.Store, tmp_path: Path) -> None:
+    for _ in range(4):
+        registry.promote(NAME, register(store, tmp_path, "01"))
+    assert stages() == {"1": "Production", "2": "Archived", "3": "Archived", "4": "Staging"}
+    registry.move(NAME, "2", "Production")
+    assert stages() == {"1": "Archived", "2": "Production", "3": "Archived", "4": "Staging"}
+    assert aliases() == {"archived": "3", "production": "2", "staging": "4"}
+
+
+def test_what_does_not_exist_is_one_line_that_says_what_does(store: tracking.Store, tmp_path: Path) -> None:
+    with pytest.raises(NotRegistered, match=r"^model 'tiny': no version in stage Production; train or tune one first"):
+        registry.load(NAME)
+    registry.promote(NAME, register(store, tmp_path, "01"))
+    with pytest.raises(NotRegistered, match="no version in stage Staging; there is version 1 in Production"):
+        registry.load(NAME, "Staging")
+    with pytest.raises(UserError, match="stage: got 'Prod'; allowed are Staging, Production, Archived"):
+        registry.load(NAME, "Prod")
+    with pytest.raises(UserError, match="stage: got 'None'"):
+        registry.move(NAME, "1", "None")
+
+
+def test_what_loading_leaves_behind_does_not_count_and_is_not_run(store: tracking.Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "01"))
+    (served,) = store.root.rglob("tiny_served.py")
+    (served.parent / "__pycache__").mkdir(exist_ok=True)
+    (served.parent / "__pycache__" / "tiny_served.cpython-311.pyc").write_bytes(b"not what was registered")
+    assert [registry.load(NAME).predict(["?"]) for _ in range(2)] == [["2"], ["2"]]
+
+
+def test_files_that_are_not_those_registered_are_refused(store: tracking.Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "01"))
+    (served,) = store.root.rglob("units.txt")
+    served.write_text("99")
+    with pytest.raises(UserError, match="version 1: its files are not those that were registered"):
+        registry.load(NAME)
+
+
+def test_a_full_disk_while_a_model_is_logged_registers_nothing(
+    store: tracking.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **settings: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mlflow.store.artifact.local_artifact_repo.LocalArtifactRepository.log_artifacts", full)
+    with pytest.raises(OSError, match="No space left"):
+        register(store, tmp_path, "01")
+    assert stages() == {}

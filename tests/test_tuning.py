@@ -1,0 +1,186 @@
+"""Studies: finished, pruned, failed, resumed, killed and shared between workers, on real stores."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import optuna
+import pytest
+from optuna.trial import BaseTrial, TrialState
+
+from library import tracking, tuning
+from library.configs import StudyOptions
+from library.errors import StudyChanged, UserError
+from library.tuning.study import counted
+from tests import tiny
+
+ROOT = Path(__file__).parents[1]
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def search(
+    store: tracking.Store, trials: int = 2, workers: int = 1, space: Any = tiny.space, **fixed: Any
+) -> tuning.Search:
+    options = StudyOptions(trials=trials, workers=workers, study="tiny")
+    return tuning.Search("tiny", tiny.experiment, space, fixed, options, store)
+
+
+def study_of(root: Path) -> optuna.Study:
+    return optuna.load_study(study_name="tiny", storage=tracking.Store(root).studies_uri)
+
+
+def runs(**tags: str) -> list[mlflow.entities.Run]:
+    found = mlflow.search_runs(experiment_names=["tiny"], output_format="list")
+    return [run for run in found if all(run.data.tags.get(key) == value for key, value in tags.items())]
+
+
+def command(store: Path, trials: int, workers: int, *fixed: str) -> list[str]:
+    return [sys.executable, "-m", "tests.tiny", str(store), str(trials), str(workers), *fixed]
+
+
+def paused(store: Path, pipe: Path, trials: int) -> subprocess.Popen[bytes]:
+    """A study that has come to the end of an epoch, and goes no further."""
+    process = subprocess.Popen(
+        command(store, trials, 1), cwd=ROOT, env={**os.environ, "TINY_PAUSES_AT": str(pipe)}, stdout=subprocess.DEVNULL
+    )
+    assert pipe.read_text() == "paused"
+    return process
+
+
+def raising_space(trial: BaseTrial) -> dict[str, Any]:
+    """Every other trial fails."""
+    return {"units": 2, "fails": "raise" if trial.suggest_int("odd", 0, 9) % 2 else ""}
+
+
+def narrower_space(trial: BaseTrial) -> dict[str, Any]:
+    """As the tiny one, but for a bound."""
+    return {"units": 2 ** trial.suggest_int("log2_units", 1, 4), "seed": trial.suggest_int("seed", 0, 99)}
+
+
+def misspelt_space(trial: BaseTrial) -> dict[str, Any]:
+    """Suggests a field that there is not."""
+    return {"unit": trial.suggest_int("unit", 1, 4)}
+
+
+def test_a_study_ends_with_its_winner_registered_and_its_pictures_logged(store: tracking.Store) -> None:
+    asked = search(store, trials=3)
+    done = tuning.tune(asked)
+    assert [trial.state for trial in done.study.trials].count(TrialState.COMPLETE) >= 1
+    assert len(done.study.trials) == 3
+    assert done.outcome.stage == "Production"
+    (parent,) = [run for run in runs() if "mlflow.parentRunId" not in run.data.tags]
+    children = [run for run in runs() if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert len(children) == 4
+    figures = {path.name for path in (store.root / "artifacts").rglob("*.png")}
+    assert {"history.png", "slices.png", "parallel-coordinates.png"} <= figures
+    winner = mlflow.get_run(done.outcome.run)
+    assert winner.data.params == {k: str(v) for k, v in asked.config(done.best, in_full=True).model_dump().items()}
+    version = mlflow.MlflowClient().get_model_version("tiny", done.outcome.version)
+    assert {"study": "tiny", "trial": str(done.best.number), "run": winner.info.run_id}.items() <= version.tags.items()
+    assert {run.info.status for run in runs()} <= {"FINISHED", "KILLED"}
+    for trial in done.study.trials:
+        ended = {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}[trial.state.name]
+        assert mlflow.get_run(trial.user_attrs["run"]).info.status == ended
+
+    before = done.study.trials
+    again = tuning.tune(asked)
+    assert again.outcome == done.outcome
+    assert len(again.study.trials) == 3
+    assert len(runs()) == 5
+
+    more = tuning.tune(search(store, trials=4))
+    assert more.study.trials[:3] == before
+    assert len(more.study.trials) == 4
+    assert len({str(t.params) for t in more.study.trials}) == 4
+
+    for changed, name in [
+        (search(store, space=narrower_space), "search space of log2_units"),
+        (search(store, batch_size=8), "config field batch_size"),
+        (search(store, data_seed=1), "config field data_seed"),
+    ]:
+        with pytest.raises(StudyChanged, match=f"^study 'tiny': {name} was .* is .* now; change it back"):
+            tuning.tune(changed)
+    assert len(study_of(store.root).trials) == 4
+
+
+def test_failed_trials_are_recorded_with_their_reason_and_the_study_goes_on(store: tracking.Store) -> None:
+    done = tuning.tune(search(store, trials=6, space=raising_space))
+    failed = [trial for trial in done.study.trials if trial.state is TrialState.FAIL]
+    assert failed
+    assert len(done.study.trials) == 6
+    for trial in failed:
+        assert trial.user_attrs["reason"] == "RuntimeError: told to fail"
+        run = mlflow.get_run(trial.user_attrs["run"])
+        assert (run.info.status, run.data.tags["reason"]) == ("FAILED", "RuntimeError: told to fail")
+
+
+def test_a_study_of_which_no_trial_is_completed_says_why(store: tracking.Store) -> None:
+    with pytest.raises(UserError, match="no trial was completed; the last reason: NotFinite: train/loss is"):
+        tuning.tune(search(store, trials=1, fails="diverge"))
+
+
+def test_a_worker_that_dies_fails_its_trial_and_is_replaced(store: tracking.Store) -> None:
+    with pytest.raises(UserError, match="no trial was completed"):
+        tuning.tune(search(store, trials=2, fails="die"))
+    trials = study_of(store.root).trials
+    assert [trial.state for trial in trials] == [TrialState.FAIL, TrialState.FAIL]
+    reasons = [mlflow.get_run(trial.user_attrs["run"]).data.tags["reason"] for trial in trials]
+    assert reasons == ["its process died with exit code -9"] * 2
+
+
+def test_a_space_that_does_not_fit_its_config_is_found_before_work_begins(store: tracking.Store) -> None:
+    with pytest.raises(UserError, match="unknown field 'unit'; allowed are seed"):
+        tuning.tune(search(store, space=misspelt_space))
+    assert not (store.root / "optuna.db").exists()
+
+
+def test_fixed_fields_are_not_searched(store: tracking.Store) -> None:
+    asked = search(store, seed=7)
+    trial = optuna.trial.FixedTrial({"log2_units": 3})
+    assert asked.config(trial, in_full=True) == tiny.Config(units=8, seed=7)
+    assert asked.config(trial, in_full=False) == tiny.Config(units=8, seed=7, epochs=1)
+
+
+def test_two_workers_share_a_study_and_every_trial_is_run_once(store_path: Path) -> None:
+    subprocess.run(command(store_path, 6, 2), cwd=ROOT, check=True, capture_output=True)
+    study = study_of(store_path)
+    assert len(study.trials) == len(counted(study)) == 6
+    assert len({str(trial.params) for trial in study.trials}) == 6
+    assert len({trial.user_attrs["pid"] for trial in study.trials}) == 2
+
+
+def test_a_study_killed_again_and_again_goes_on_where_it_was(store_path: Path) -> None:
+    pipe = store_path / "pipe"
+    os.mkfifo(pipe)
+    for blow in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        process = paused(store_path, pipe, trials=2)
+        process.send_signal(blow)
+        process.wait()
+    subprocess.run(command(store_path, 2, 1), cwd=ROOT, check=True, capture_output=True)
+
+    *cut, second = study_of(store_path).trials
+    assert [trial.state for trial in cut] == [TrialState.FAIL] * 3 + [TrialState.COMPLETE]
+    assert [trial.user_attrs.get("repeats") for trial in cut] == [None, 0, 1, 2]
+    assert len({str(trial.params) for trial in cut}) == 1
+    assert counted(study_of(store_path)) == [cut[-1], second]
+    with tracking.open_store(store_path):
+        assert {mlflow.get_run(trial.user_attrs["run"]).info.status for trial in cut[:3]} == {"FAILED"}
+        assert {run.info.status for run in runs()} <= {"FINISHED", "KILLED", "FAILED"}
+        assert len([run for run in runs() if "mlflow.parentRunId" not in run.data.tags]) == 1
+
+
+def test_a_study_that_another_process_runs_is_left_alone(store_path: Path) -> None:
+    pipe = store_path / "pipe"
+    os.mkfifo(pipe)
+    process = paused(store_path, pipe, trials=1)
+    with (
+        tracking.open_store(store_path) as store,
+        pytest.raises(UserError, match=r"^study 'tiny': another process runs it; wait for its end, or set STUDY=name"),
+    ):
+        tuning.tune(search(store))
+    process.kill()
+    process.wait()

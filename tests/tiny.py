@@ -1,0 +1,114 @@
+"""An experiment as small as one can be, on which the framework's promises are tested.
+
+A network learns on which side of a line a point lies. Run as a program it is a study:
+
+    python -m tests.tiny STORE TRIALS WORKERS
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.trial import BaseTrial
+from pydantic import Field
+
+from library.configs import StudyOptions, TrainingConfig
+from library.experiment import Callbacks, Experiment, Package, Result, Run, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Config(TrainingConfig):
+    """The tiny network's, and how it is to fail."""
+
+    units: int = Field(4, ge=1, le=64, description="width of the hidden layer")
+    epochs: int = Field(2, ge=1, description="few")
+    steps_per_epoch: int = Field(4, ge=1, description="few")
+    fails: str = Field("", description="what to do instead of training: raise, die or diverge")
+    data_seed: int = Field(0, ge=0, description="draws the points")
+
+
+def points(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """64 points `[64, 2]` and whether they lie above the diagonal."""
+    x = np.random.default_rng(seed).uniform(-1, 1, (64, 2)).astype("float32")
+    return x, (x[:, 1] > x[:, 0]).astype("float32")
+
+
+def digest(config: Config) -> str:
+    """Names the points."""
+    return f"points-{config.data_seed}"
+
+
+def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
+    """Trains, or fails as told."""
+    import keras
+
+    from library.data.batches import Batches
+    from library.models.optimizer import adamw
+    from library.training import Trainer
+
+    x, y = points(config.data_seed)
+    run.log_dataset("points", digest(config), {"training": x})
+    if config.fails == "raise":
+        raise RuntimeError("told to fail")
+    if config.fails == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "TINY_PAUSES_AT" in os.environ:
+        callbacks = [*callbacks, _pause]
+    if config.fails == "diverge":
+        y = np.full_like(y, np.inf)
+    keras.utils.set_random_seed(config.seed)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(config.units, "relu"), keras.layers.Dense(1)])
+    model.compile(adamw(config), keras.losses.MeanSquaredError())
+    batches = Batches(x, y, batch_size=8, steps=config.steps_per_epoch, seed=config.seed)
+    return Trainer.of(config).fit(model, batches, (x, y), run, callbacks)
+
+
+def _pause(epoch: int, metrics: Mapping[str, float]) -> None:
+    """Tells whoever reads the named pipe that an epoch has ended, and waits for ever."""
+    Path(os.environ["TINY_PAUSES_AT"]).write_text("paused")
+    signal.pause()
+
+
+def test(config: Config, model: "keras.Model", run: Run) -> Scores:
+    """The share of other points that it puts on the right side."""
+    x, y = points(config.data_seed + 1)
+    right = (model.predict(x, verbose=0)[:, 0] > 0.5) == (y > 0.5)
+    return Scores({"test/accuracy": float(right.mean())}, {str(i): float(r) for i, r in enumerate(right)})
+
+
+def package(config: Config, model: "keras.Model", folder: Path) -> Package:
+    """A file that answers with the number of units."""
+    (folder / "units.txt").write_text(str(config.units))
+    return Package(Path(__file__).with_name("tiny_served.py"), {"units": folder / "units.txt"}, example=["?"])
+
+
+def model_name(config: Config) -> str:
+    """One for all."""
+    return "tiny"
+
+
+def space(trial: BaseTrial) -> dict[str, Any]:
+    """Two fields, one of them derived."""
+    return {"units": 2 ** trial.suggest_int("log2_units", 1, 5), "seed": trial.suggest_int("seed", 0, 99)}
+
+
+experiment = Experiment(
+    config=Config, digest=digest, train=train, test=test, package=package, model_name=model_name,
+    objective="val/loss", direction="minimize", trial={"epochs": 1}, cores=1,
+)  # fmt: skip
+
+if __name__ == "__main__":
+    from library import tracking, tuning
+    from tests import tiny
+
+    with tracking.open_store(Path(sys.argv[1])) as store:
+        options = StudyOptions(trials=int(sys.argv[2]), workers=int(sys.argv[3]), study="tiny")
+        fixed = dict(pair.split("=") for pair in sys.argv[4:])
+        done = tuning.tune(tuning.Search("tiny", tiny.experiment, tiny.space, fixed, options, store))
+        print(done.outcome.version, done.outcome.stage)
