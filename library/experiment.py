@@ -102,6 +102,7 @@ class Experiment(Generic[C]):
         objective: the metric of `Result.metrics` that a study optimises.
         direction: whether more or less of it is better.
         trial: config values that make a trial cheap; the winner is trained without them.
+        prune_after: epochs in which a trial is never pruned, as their scores say little yet.
         cores: how many one training makes good use of; None is all that there are.
         check_query: raises ValueError for an input that the registered model would refuse.
     """
@@ -115,5 +116,6 @@ class Experiment(Generic[C]):
     objective: str
     direction: Literal["maximize", "minimize"]
     trial: Mapping[str, Any] = field(default_factory=dict)
+    prune_after: int = 0
     cores: int | None = None
     check_query: Callable[[str], Any] = str

@@ -55,7 +55,7 @@ class Search:
         return optuna.create_study(
             storage=_storage(self.store),
             sampler=sampler,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=self.experiment.prune_after),
             study_name=self.study_name,
             direction=self.experiment.direction,
             load_if_exists=True,
