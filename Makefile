@@ -8,7 +8,7 @@ SETUP = .venv/.installed
 
 quoted = '$(subst ','\'',$(value $(1)))'
 given = $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
-own = PYTHON PORT MODEL MAKEFLAGS
+own = PYTHON PORT MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
 
 in_store = cd $(call quoted,STORE) && { test -e mlflow.db || { echo "error: no store in $$PWD; train or tune first" >&2; exit 2; }; } &&

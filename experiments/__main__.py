@@ -69,6 +69,7 @@ VERBS: Mapping[str, tuple[Callable[[Command], None], type[Options]]] = {
 def main(arguments: Sequence[str]) -> int:
     """Runs a command line and returns its exit status; what is the user's to mend is told in one line."""
     signal.signal(signal.SIGTERM, _exit)  # so that a terminated command ends its runs like an interrupted one
+    verb = arguments[0] if arguments else ""
     try:
         command = command_line.read(
             arguments,
@@ -80,7 +81,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted: nothing is lost; the same command goes on where it was", file=sys.stderr)
+        told = "the same command goes on where it was" if verb == "tune" else "its run is recorded as killed"
+        print(f"interrupted: {told}", file=sys.stderr)
         return 130
     return 0
 

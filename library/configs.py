@@ -38,15 +38,10 @@ class StudyOptions(StoreOptions):
     workers: int = Field(2, ge=1, le=256, description="processes that share the study and divide the cores")
 
 
-class ServingOptions(StoreOptions):
-    """Which version answers."""
+class QueryOptions(StoreOptions):
+    """What to ask which version."""
 
     stage: Stage = Field("Production", description="stage of the version to load")
-
-
-class QueryOptions(ServingOptions):
-    """What to ask."""
-
     query: str = Field(description="the input, as the registered model takes it")
 
 

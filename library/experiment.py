@@ -37,9 +37,6 @@ class Run:
     def log_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
         """Keeps a table as `tables/NAME.json`, which MLflow's pages show as one."""
 
-    def log_dict(self, path: str, values: Mapping[str, Any]) -> None:
-        """Keeps a JSON file under the given path."""
-
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Keeps words about the run."""
 

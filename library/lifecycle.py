@@ -18,12 +18,15 @@ class Outcome:
     """What came of it.
 
     Attributes:
+        experiment: name of the experiment.
         run: id of the MLflow run.
         model: name in the registry, with `version`, `stage` and the `reason` for the stage.
         metrics: of the best epoch and of the test split.
         seconds: that training and scoring took.
+        example: an input that the registered model answers.
     """
 
+    experiment: str
     run: str
     model: str
     version: str
@@ -31,6 +34,7 @@ class Outcome:
     reason: str
     metrics: Mapping[str, float]
     seconds: float
+    example: Any
 
 
 def train_in_full(
@@ -57,8 +61,11 @@ def train_in_full(
         model = experiment.model_name(config)
         with tempfile.TemporaryDirectory() as folder:
             package = experiment.package(config, result.model, Path(folder))
-            version = registry.register(model, package, scores, {"run": run.id, "command": repeat, **(tags or {})})
+            origin = {"run": run.id, "command": repeat, "data.digest": experiment.digest(config), **tracking.git()}
+            version = registry.register(model, package, scores, {**origin, **(tags or {})})
         promotion = registry.promote(model, version)
         run.set_tags({"model": model, "version": version, "stage": promotion.stage})
         metrics = {**result.metrics, **scores.metrics}
-        return Outcome(run.id, model, version, promotion.stage, promotion.reason, metrics, seconds)
+        return Outcome(
+            name, run.id, model, version, promotion.stage, promotion.reason, metrics, seconds, package.example
+        )

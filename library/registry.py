@@ -101,6 +101,11 @@ def load(name: str, stage: str = "Production") -> PyFuncModel:
     return mlflow.pyfunc.load_model(uri)
 
 
+def stage_of(name: str, version: str) -> str:
+    """The stage that a version is in now."""
+    return str(mlflow.MlflowClient().get_model_version(name, version).current_stage)
+
+
 def _judge(name: str, version: str) -> Promotion:
     holder = _holder(name, "Production")
     if holder is None:
@@ -157,7 +162,7 @@ def _digest(model_uri: str) -> str:
     """
     folder = Path(mlflow.artifacts.download_artifacts(model_uri))
     for cache in list(folder.rglob("__pycache__")):
-        shutil.rmtree(cache)
+        shutil.rmtree(cache, ignore_errors=True)
     sha = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "registered_model_meta"):
         sha.update(str(path.relative_to(folder)).encode() + path.read_bytes())

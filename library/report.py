@@ -1,7 +1,9 @@
 """What a command leaves on the terminal: a table of what came of it and the commands to go on with."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -41,15 +43,20 @@ def _print(title: str, rows: Sequence[tuple[str, str]], outcome: Outcome, store:
     table = Table(title=title, title_justify="left", show_header=False, pad_edge=False)
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(table)
+    here = "" if store.root == Path("mlruns").resolve() else f" STORE={shlex.quote(str(store.root))}"
+    predict = f"python -m experiments predict {outcome.experiment} --query={shlex.quote(str(outcome.example[0]))}"
     console.print(
-        f'\nGo on with\n  make predict QUERY="45+23"   ask the Production version\n'
-        f"  make ui                      browse the runs (this one is {outcome.run})\n"
-        f"  make dashboard               browse the study\n\n"
-        f"Elsewhere in Python\n"
-        f'  mlflow.set_tracking_uri("{store.tracking_uri}")\n'
-        f'  mlflow.pyfunc.load_model("models:/{outcome.model}/{outcome.stage}").predict(...)'
+        f"""
+Go on with
+  .venv/bin/{predict}{here.replace(" STORE", " --store")}
+  make ui{here}           browse runs and models; this run is {outcome.run}
+  make dashboard{here}    browse studies
+
+Elsewhere in Python
+  mlflow.set_tracking_uri("{store.tracking_uri}")
+  mlflow.pyfunc.load_model("models:/{outcome.model}/{outcome.stage}").predict({outcome.example})"""
     )
 
 

@@ -24,12 +24,14 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import mlflow
 import psutil
+from filelock import FileLock
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import from_numpy
-from mlflow.entities import RunStatus
+from mlflow.entities import LifecycleStage
+from mlflow.exceptions import MlflowException
 
 from library.configs import Config
-from library.errors import StoreError
+from library.errors import StoreError, UserError
 from library.experiment import Run
 
 if TYPE_CHECKING:
@@ -37,9 +39,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PACKAGES = ("keras", "tensorflow", "mlflow", "optuna", "numpy")
-STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 logging.getLogger("mlflow").setLevel(logging.WARNING)
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it tells tracebacks of what is raised anyway
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Store:
     def studies_uri(self) -> str:
         """Where Optuna keeps the studies: a database of its own, as both keep their version in one table's name."""
         return f"sqlite:///{self.root / 'optuna.db'}"
+
+    def lock(self, name: str) -> FileLock:
+        """A lock that one process holds at a time, and that its death releases."""
+        (self.root / "locks").mkdir(exist_ok=True)
+        return FileLock(self.root / "locks" / name)
 
     def connect(self) -> None:
         """Makes this the store that MLflow speaks to in this process."""
@@ -88,9 +96,6 @@ class MlflowRun(Run):
     def log_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
         mlflow.log_table({key: list(values) for key, values in columns.items()}, f"tables/{name}.json")
 
-    def log_dict(self, path: str, values: Mapping[str, Any]) -> None:
-        mlflow.log_dict(dict(values), path)
-
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         mlflow.set_tags(dict(tags))
 
@@ -114,14 +119,26 @@ def open_store(root: Path) -> Iterator[Store]:
         StoreError: here or within the block, it cannot be opened, read or written, or its disk is full.
     """
     store = Store(root.resolve())
-    try:
+    with store_errors(store):
         (store.root / "artifacts").mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=store.root).close()
         store.connect()
-        _end_abandoned_runs()
+        try:
+            _end_abandoned_runs()
+        except MlflowException as error:  # such as a database of another version
+            raise StoreError(f"store {store.root}: {str(error).splitlines()[0]}") from error
         yield store
+
+
+@contextmanager
+def store_errors(store: Store) -> Iterator[None]:
+    """Turns what a full disk, a missing permission or a damaged database raise within the block into a StoreError."""
+    try:
+        yield
+    except UserError:
+        raise
     except Exception as error:
-        failure = _storage_failure(error)
+        failure = _storage_failure(error, store.root)
         if failure is None:
             raise
         raise StoreError(
@@ -163,6 +180,8 @@ def start_run(
     )
     run = MlflowRun(active.info.run_id)
     try:
+        if "reason" in active.data.tags:  # of the end from which it goes on
+            mlflow.delete_tag("reason")
         if config is not None:
             mlflow.log_params(config.model_dump())
         yield run
@@ -175,16 +194,26 @@ def start_run(
     run.end()
 
 
-def end_run(run_id: str, status: str, reason: str) -> None:
-    """Ends another process's run, which must be dead."""
+def align_run(run_id: str, status: str, reason: str = "") -> None:
+    """Ends the run of another process, which must be gone, as it should have ended; leaves one that did."""
     client = mlflow.MlflowClient()
-    client.set_tag(run_id, "reason", reason)
-    client.set_terminated(run_id, status)
+    if exists(run_id) and client.get_run(run_id).info.status != status:
+        if reason:
+            client.set_tag(run_id, "reason", reason)
+        client.set_terminated(run_id, status)
 
 
-def is_running(run_id: str) -> bool:
-    """Whether a process that is still alive writes this run."""
-    return bool(mlflow.get_run(run_id).info.status == RunStatus.to_string(RunStatus.RUNNING))
+def exists(run_id: str) -> bool:
+    """Whether there is such a run, and it was not deleted."""
+    try:
+        return bool(mlflow.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE)
+    except MlflowException:
+        return False
+
+
+def status(run_id: str) -> str:
+    """RUNNING, FINISHED, KILLED or FAILED."""
+    return str(mlflow.get_run(run_id).info.status)
 
 
 def read_json(run_id: str, path: str) -> Any:
@@ -214,15 +243,19 @@ def _is_alive(process: str) -> bool:
     if host != socket.gethostname():
         return True
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
+        found = psutil.Process(int(pid))
+        # A tolerance, as the time is told from the boot's, which moves when the clock is set.
+        return found.status() != psutil.STATUS_ZOMBIE and abs(found.create_time() - float(started)) < 10
     except psutil.NoSuchProcess:
         return False
 
 
-def _storage_failure(error: BaseException | None) -> str | None:
+def _storage_failure(error: BaseException | None, root: Path) -> str | None:
     """What the disk or the database said, if that is behind an error."""
     while error is not None:
-        if isinstance(error, sqlite3.Error) or (isinstance(error, OSError) and error.errno in STORAGE_ERRORS):
+        if isinstance(error, sqlite3.Error) or (isinstance(error, OSError) and error.errno in DISK_ERRORS):
+            return str(error)
+        if isinstance(error, OSError) and Path(str(error.filename)).is_relative_to(root):
             return str(error)
         error = error.__cause__ or error.__context__
     return None
@@ -234,7 +267,7 @@ def _end_abandoned_runs() -> None:
     for run in client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
         process = run.data.tags.get("process")
         if process and not _is_alive(process):
-            end_run(run.info.run_id, "FAILED", f"process {process.split()[1]} died")
+            align_run(run.info.run_id, "FAILED", f"process {process.split()[1]} died")
 
 
 def _experiment_id(store: Store, name: str) -> str:
@@ -247,15 +280,18 @@ def _experiment_id(store: Store, name: str) -> str:
 def _provenance() -> dict[str, str]:
     """Where a run comes from: versions, machine, commit."""
     versions = {f"version.{package}": version(package) for package in PACKAGES}
-    return {**versions, "version.python": platform.python_version(), "machine": platform.platform(), **_git()}
+    return {**versions, "version.python": platform.python_version(), "machine": platform.platform(), **git()}
 
 
-def _git() -> dict[str, str]:
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607
+def git() -> dict[str, str]:
+    """The commit of this code, and whether it was changed since."""
+    here = str(Path(__file__).parent)
+
+    def ask(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", here, *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607
         return done.stdout.strip()
 
     try:
-        return {"git.commit": git("rev-parse", "HEAD"), "git.dirty": str(bool(git("status", "--porcelain"))).lower()}
+        return {"git.commit": ask("rev-parse", "HEAD"), "git.dirty": str(bool(ask("status", "--porcelain"))).lower()}
     except (OSError, subprocess.CalledProcessError):
         return {"git.commit": "none", "git.dirty": "unknown"}

@@ -61,6 +61,7 @@ class _Keeper(keras.callbacks.Callback):
         super().__init__()
         self._trainer, self._run, self._callbacks = trainer, run, callbacks
         self._best = -math.inf
+        self._improved = 0
         self.epoch = 0
         self.metrics: dict[str, float] = {}
         self.weights: list[Any] = []
@@ -72,11 +73,13 @@ class _Keeper(keras.callbacks.Callback):
         self._keep_if_best(epoch + 1, metrics)
         for callback in self._callbacks:
             callback(epoch + 1, metrics)
-        if self._trainer.patience and epoch + 1 - self.epoch >= self._trainer.patience:
+        if self._trainer.patience and epoch + 1 - self._improved >= self._trainer.patience:
             self.model.stop_training = True
 
     def _keep_if_best(self, epoch: int, metrics: dict[str, float]) -> None:
         score = metrics[self._trainer.monitor] * (1 if self._trainer.mode == "max" else -1)
+        if score > self._best:
+            self._improved = epoch
         if score >= self._best:
             self._best, self.epoch, self.metrics = score, epoch, metrics
             self.weights = self.model.get_weights()

@@ -160,13 +160,14 @@ def test_a_study_killed_again_and_again_goes_on_where_it_was(store_path: Path) -
         process = paused(store_path, pipe, trials=2)
         process.send_signal(blow)
         process.wait()
-    subprocess.run(command(store_path, 2, 1), cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command(store_path, 3, 2), cwd=ROOT, check=True, capture_output=True)
 
-    *cut, second = study_of(store_path).trials
+    *cut, second, third = study_of(store_path).trials
     assert [trial.state for trial in cut] == [TrialState.FAIL] * 3 + [TrialState.COMPLETE]
     assert [trial.user_attrs.get("repeats") for trial in cut] == [None, 0, 1, 2]
     assert len({str(trial.params) for trial in cut}) == 1
-    assert counted(study_of(store_path)) == [cut[-1], second]
+    assert counted(study_of(store_path)) == [cut[-1], second, third]
+    assert len({str(trial.params) for trial in (cut[-1], second, third)}) == 3
     with tracking.open_store(store_path):
         assert {mlflow.get_run(trial.user_attrs["run"]).info.status for trial in cut[:3]} == {"FAILED"}
         assert {run.info.status for run in runs()} <= {"FINISHED", "KILLED", "FAILED"}

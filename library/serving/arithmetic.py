@@ -28,6 +28,8 @@ class Arithmetic(PythonModel):
         self, context: PythonModelContext, model_input: list[str], params: dict[str, Any] | None = None
     ) -> list[str]:
         """The answer to each query; ValueError names the first that is not one."""
+        if not model_input:
+            return []
         triples = [self._notation.parse(query) for query in model_input]
         x = self._notation.encode(self._notation.write_query(*triple, self._padding) for triple in triples)
         return list(self._notation.decode(self._ids(x)))

@@ -6,6 +6,7 @@ from typing import Self
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
@@ -23,6 +24,7 @@ class Progress:
         self._bar = Bar(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             TextColumn("left"), TimeRemainingColumn(), console=self._console,
+            speed_estimate_period=86_400,  # seconds: trials end minutes apart
         )  # fmt: skip
         self._task = self._bar.add_task("trials", total=trials)
 
@@ -50,7 +52,7 @@ class Progress:
         value = "" if trial.value is None else f"{self._objective} {trial.value:.4f}"
         reason = trial.user_attrs.get("reason", "its process died") if trial.state is TrialState.FAIL else ""
         params = "  ".join(f"{name} {_short(v)}" for name, v in trial.params.items())
-        return f"trial {trial.number:3}  {state}  {value}{reason}  [dim]{params}[/]"
+        return f"trial {trial.number:3}  {state}  {value}{escape(reason)}  [dim]{escape(params)}[/]"
 
 
 def _short(value: object) -> str:

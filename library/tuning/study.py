@@ -4,11 +4,12 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import optuna
+from filelock import Timeout
 from matplotlib.figure import Figure
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -16,11 +17,12 @@ from optuna.trial import FrozenTrial, TrialState
 from library import tracking
 from library.errors import UserError
 from library.lifecycle import Outcome, train_in_full
+from library.registry import stage_of
 from library.tuning.search import Search, check_unchanged, signature
-from library.tuning.trials import counted, retire_interrupted
+from library.tuning.trials import counted, mend
 from library.tuning.workers import run_trials
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 @dataclass(frozen=True)
@@ -41,24 +43,34 @@ def tune(search: Search) -> Tuned:
     """
     expected = signature(search)
     study = search.study()
-    check_unchanged(study, expected)
-    with _parent_run(search, study) as run:
-        retire_interrupted(study)
-        try:
+    with _alone(search, study):
+        check_unchanged(study, expected)
+        mend(study)
+        with _parent_run(search, study) as run:
             run_trials(search, study, run.id)
-        finally:
-            retire_interrupted(study)
-        best = _best(study)
-        _log_study(study, run)
-        return Tuned(study, best, _winner(search, study, best, run))
+            best = _best(study)
+            outcome = _winner(search, study, best, run)
+            _log_study(study, run)
+            return Tuned(study, best, outcome)
+
+
+@contextmanager
+def _alone(search: Search, study: Study) -> Iterator[None]:
+    """Makes this process the study's driver; its death ends that."""
+    try:
+        with search.store.lock(f"study {study.study_name}").acquire(timeout=0):
+            yield
+    except Timeout:
+        raise UserError(
+            f"study {study.study_name!r}: another process runs it; wait for its end, or set STUDY=name"
+        ) from None
 
 
 @contextmanager
 def _parent_run(search: Search, study: Study) -> Iterator[tracking.MlflowRun]:
     """The study's own run: a new one, or the one it had."""
-    resume = study.user_attrs.get("run")
-    if resume and tracking.is_running(resume):
-        raise UserError(f"study {study.study_name!r}: another process runs it; wait for its end, or set STUDY=name")
+    had = study.user_attrs.get("run")
+    resume = had if had and tracking.exists(had) else None
     options = {**search.options.model_dump(exclude={"store"}), "study": study.study_name, **search.fixed}
     tags = {"study": study.study_name, "command": tracking.command("tune", search.name, options)}
     with tracking.start_run(search.store, search.name, study.study_name, resume=resume, tags=tags) as run:
@@ -79,7 +91,8 @@ def _winner(search: Search, study: Study, best: FrozenTrial, run: tracking.Mlflo
     """Trains the best trial's config in full, unless that was done before."""
     done = study.user_attrs.get("winner")
     if done and done["trial"] == best.number:
-        return Outcome(**done["outcome"])
+        outcome = Outcome(**done["outcome"])
+        return replace(outcome, stage=stage_of(outcome.model, outcome.version))
     tags = {"study": study.study_name, "trial": best.number, "study.run": run.id}
     config = search.config(best, in_full=True)
     name = f"{study.study_name} winner (trial {best.number:03d})"

@@ -1,12 +1,14 @@
 """Processes that work on one study: each takes a token, runs a trial, and takes the next."""
 
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -17,74 +19,109 @@ from optuna.trial import Trial, TrialState
 
 from library import tracking
 from library.compute import available_cores, start_keras
+from library.configs import Config
+from library.errors import StoreError, UserError
 from library.experiment import Callback
 from library.tuning.display import Progress
 from library.tuning.search import Search
-from library.tuning.trials import counted, fail
+from library.tuning.trials import RUN_STATUS, counted, fail, mend
+
+STORE_FAILED = 3
+"""Exit code of a worker that could not read or write the store."""
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_trials(search: Search, study: Study, parent: str) -> None:
+    """Runs trials until the study has as many as were asked for, those that were interrupted once more.
+
+    Raises:
+        StoreError: a worker could not read or write the store.
+        UserError: a worker died before it began a trial.
+    """
+    with Progress(search.options.trials, search.experiment.objective, search.experiment.direction) as progress:
+        progress.show(counted(study))
+        while (missing := search.options.trials - len(counted(study))) > 0:
+            try:
+                _work_off(search, study, parent, missing, lambda: progress.show(counted(study)))
+            finally:
+                mend(study)
+
+
+def _work_off(search: Search, study: Study, parent: str, missing: int, show: Callable[[], None]) -> None:
     """Hands out a token for each missing trial and waits for the workers."""
-    missing = search.options.trials - len(counted(study))
-    if missing <= 0:
-        return
     context = multiprocessing.get_context("spawn")
     tokens = context.Queue()
-    begun = len(study.get_trials(deepcopy=False))
-    start = partial(_start_worker, context, search, parent, tokens)
-    workers = [start() for _ in range(min(search.options.workers, missing))]
-    for token in [*range(begun, begun + missing), *[None] * len(workers)]:
+    begun = sum(trial.state is not TrialState.WAITING for trial in study.get_trials(deepcopy=False))
+    for token in range(begun, begun + missing):
         tokens.put(token)
+    workers: list[BaseProcess] = []
     try:
-        with Progress(search.options.trials, search.experiment.objective, search.experiment.direction) as progress:
-            while workers:
-                multiprocessing.connection.wait([worker.sentinel for worker in workers], timeout=0.5)
-                workers = [_replaced(study, worker, start) for worker in workers if worker.exitcode != 0]
-                progress.show(counted(study))
+        for _ in range(min(search.options.workers, missing)):
+            workers.append(_start_worker(context, search, parent, tokens))  # noqa: PERF401 -- an interrupt must find it
+        while workers:
+            multiprocessing.connection.wait([worker.sentinel for worker in workers], timeout=0.5)
+            for worker in [worker for worker in workers if not worker.is_alive()]:
+                workers.remove(worker)
+                if worker.exitcode:
+                    _bury(study, worker)
+                    workers.append(_start_worker(context, search, parent, tokens))
+            show()
     finally:
         for worker in workers:
-            worker.terminate()
-        for worker in workers:
+            worker.kill()
             worker.join()
 
 
 def _start_worker(context: Any, search: Search, parent: str, tokens: Any) -> BaseProcess:
+    """A worker, and a last token for it to find."""
+    tokens.put(None)
     cores = max(1, available_cores() // search.options.workers)
-    worker: BaseProcess = context.Process(target=_work, args=(search, parent, tokens, cores))
-    worker.start()
+    worker: BaseProcess = context.Process(target=_work, args=(search, parent, tokens, cores), daemon=True)
+    with _held_back(INTERRUPTS):  # until the worker ignores them, seconds later
+        worker.start()
     return worker
 
 
-def _replaced(study: Study, worker: BaseProcess, start: Callable[[], BaseProcess]) -> BaseProcess:
-    """The worker itself, or another if it died; what it worked on has failed."""
-    if worker.exitcode is None:
-        return worker
-    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-        if trial.user_attrs.get("pid") == worker.pid:
-            fail(study, trial, f"its process died with exit code {worker.exitcode}")
-    return start()
+@contextmanager
+def _held_back(signals: tuple[signal.Signals, ...]) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _bury(study: Study, worker: BaseProcess) -> None:
+    """Fails the trial of a worker that died; raises if it had none, as another would fare no better."""
+    if worker.exitcode == STORE_FAILED:
+        raise StoreError(
+            "store: a worker could not read or write it; give STORE=folder with space left, and start again"
+        )
+    running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+    mine = [trial for trial in running if trial.user_attrs.get("pid") == worker.pid]
+    if not mine:
+        raise UserError(f"a worker died with exit code {worker.exitcode} before it began a trial; start again")
+    for trial in mine:
+        fail(study, trial, f"its process died with exit code {worker.exitcode}")
 
 
 def _work(search: Search, parent: str, tokens: Any, cores: int) -> None:
     """A worker process: a trial for each token."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
+    for interrupt in INTERRUPTS:  # these reach all processes at once; the driver ends its workers
+        signal.signal(interrupt, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    start_keras(min(cores, search.experiment.cores or cores))
-    search.store.connect()
-    study = search.study()
-    while (token := tokens.get()) is not None:
-        study.sampler = optuna.samplers.TPESampler(
-            seed=_seed(search.base.seed, token),
-            n_startup_trials=6,
-            multivariate=True,
-            constant_liar=search.options.workers > 1,
-        )
-        study.optimize(partial(_objective, search, parent), n_trials=1, catch=(Exception,))
-
-
-def _seed(seed: int, token: int) -> int:
-    """Another for every token: a study that goes on must not draw again what it drew at first."""
-    return int(np.random.SeedSequence([seed, token]).generate_state(1)[0])
+    try:
+        with tracking.store_errors(search.store):
+            search.store.connect()
+            start_keras(min(cores, search.experiment.cores or cores))
+            study = search.study()
+            while (token := tokens.get()) is not None:
+                study.sampler = _sampler(search, token)
+                _run_trial(search, study, parent)
+    except StoreError:
+        sys.exit(STORE_FAILED)
 
 
 def _die_with_parent() -> None:
@@ -93,39 +130,62 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def _objective(search: Search, parent: str, trial: Trial) -> float:
-    """Trains a trial's config in a run of its own, whose end tells the trial's."""
+def _sampler(search: Search, token: int) -> optuna.samplers.BaseSampler:
+    """TPE, seeded anew for every token: a study that goes on must not draw again what it drew at first."""
+    seed = int(np.random.SeedSequence([search.base.seed, token]).generate_state(1)[0])
+    several = search.options.workers > 1
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=6, multivariate=True, constant_liar=several)
+
+
+def _run_trial(search: Search, study: Study, parent: str) -> None:
+    """One trial, in a run of its own; Optuna's state is told first, and the run ends by it."""
     import keras
 
     keras.utils.clear_session()
-    trial.set_user_attr("pid", os.getpid())
+    with search.store.lock("ask"):  # SQLite would hand two workers the same waiting trial
+        trial = study.ask()
+        trial.set_user_attr("pid", os.getpid())
     try:
         config = search.config(trial, in_full=False)
-        name = f"{search.study_name} trial {trial.number:03d}"
-        tags = {
-            "study": search.study_name,
-            "trial": trial.number,
-            "command": tracking.command("train", search.name, config.model_dump()),
-        }
-        with tracking.start_run(search.store, search.name, name, parent=parent, config=config, tags=tags) as run:
-            trial.set_user_attr("run", run.id)
-            try:
-                result = search.experiment.train(config, run, [_reporter(trial, search.experiment.objective)])
-            except optuna.TrialPruned as pruned:
-                run.end("KILLED", str(pruned))
-                raise
-            return result.metrics[search.experiment.objective]
-    except optuna.TrialPruned:
+    except UserError as error:
+        trial.set_user_attr("reason", str(error))
+        study.tell(trial, state=TrialState.FAIL)
+        return
+    name = f"{search.study_name} trial {trial.number:03d}"
+    repeat = tracking.command("train", search.name, config.model_dump())
+    tags = {"study": search.study_name, "trial": trial.number, "command": repeat}
+    with tracking.start_run(search.store, search.name, name, parent=parent, config=config, tags=tags) as run:
+        trial.set_user_attr("run", run.id)
+        state, value, reason = _train(search, config, trial, run)
+        if reason:
+            trial.set_user_attr("reason", reason)
+        study.tell(trial, value, state=state)
+        run.end(RUN_STATUS[state], reason)
+
+
+def _train(
+    search: Search, config: Config, trial: Trial, run: tracking.MlflowRun
+) -> tuple[TrialState, float | None, str]:
+    """How the trial ended, with what value or for what reason; only the store's own failures are raised."""
+    objective = search.experiment.objective
+    try:
+        with tracking.store_errors(search.store):
+            value = search.experiment.train(config, run, [_reporter(trial, objective)]).metrics[objective]
+    except optuna.TrialPruned as pruned:
+        return TrialState.PRUNED, None, str(pruned)
+    except StoreError:
         raise
     except Exception as error:
-        trial.set_user_attr("reason", tracking.one_line(error))
-        raise
+        return TrialState.FAIL, None, tracking.one_line(error)
+    if not math.isfinite(value):
+        return TrialState.FAIL, None, f"{objective} is {value}"
+    return TrialState.COMPLETE, value, ""
 
 
 def _reporter(trial: Trial, objective: str) -> Callback:
     def report(epoch: int, metrics: Mapping[str, float]) -> None:
         trial.report(metrics[objective], epoch)
         if trial.should_prune():
-            raise optuna.TrialPruned(f"pruned after epoch {epoch}: {objective} was below the others' median")
+            raise optuna.TrialPruned(f"pruned after epoch {epoch}: {objective} was worse than the others' median")
 
     return report
