@@ -7,7 +7,7 @@ def space(trial: BaseTrial) -> dict[str, float | int]:
     """Size, depth and regularisation; what is known to be best (orders, padding) is left at its default."""
     return {
         # The latent size. In steps of what the processor multiplies at once; finer ones drown in the noise of a seed.
-        "units": trial.suggest_int("units", 32, 256, step=32),
+        "units": trial.suggest_int("units", 32, 192, step=32),
         # The assignment's additional LSTM layers.
         "encoder_depth": trial.suggest_int("encoder_depth", 1, 3),
         "decoder_depth": trial.suggest_int("decoder_depth", 1, 2),
