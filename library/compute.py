@@ -1,5 +1,6 @@
 """How a process uses its machine; to be said before tensorflow is imported, as it reads this but once."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ def start_keras(cores: int | None) -> None:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads)
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _muted_stderr():
         import keras  # noqa: F401
 

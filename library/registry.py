@@ -85,13 +85,15 @@ def move(name: str, version: str, stage: str) -> None:
 
 
 def load(name: str, stage: str = "Production") -> PyFuncModel:
-    """The registered model in a stage, ready to `predict`.
+    """The registered model in a stage, ready to `predict`; of the store in `mlruns` unless another was opened.
 
     Raises:
         NotRegistered: there is no such model, or none in that stage.
         UserError: there is no such stage, or the files are not those that were registered.
     """
     _check_stage(stage)
+    if not mlflow.is_tracking_uri_set():
+        tracking.Store(Path("mlruns").resolve()).connect()
     holder = _holder(name, stage)
     if holder is None:
         raise NotRegistered(f"model {name!r}: no version in stage {stage}; {_inventory(name)}")

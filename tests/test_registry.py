@@ -1,5 +1,8 @@
 """Registering, promoting and loading, against a real registry."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -47,6 +50,21 @@ def test_the_first_version_goes_to_production_and_loads_by_stage_and_by_alias(
     assert registry.load(NAME).predict(["?"]) == ["4"]
     assert mlflow.pyfunc.load_model(f"models:/{NAME}/Production").predict(["?", "?"]) == ["4", "4"]
     assert mlflow.pyfunc.load_model(f"models:/{NAME}@production").predict(["?"]) == ["4"]
+
+
+def test_without_an_open_store_the_one_of_the_folder_is_asked(store: tracking.Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "0101"))
+    (tmp_path / "mlruns").symlink_to(store.root)
+    code = "from library import registry; print(registry.load('tiny', stage='Production').predict(['?']))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(registry.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "['4']"
 
 
 def test_a_candidate_that_beats_the_holder_replaces_it(store: tracking.Store, tmp_path: Path) -> None:
