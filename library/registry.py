@@ -92,7 +92,7 @@ def load(name: str, stage: str = "Production") -> PyFuncModel:
         UserError: there is no such stage, or the files are not those that were registered.
     """
     _check_stage(stage)
-    if not mlflow.is_tracking_uri_set():
+    if not mlflow.is_tracking_uri_set():  # type: ignore[no-untyped-call]
         tracking.Store(Path("mlruns").resolve()).connect()
     holder = _holder(name, stage)
     if holder is None:

@@ -90,7 +90,7 @@ class MlflowRun(Run):
         mlflow.set_tag("data.digest", digest)
 
     def log_figure(self, name: str, figure: "Figure") -> None:
-        mlflow.log_figure(figure, f"figures/{name}.png")
+        mlflow.log_figure(figure, f"figures/{name}.png", save_kwargs={"bbox_inches": "tight"})
         plt.close(figure)
 
     def log_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:

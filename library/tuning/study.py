@@ -121,5 +121,5 @@ def _log_study(study: Study, run: tracking.MlflowRun) -> None:
 def _figure(axes: Any) -> Figure:
     """The figure of what Optuna draws: one pair of axes or an array of them."""
     figure: Figure = np.ravel(axes)[0].figure
-    figure.set_size_inches(12, 6)
+    figure.set_size_inches(18, 6)
     return figure
