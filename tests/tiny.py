@@ -107,6 +107,7 @@ if __name__ == "__main__":
     from library import tracking, tuning
     from tests import tiny
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job would ignore
     with tracking.open_store(Path(sys.argv[1])) as store:
         options = StudyOptions(trials=int(sys.argv[2]), workers=int(sys.argv[3]), study="tiny")
         fixed = dict(pair.split("=") for pair in sys.argv[4:])
