@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from experiments.seq2seq import Config
 from library import configs, discovery
-from library.configs import ArithmeticConfig, Options, QueryOptions, ServingOptions, StudyOptions, TrainingConfig
+from library.configs import ArithmeticConfig, Options, QueryOptions, StudyOptions, TrainingConfig
 from library.errors import UserError
 
 OWN = [value for value in vars(configs).values() if isinstance(value, type) and issubclass(value, Options)]
@@ -81,7 +81,7 @@ def test_text_becomes_what_the_field_is() -> None:
         (Config, "units", "5000", "less than or equal to 4096"),
         (Config, "bidirectional", "perhaps", "a valid boolean"),
         (Config, "modality", "smell-to-text", "'text-to-text'"),
-        (ServingOptions, "stage", "production", "'Staging', 'Production' or 'Archived'"),
+        (QueryOptions, "stage", "production", "'Staging', 'Production' or 'Archived'"),
         (StudyOptions, "trials", "0", "greater than or equal to 1"),
         (StudyOptions, "workers", "", "a valid integer"),
         (StudyOptions, "study", "a/b", r"'^[\w.-]*$'"),
