@@ -95,7 +95,7 @@ def _winner(search: Search, study: Study, best: FrozenTrial, run: tracking.Mlflo
         return replace(outcome, stage=stage_of(outcome.model, outcome.version))
     tags = {"study": study.study_name, "trial": best.number, "study.run": run.id}
     config = search.config(best, in_full=True)
-    name = f"{study.study_name} winner (trial {best.number:03d})"
+    name = f"winner, trial {best.number:03d}"
     outcome = train_in_full(
         search.name, search.experiment, config, search.store, run_name=name, parent=run.id, tags=tags
     )

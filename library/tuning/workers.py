@@ -151,7 +151,7 @@ def _run_trial(search: Search, study: Study, parent: str) -> None:
         trial.set_user_attr("reason", str(error))
         study.tell(trial, state=TrialState.FAIL)
         return
-    name = f"{search.study_name} trial {trial.number:03d}"
+    name = f"trial {trial.number:03d}"
     repeat = tracking.command("train", search.name, config.model_dump())
     tags = {"study": search.study_name, "trial": trial.number, "command": repeat}
     with tracking.start_run(search.store, search.name, name, parent=parent, config=config, tags=tags) as run:
