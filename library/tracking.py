@@ -197,7 +197,7 @@ def start_run(
 def align_run(run_id: str, status: str, reason: str = "") -> None:
     """Ends the run of another process, which must be gone, as it should have ended; leaves one that did."""
     client = mlflow.MlflowClient()
-    if exists(run_id) and client.get_run(run_id).info.status != status:
+    if exists(run_id) and status_of(run_id) != status:
         if reason:
             client.set_tag(run_id, "reason", reason)
         client.set_terminated(run_id, status)
@@ -211,7 +211,7 @@ def exists(run_id: str) -> bool:
         return False
 
 
-def status(run_id: str) -> str:
+def status_of(run_id: str) -> str:
     """RUNNING, FINISHED, KILLED or FAILED."""
     return str(mlflow.get_run(run_id).info.status)
 

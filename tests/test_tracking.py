@@ -70,11 +70,11 @@ def test_children_know_their_parent_and_a_run_can_go_on(store: tracking.Store) -
         tracking.start_run(store, "tests", "parent") as parent,
         tracking.start_run(store, "tests", "child", parent=parent.id),
     ):
-        assert tracking.status(parent.id) == "RUNNING"
+        assert tracking.status_of(parent.id) == "RUNNING"
     assert last_run().data.tags["mlflow.parentRunId"] == parent.id
     with tracking.start_run(store, "tests", "parent", resume=parent.id) as again:
         assert again.id == parent.id
-    assert tracking.status(parent.id) == "FINISHED"
+    assert tracking.status_of(parent.id) == "FINISHED"
 
 
 def test_whoever_opens_the_store_ends_the_runs_of_dead_processes_and_no_others(store: tracking.Store) -> None:
@@ -92,7 +92,7 @@ def test_whoever_opens_the_store_ends_the_runs_of_dead_processes_and_no_others(s
             ended = mlflow.get_run(orphan.run_id)
         assert ended.info.status == "FAILED"
         assert "died" in ended.data.tags["reason"]
-        assert tracking.status(alive.id) == "RUNNING"
+        assert tracking.status_of(alive.id) == "RUNNING"
 
 
 def test_a_process_of_another_host_counts_as_alive() -> None:
