@@ -6,7 +6,7 @@ Nothing heavy is imported before all values are known to be good: tensorflow and
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from library import command_line
 from library.command_line import Command
@@ -47,7 +47,7 @@ def predict(command: Command) -> None:
     options = parse(QueryOptions, command.options)
     config = parse(command.experiment.config, command.fields)
     try:
-        command.experiment.check_query(options.query)
+        question = command.experiment.ask(config, options.query, options.out)
     except ValueError as error:
         raise UserError(str(error)) from None
 
@@ -55,8 +55,8 @@ def predict(command: Command) -> None:
 
     with tracking.open_store(options.store):
         start_keras(command.experiment.cores)
-        answers: Any = registry.load(command.experiment.model_name(config), options.stage).predict([options.query])
-        print(answers[0])
+        answers = registry.load(command.experiment.model_name(config), options.stage).predict(question.input)
+        print(question.show(answers))
 
 
 VERBS: Mapping[str, tuple[Callable[[Command], None], type[Options]]] = {

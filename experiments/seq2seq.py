@@ -1,33 +1,41 @@
-"""Sums: an LSTM encoder-decoder that answers `45+23` with `68`.
+"""Sums: an LSTM encoder-decoder that answers `45+23` with `68`, as text or as images.
 
-    make train-seq2seq                      # the best known config, once
-    make train-seq2seq TRAIN_FRACTION=0.1   # learns from 2,000 of the 20,000 queries
-    make tune-seq2seq                       # searches, then trains the winner in full
-    make predict QUERY="45+23"              # asks the Production version
+    make train-seq2seq                              # the best known config, once
+    make train-seq2seq TRAIN_FRACTION=0.1           # learns from 2,000 of the 20,000 queries
+    make train-seq2seq MODALITY=image-to-text       # reads handwriting
+    make train-seq2seq MODALITY=text-to-image       # writes by hand; HANDWRITING=mean draws averages
+    make train-seq2seq OPERATORS='*'                # products
+    make tune-seq2seq                               # searches, then trains the winner in full
+    make predict QUERY="45+23"                      # asks the Production version
+    make predict MODALITY=image-to-text QUERY=query.png
+    make predict MODALITY=text-to-image QUERY="45+23" OUT=answer.png
 
-The measured scores and times are in README.md.
+DIGITS=mnist, or an .npz file, takes MNIST's handwriting instead of scikit-learn's. The measured scores and times are
+in README.md and docs/results.md.
 """
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from library.configs import ArithmeticConfig, Seq2SeqConfig
-from library.data import arithmetic, notation
-from library.experiment import Callbacks, Experiment, Package, Result, Run, Scores
+from experiments import glyph_reader
+from library.configs import Seq2SeqConfig
+from library.data import arithmetic, exercises, notation, pictures
+from library.experiment import Callbacks, Experiment, Package, Question, Result, Run, Scores
 
 if TYPE_CHECKING:
     import keras
 
-LIBRARY = Path(arithmetic.__file__).parents[1]
+SERVING = Path(arithmetic.__file__).parents[1] / "serving"
+DRAWINGS = 16  # of one answer, to see how much they vary
 
 
-class Config(ArithmeticConfig, Seq2SeqConfig):
+class Config(Seq2SeqConfig):
     """Which queries, which network, and how to train it."""
-
-    modality: Literal["text-to-text"] = Field("text-to-text", description="what a query and an answer are made of")
 
     @model_validator(mode="after")
     def _pairs_need_alignment(self) -> Self:
@@ -37,8 +45,13 @@ class Config(ArithmeticConfig, Seq2SeqConfig):
 
 
 def digest(config: Config) -> str:
-    """Names the exact queries of each split, as they are written."""
-    return arithmetic.load(config).digest
+    """Names the exact queries of each split, as they are written or drawn."""
+    return exercises.load(config).digest
+
+
+def needs(config: Config) -> dict[str, glyph_reader.Config]:
+    """A reader of the same digits, to judge drawn answers."""
+    return {"glyph-reader": glyph_reader.Config(digits=config.digits)} if config.draws_images else {}
 
 
 def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
@@ -46,55 +59,105 @@ def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
 
     Not that of the most exact matches: among a few hundred queries these are soon all, epoch after epoch.
     """
-    import keras  # here, not above: tensorflow takes seconds, and --help or a bad value should not
-
-    from library.data.batches import Batches
-    from library.models import seq2seq
+    from library.data.batches import Batches  # here, not above: tensorflow takes seconds, and --help should not
     from library.training import Trainer
 
-    data = arithmetic.load(config)
+    data = exercises.load(config)
+    queries = {"training": data.train, "validation": data.validation, "testing": data.test}
     run.log_dataset(
-        f"arithmetic-{config.split}",
-        data.digest,
-        {"training": data.train.x, "validation": data.validation.x, "testing": data.test.x},
+        f"arithmetic-{config.split}", data.digest, {split: part.queries.x for split, part in queries.items()}
     )
-    keras.utils.set_random_seed(config.seed)  # before build: the weights are drawn there
-    model = seq2seq.build(config)
+    model = _build(config, data)
     batches = Batches(
-        data.train.x, data.train.y, batch_size=config.batch_size, steps=config.steps_per_epoch, seed=config.seed
+        data.train.queries.x,
+        data.train.queries.y,
+        batch_size=config.batch_size,
+        steps=config.steps_per_epoch,
+        seed=config.seed,
+        render=partial(data.train.render, vary=config.vary),
     )
     trainer = Trainer.of(config, monitor="val/loss", mode="min")
-    return trainer.fit(model, batches, (data.validation.x, data.validation.y), run, callbacks)
+    return trainer.fit(model, batches, data.validation.rendered(seed=0, at_least=1000), run, callbacks)
+
+
+def _build(config: Config, data: exercises.Exercises) -> "keras.Model":
+    """The network of a modality, compiled; drawings are judged by a registered reader and taught by one of their own."""
+    import keras
+
+    from library import registry
+    from library.models import drawing, reading, seq2seq
+
+    judge = teacher = None
+    if config.draws_images:
+        [reader] = needs(config).values()
+        registered = registry.load_trained_on(glyph_reader.model_name(reader), glyph_reader.digest(reader))
+        judge = _in_order(registered.unwrap_python_model().network, config)
+        if config.handwriting == "varied":
+            short = reader.model_copy(update={"seed": config.seed + 1, "epochs": 8})
+            teacher = _in_order(glyph_reader.train(short, Run(), ()).model, config)
+    keras.utils.set_random_seed(config.seed)  # before build: the weights are drawn there
+    if judge:
+        return drawing.build(config, judge, teacher)
+    return (reading if config.reads_images else seq2seq).build(config)
+
+
+def _in_order(reader: "keras.Model", config: Config) -> "keras.Model":
+    """A reader whose logits are in the order of the notation's characters."""
+    import keras
+    from keras import ops
+
+    columns = tuple(map(glyph_reader.CHARACTERS.index, arithmetic.notation(config).characters))
+    return keras.Model(reader.inputs[0], ops.take(reader.outputs[0], columns, axis=-1))
+
+
+def _answering(model: "keras.Model") -> "keras.Model":
+    """The part of a model that answers, without what it needs to learn."""
+    return getattr(model, "answering", model)
 
 
 def test(config: Config, model: "keras.Model", run: Run) -> Scores:
-    """Answers every test query; reports exact match, its parts, where it errs, and each wrong answer."""
-    from library.evaluation import figures, sequences
-    from library.evaluation.comparison import wilson_interval
+    """Answers every test query once; reports exact match, its parts, and where and how it errs."""
+    from library.evaluation import answers
 
-    queries = arithmetic.load(config).test
-    answers = notation.decode(np.argmax(model.predict(queries.x, batch_size=1000, verbose=0), axis=-1))
-    right = sequences.exact_matches(queries.answers, answers)
-    left, other, minus = arithmetic.operands(queries)
-    low, high = wilson_interval(int(right.sum()), len(right))
-    run.log_figure("wrong-answers", figures.operand_errors(left, other, minus, ~right))
-    run.log_table("wrong-answers", {
-        "query": np.array(queries.texts)[~right],
-        "truth": np.array(queries.answers)[~right],
-        "answer": np.array(answers)[~right],
-    })  # fmt: skip
-    return Scores(
-        metrics={
-            "test/exact_match": float(right.mean()),
-            "test/exact_match_low": low,
-            "test/exact_match_high": high,
-            "test/exact_match_addition": float(right[~minus].mean()),
-            "test/exact_match_subtraction": float(right[minus].mean()),
-            "test/per_character": sequences.per_character(queries.answers, answers, notation.ANSWER_LENGTH),
-            "test/queries": float(len(right)),
-        },
-        outcomes=dict(zip(queries.texts, map(float, right), strict=True)),
-    )
+    data = exercises.load(config)
+    x, y = data.test.rendered(seed=0)
+    if config.draws_images:
+        ids, drawn = _drawn(model, data.test, x, y, run)
+    else:
+        ids, drawn = np.argmax(_answering(model).predict(x, batch_size=500, verbose=0), axis=-1), {}
+    notation = arithmetic.notation(config)
+    evaluation = answers.evaluate(data.test.queries, notation.decode(ids), notation)
+    for name, columns in evaluation.tables.items():
+        run.log_table(name, columns)
+    for name, figure in evaluation.figures.items():
+        run.log_figure(name, figure)
+    # Named after the handwriting too: models are compared on examples that are the same to the pixel.
+    hand = "" if config.modality == "text-to-text" else f" in {data.digest}"
+    names = (text + hand for text in data.test.queries.texts)
+    return Scores({**evaluation.metrics, **drawn}, dict(zip(names, map(float, evaluation.right), strict=True)))
+
+
+def _drawn(
+    model: "keras.Model", part: exercises.Part, queries: np.ndarray, truth: Mapping[str, np.ndarray], run: Run
+) -> tuple[np.ndarray, dict[str, float]]:
+    """The ids that the judge reads in a drawing of each answer, and how much the drawings are like people's."""
+    from library.evaluation import drawings, figures
+    from library.models.drawing import draw
+
+    random = np.random.default_rng(0)
+    images = draw(_answering(model), queries, random)
+    some = np.arange(100).repeat(DRAWINGS)
+    shape = (100, DRAWINGS, *images.shape[1:])
+    again = draw(_answering(model), queries[some], random).reshape(shape)
+    people = part.handwriting.draw(truth["ids"][some], random).reshape(shape)
+    for name, pictures in (("drawings", again), ("drawings-by-people", people)):
+        rows = {text: np.concatenate(pictures[i, :8]) for i, text in enumerate(part.queries.texts[:10])}
+        run.log_figure(name, figures.image_rows(rows))
+    return drawings.look(model.judge, images)[1], {
+        **drawings.likeness(model.judge, images, truth["images"], truth["ids"]),
+        **drawings.variety(model.judge, again, people, truth["ids"][:100]),
+        **drawings.errors_of(model.judge, part),
+    }
 
 
 def package(config: Config, model: "keras.Model", folder: Path) -> Package:
@@ -102,18 +165,43 @@ def package(config: Config, model: "keras.Model", folder: Path) -> Package:
     import keras
 
     network = folder / "network.keras"
-    keras.Model(model.inputs, model.outputs).save(network)
+    trained = _answering(model)
+    keras.Model(trained.inputs, trained.outputs).save(network)
+    part = exercises.load(config).test
+    x, y = part.rendered(seed=0)
     return Package(
-        code=LIBRARY / "serving" / "arithmetic.py",
+        code=SERVING / f"{config.modality.replace('-', '_')}.py",
         files={"network": network, "notation": Path(notation.__file__)},
-        settings={"padding": config.padding},
-        example=["45+23"],
+        settings={"operators": config.operators, "padding": config.padding},
+        example=x[:1] if config.reads_images else [f"45{config.operators[0]}23"],
+        answer=y["images"][:1] if config.draws_images else list(part.queries.answers[:1]),
+        asked={
+            "query": "query.png" if config.reads_images else f"45{config.operators[0]}23",
+            **({"out": "answer.png"} if config.draws_images else {}),
+        },
     )
 
 
 def model_name(config: Config) -> str:
-    """One registered model for each modality."""
-    return f"seq2seq-{config.modality}"
+    """One registered model for each modality, and others for products."""
+    return f"seq2seq-{config.modality}" + ("-products" if config.operators == "*" else "")
+
+
+def ask(config: Config, query: str, out: Path | None) -> Question:
+    """A query as text or as a picture of it; a drawn answer goes to a file."""
+    if config.reads_images:
+        images = pictures.read(query, notation.QUERY_LENGTH)
+        return Question(images[np.newaxis])
+    arithmetic.notation(config).parse(query)
+    if not config.draws_images:
+        return Question([query])
+    target = pictures.check_target(out)
+
+    def show(answers: np.ndarray) -> str:
+        pictures.write(answers[0], target)
+        return str(target)
+
+    return Question([query], show)
 
 
 experiment = Experiment(
@@ -131,5 +219,6 @@ experiment = Experiment(
     prune_after=4,
     # Steps this small are faster on one core than shared between two (1.4 times at 128 units, batches of 64).
     cores=1,
-    check_query=notation.parse,
+    ask=ask,
+    needs=needs,
 )

@@ -15,6 +15,7 @@ from library.errors import UserError
 C = TypeVar("C", bound="Config")
 OptionsType = TypeVar("OptionsType", bound="Options")
 Stage = Literal["Staging", "Production", "Archived"]
+Modality = Literal["text-to-text", "image-to-text", "text-to-image"]
 STAGES: tuple[str, ...] = get_args(Stage)
 
 
@@ -42,7 +43,8 @@ class QueryOptions(StoreOptions):
     """What to ask which version."""
 
     stage: Stage = Field("Production", description="stage of the version to load")
-    query: str = Field(description="the input, as the registered model takes it")
+    query: str = Field(description="the input: what the registered model takes, or a PNG where it takes images")
+    out: Path | None = Field(None, description="where to write the answer to if it is an image: a file ending in .png")
 
 
 class Config(Options):
@@ -74,8 +76,9 @@ class TrainingConfig(Config):
 
 
 class ArithmeticConfig(Config):
-    """Which of the 20,000 queries to learn from, and how they are written."""
+    """Which of the queries of two-digit numbers to learn from, and how they are written."""
 
+    operators: Literal["+-", "*"] = Field("+-", description="what is asked: 20,000 sums and differences, or 10,000 products")
     train_fraction: float = Field(
         0.5, gt=0, lt=1, description="share of the queries to learn from; the rest is the test"
     )
@@ -89,8 +92,46 @@ class ArithmeticConfig(Config):
     )
 
 
-class Seq2SeqConfig(TrainingConfig):
-    """The LSTM encoder-decoder and its training."""
+class GlyphsConfig(Config):
+    """What characters look like where they are images, and the size of what reads or draws one."""
+
+    digits: str = Field(
+        "scikit-learn",
+        min_length=1,
+        description="handwritten digits: scikit-learn (1,797), mnist (downloaded), or an .npz file as Keras keeps MNIST",
+    )
+    vary: bool = Field(True, description="turn, scale, slant and shift the images that are read while training")
+    filters: int = Field(
+        16, ge=1, le=1024, description="of the convolution next to an image; the deeper ones have 2 and 4 times as many"
+    )
+
+
+class ReaderConfig(GlyphsConfig, TrainingConfig):
+    """A classifier of characters and its training."""
+
+    epochs: int = Field(20, ge=1, le=100_000, description="how often validation is scored, at equal distances")
+    batch_size: int = Field(128, ge=1, le=65_536, description="images in a batch")
+    weight_decay: float = Field(0.1, ge=0, le=10, description="decoupled decay of AdamW, on all but the biases")
+
+
+class ExercisesConfig(ArithmeticConfig, GlyphsConfig):
+    """Queries and answers as a network sees them."""
+
+    modality: Modality = Field("text-to-text", description="what a query and an answer are made of")
+
+    @property
+    def reads_images(self) -> bool:
+        """Whether a query is a sequence of images."""
+        return self.modality.startswith("image-")
+
+    @property
+    def draws_images(self) -> bool:
+        """Whether an answer is one."""
+        return self.modality.endswith("-image")
+
+
+class Seq2SeqConfig(ExercisesConfig, TrainingConfig):
+    """The LSTM encoder-decoder, its exercises and its training."""
 
     units: int = Field(128, ge=1, le=4096, description="width of every LSTM layer: the size of the latent code")
     encoder_depth: int = Field(1, ge=1, le=8, description="LSTM layers that read the query")
@@ -109,6 +150,17 @@ class Seq2SeqConfig(TrainingConfig):
     answer_order: Literal["as-written", "ones-first"] = Field(
         "ones-first", description="ones-first: the answer's last digit is written first, as carrying goes"
     )
+    reading_loss: float = Field(
+        0.5,
+        ge=0,
+        le=100,
+        description="weight of reading each character of an image rightly, against 1 of the answer; "
+        "0: it learns to read from answers alone",
+    )
+    handwriting: Literal["varied", "mean"] = Field(
+        "varied", description="of drawn answers: varied learns to write as people do, mean draws the average of all"
+    )
+    noise_size: int = Field(16, ge=1, le=1024, description="size of the noise that a varied character is drawn from")
 
 
 def parse(config_type: type[OptionsType], values: Mapping[str, Any]) -> OptionsType:

@@ -11,9 +11,9 @@ from library.experiment import Experiment
 
 
 def names(package: str = "experiments") -> list[str]:
-    """The names of all experiments: every file of the folder, but no folder in it."""
+    """The names of all experiments: every file of the folder, but no folder in it; `a_b.py` is `a-b`."""
     folder = importlib.import_module(package)
-    return sorted(module.name for module in pkgutil.iter_modules(folder.__path__) if _is_one(module))
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(folder.__path__) if _is_one(module))
 
 
 def find(name: str, package: str = "experiments") -> Experiment[Any]:
@@ -37,4 +37,4 @@ def _is_one(module: pkgutil.ModuleInfo) -> bool:
 
 
 def _load(package: str, name: str) -> ModuleType:
-    return importlib.import_module(f"{package}.{name}")
+    return importlib.import_module(f"{package}.{name.replace('-', '_')}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal
 
-from library.configs import C
+from library.configs import C, Config
 
 if TYPE_CHECKING:
     import keras
@@ -71,16 +71,43 @@ class Package:
     Attributes:
         code: a Python file with an `mlflow.pyfunc.PythonModel`, kept as it is (MLflow's "models from code").
         files: the files it finds in `context.artifacts`, by name.
+        example: an input that it answers.
+        asked: options of `predict` that ask for it, to be shown when it was trained, as in `query`.
+        answer: what it answers, where the signature is to be told from both; not needed where `predict` has type hints.
         settings: the values it finds in `context.model_config`.
         requirements: the packages it needs; their installed versions are pinned.
-        example: an input that it answers.
     """
 
     code: Path
     files: Mapping[str, Path]
     example: Any
+    answer: Any = None
+    asked: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     requirements: Sequence[str] = ("keras", "tensorflow", "numpy")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What `predict` gives a registered model, and how it tells the answer.
+
+    Attributes:
+        input: for one prediction, a batch of one.
+        show: makes of the model's answers the line that is printed.
+    """
+
+    input: Any
+    show: Callable[[Any], str] = lambda answers: str(answers[0])
+
+
+def ask_text(config: Any, query: str, out: Path | None) -> Question:
+    """A question whose input is the query itself."""
+    return Question([query])
+
+
+def nothing(config: Any) -> dict[str, Config]:
+    """Needs no other experiment."""
+    return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +128,9 @@ class Experiment(Generic[C]):
         trial: config values that make a trial cheap; the winner is trained without them.
         prune_after: epochs in which a trial is never pruned, as their scores say little yet.
         cores: how many one training makes good use of; None is all that there are.
-        check_query: raises ValueError for an input that the registered model would refuse.
+        ask: makes of the QUERY and OUT of `predict` what the registered model takes; raises ValueError for what it
+            would refuse.
+        needs: configs of other experiments, by their names, that must have a registered model of the same data first.
     """
 
     config: type[C]
@@ -115,4 +144,5 @@ class Experiment(Generic[C]):
     trial: Mapping[str, Any] = field(default_factory=dict)
     prune_after: int = 0
     cores: int | None = None
-    check_query: Callable[[str], Any] = str
+    ask: Callable[[C, str, Path | None], Question] = ask_text
+    needs: Callable[[C], Mapping[str, Config]] = nothing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from library import registry, tracking
+from library import discovery, registry, tracking
 from library.compute import start_keras
 from library.configs import C
 from library.experiment import Experiment
@@ -23,7 +23,8 @@ class Outcome:
         model: name in the registry, with `version`, `stage` and the `reason` for the stage.
         metrics: of the best epoch and of the test split.
         seconds: that training and scoring took.
-        example: an input that the registered model answers.
+        predict: the command that asks the registered model.
+        example: an input of it, as Python would write it.
     """
 
     experiment: str
@@ -34,7 +35,17 @@ class Outcome:
     reason: str
     metrics: Mapping[str, float]
     seconds: float
-    example: Any
+    predict: str
+    example: str
+
+
+def provide(experiment: Experiment[C], config: C, store: tracking.Store) -> None:
+    """Trains what the experiment needs of others, where no registered model of theirs was trained on the same data."""
+    for name, needed in experiment.needs(config).items():
+        other = discovery.find(name)
+        if not registry.is_trained_on(other.model_name(needed), other.digest(needed)):
+            print(f"Training {name} first: it is needed, and there is none for these data yet", flush=True)
+            train_in_full(name, other, needed, store, run_name=other.model_name(needed))
 
 
 def train_in_full(
@@ -49,6 +60,7 @@ def train_in_full(
 ) -> Outcome:
     """Trains a config, scores the model on the test split, registers and promotes it, all in one run."""
     start_keras(experiment.cores)
+    provide(experiment, config, store)
     repeat = tracking.command("train", name, config.model_dump())
     with tracking.start_run(
         store, name, run_name, parent=parent, config=config, tags={"command": repeat, **(tags or {})}
@@ -66,6 +78,27 @@ def train_in_full(
         promotion = registry.promote(model, version)
         run.set_tags({"model": model, "version": version, "stage": promotion.stage})
         metrics = {**result.metrics, **scores.metrics}
+        predict = tracking.command("predict", name, {**_naming(experiment, config), **package.asked})
         return Outcome(
-            name, run.id, model, version, promotion.stage, promotion.reason, metrics, seconds, package.example
+            experiment=name,
+            run=run.id,
+            model=model,
+            version=version,
+            stage=promotion.stage,
+            reason=promotion.reason,
+            metrics=metrics,
+            seconds=seconds,
+            predict=predict,
+            example=str(package.example) if isinstance(package.example, list) else "images",
         )
+
+
+def _naming(experiment: Experiment[C], config: C) -> dict[str, Any]:
+    """The fields without which a config would train a model of another name."""
+    name = experiment.model_name(config)
+    defaults = {field: declared.default for field, declared in type(config).model_fields.items()}
+    return {
+        field: getattr(config, field)
+        for field, default in defaults.items()
+        if experiment.model_name(config.model_copy(update={field: default})) != name
+    }

@@ -18,6 +18,7 @@ from typing import Any
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from mlflow.models import infer_signature
 from mlflow.pyfunc import PyFuncModel
 
 from library import tracking
@@ -44,13 +45,15 @@ def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any
     """
     mlflow.log_dict(dict(scores.outcomes), OUTCOMES)
     requirements = [f"{requirement}=={installed(requirement)}" for requirement in ("mlflow", *package.requirements)]
+    signature = None if package.answer is None else infer_signature(package.example, package.answer)
     model = mlflow.pyfunc.log_model(
         name=name,
+        signature=signature,
+        input_example=package.example,
         python_model=str(package.code),
         artifacts={key: str(path) for key, path in package.files.items()},
         model_config=dict(package.settings),
         pip_requirements=requirements,
-        metadata={"example": package.example},
     )
     client = mlflow.MlflowClient()
     _create(client, name)
@@ -97,15 +100,42 @@ def load(name: str, stage: str = "Production") -> PyFuncModel:
     holder = _holder(name, stage)
     if holder is None:
         raise NotRegistered(f"model {name!r}: no version in stage {stage}; {_inventory(name)}")
-    uri = f"models:/{name}/{holder.version}"
-    if holder.tags.get("artifact.digest") != _digest(uri):
-        raise UserError(f"model {name!r} version {holder.version}: its files are not those that were registered")
-    return mlflow.pyfunc.load_model(uri)
+    return _load(holder)
+
+
+def load_trained_on(name: str, data_digest: str) -> PyFuncModel:
+    """The registered model that was trained on these data: the one in Production, else the newest.
+
+    Raises:
+        NotRegistered: there is none.
+        UserError: its files are not those that were registered.
+    """
+    found = _trained_on(name, data_digest)
+    if not found:
+        raise NotRegistered(f"model {name!r}: no version was trained on data {data_digest}; {_inventory(name)}")
+    return _load(found[0])
+
+
+def is_trained_on(name: str, data_digest: str) -> bool:
+    """Whether a registered model was trained on these data."""
+    return bool(_trained_on(name, data_digest))
 
 
 def stage_of(name: str, version: str) -> str:
     """The stage that a version is in now."""
     return str(mlflow.MlflowClient().get_model_version(name, version).current_stage)
+
+
+def _trained_on(name: str, data_digest: str) -> list[ModelVersion]:
+    found = [version for version in _versions(name) if version.tags.get("data.digest") == data_digest]
+    return sorted(found, key=lambda version: version.current_stage != "Production")
+
+
+def _load(version: ModelVersion) -> PyFuncModel:
+    uri = f"models:/{version.name}/{version.version}"
+    if version.tags.get("artifact.digest") != _digest(uri):
+        raise UserError(f"model {version.name!r} version {version.version}: its files are not those that were registered")
+    return mlflow.pyfunc.load_model(uri)
 
 
 def _judge(name: str, version: str) -> Promotion:

@@ -46,11 +46,10 @@ def _print(title: str, rows: Sequence[tuple[str, str]], outcome: Outcome, store:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(table)
     here = "" if store.root == Path("mlruns").resolve() else f" STORE={shlex.quote(str(store.root))}"
-    predict = f"python -m experiments predict {outcome.experiment} --query={shlex.quote(str(outcome.example[0]))}"
     console.print(
         f"""
 Go on with
-  .venv/bin/{predict}{here.replace(" STORE", " --store")}
+  .venv/bin/{outcome.predict}{here.replace(" STORE", " --store")}
   make ui{here}           browse runs and models; this run is {outcome.run}
   make dashboard{here}    browse studies
 

@@ -10,17 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from library.configs import ArithmeticConfig
-from library.data import arithmetic, notation
+from library.data import arithmetic
 
 FRACTIONS = (0.75, 0.5, 0.25, 0.1)
-MIRROR_GROUPS = arithmetic.mirror_groups(*arithmetic.all_operands())
+SIZES = {"+-": 20_000, "*": 10_000}
+MIRROR_GROUPS = {
+    operators: arithmetic.mirror_groups(*np.indices((len(operators), 100, 100)).reshape(3, -1)) for operators in SIZES
+}
 PINNED = {
+    "operators": "+-",
     "train_fraction": 0.5,
     "validation_fraction": 0.05,
     "split": "random",
     "split_seed": 0,
     "padding": "left",
 }
+both_operators = pytest.mark.parametrize("operators", SIZES)
+both_splits = pytest.mark.parametrize("split", ["random", "disjoint"])
 
 
 @functools.cache
@@ -32,43 +38,48 @@ def parts(splits: arithmetic.Splits) -> tuple[arithmetic.Queries, ...]:
     return splits.train, splits.validation, splits.test
 
 
-def sides(train_fraction: float, validation_fraction: float, seed: int) -> np.ndarray:
+def sides(operators: str, train_fraction: float, validation_fraction: float, seed: int) -> np.ndarray:
     """`[operator, left, right]`: in which part a disjoint split puts each query."""
-    found = np.full(len(MIRROR_GROUPS), -1)
-    for side, indices in enumerate(arithmetic.split(MIRROR_GROUPS, train_fraction, validation_fraction, seed)):
-        found[indices] = side
-    return found.reshape(2, 100, 100)
+    found = np.full(SIZES[operators], -1)
+    indices = arithmetic.split(MIRROR_GROUPS[operators], train_fraction, validation_fraction, seed)
+    for side, part in enumerate(indices):
+        found[part] = side
+    return found.reshape(-1, 100, 100)
 
 
-def test_there_are_20_000_distinct_queries() -> None:
-    assert len(set(zip(*(array.tolist() for array in arithmetic.all_operands()), strict=True))) == 20_000
-
-
+@both_operators
 @pytest.mark.parametrize("padding", ["left", "right"])
-def test_every_answer_is_right_and_ids_say_what_texts_say(padding: str) -> None:
-    for queries in parts(load(padding=padding)):
-        left, right, minus = arithmetic.operands(queries)
-        np.testing.assert_array_equal(np.array(queries.answers, dtype=int), np.where(minus, left - right, left + right))
+def test_every_answer_is_right_and_ids_say_what_texts_say(operators: str, padding: str) -> None:
+    notation = arithmetic.notation(ArithmeticConfig(operators=operators, padding=padding))
+    for queries in parts(load(operators=operators, padding=padding)):
+        left, right, sign = queries.left, queries.right, queries.operator
+        values = np.select([sign == "+", sign == "-", sign == "*"], [left + right, left - right, left * right])
+        np.testing.assert_array_equal(np.array(queries.answers, dtype=int), values)
         assert queries.x.shape == (len(queries), 5)
-        assert queries.y.shape == (len(queries), 3)
+        assert queries.y.shape == (len(queries), 3 if operators == "+-" else 4)
+        assert queries.x.dtype == queries.y.dtype == np.int32
         assert tuple(text.replace(" ", "") for text in notation.decode(queries.x)) == queries.texts
         assert tuple(notation.decode(queries.y)) == queries.answers
 
 
-def test_operands_inverts_the_texts() -> None:
-    queries = load().test
-    left, right, minus = arithmetic.operands(queries)
-    signs = np.where(minus, "-", "+")
-    assert tuple(f"{a}{sign}{b}" for a, sign, b in zip(left, signs, right, strict=True)) == queries.texts
+@both_operators
+def test_operands_and_operators_are_those_of_the_texts(operators: str) -> None:
+    for queries in parts(load(operators=operators)):
+        triples = zip(queries.left, queries.operator, queries.right, strict=True)
+        assert tuple(f"{a}{sign}{b}" for a, sign, b in triples) == queries.texts
+        assert set(queries.operator.tolist()) == set(operators)
 
 
-@pytest.mark.parametrize("split", ["random", "disjoint"])
+@both_operators
+@both_splits
 @pytest.mark.parametrize("fraction", FRACTIONS)
-def test_parts_are_disjoint_and_complete(fraction: float, split: str) -> None:
-    texts = [text for queries in parts(load(train_fraction=fraction, split=split)) for text in queries.texts]
-    assert len(texts) == len(set(texts)) == 20_000
+def test_parts_are_disjoint_and_complete(fraction: float, split: str, operators: str) -> None:
+    splits = load(train_fraction=fraction, split=split, operators=operators)
+    texts = [text for queries in parts(splits) for text in queries.texts]
+    assert len(texts) == len(set(texts)) == SIZES[operators]
 
 
+@both_operators
 @pytest.mark.parametrize(
     ("fraction", "sizes"),
     [
@@ -78,56 +89,66 @@ def test_parts_are_disjoint_and_complete(fraction: float, split: str) -> None:
         (0.1, (1_900, 100, 18_000)),
     ],
 )
-def test_parts_have_the_sizes_asked_for(fraction: float, sizes: tuple[int, ...]) -> None:
-    assert tuple(map(len, parts(load(train_fraction=fraction)))) == sizes
+def test_parts_have_the_sizes_asked_for(fraction: float, sizes: tuple[int, ...], operators: str) -> None:
+    sizes = tuple(size * SIZES[operators] // 20_000 for size in sizes)
+    assert tuple(map(len, parts(load(train_fraction=fraction, operators=operators)))) == sizes
     # A pair that would be cut goes to one side as a whole.
-    disjoint = map(len, parts(load(train_fraction=fraction, split="disjoint")))
+    disjoint = map(len, parts(load(train_fraction=fraction, split="disjoint", operators=operators)))
     assert all(abs(a - b) <= 1 for a, b in zip(disjoint, sizes, strict=True))
 
 
-@pytest.mark.parametrize("split", ["random", "disjoint"])
-def test_test_sets_are_nested_across_train_fractions(split: str) -> None:
-    tests = [set(load(train_fraction=fraction, split=split).test.texts) for fraction in sorted(FRACTIONS, reverse=True)]
-    assert all(smaller < larger for smaller, larger in itertools.pairwise(tests))
+@both_operators
+@both_splits
+def test_test_sets_are_nested_across_train_fractions(split: str, operators: str) -> None:
+    splits = [load(train_fraction=part, split=split, operators=operators) for part in sorted(FRACTIONS, reverse=True)]
+    assert all(set(a.test.texts) < set(b.test.texts) for a, b in itertools.pairwise(splits))
 
 
-@pytest.mark.parametrize("split", ["random", "disjoint"])
-def test_a_split_follows_from_its_own_seed_alone(split: str) -> None:
-    first = load(split=split, split_seed=3, seed=1)
+@both_operators
+@both_splits
+def test_a_split_follows_from_its_own_seed_alone(split: str, operators: str) -> None:
+    fields = {"operators": operators, "split": split}
+    first = load(split_seed=3, seed=1, **fields)
     np.random.seed(7)  # the global state must not matter
-    again = arithmetic.load(ArithmeticConfig(**(PINNED | {"split": split, "split_seed": 3, "seed": 2})))
+    again = arithmetic.load(ArithmeticConfig(**(PINNED | fields | {"split_seed": 3, "seed": 2})))
     assert [queries.texts for queries in parts(first)] == [queries.texts for queries in parts(again)]
-    assert set(first.test.texts) != set(load(split=split, split_seed=4).test.texts)
+    assert set(first.test.texts) != set(load(split_seed=4, **fields).test.texts)
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.floats(0.05, 0.95), st.floats(0.01, 0.99), st.integers(0, 2**32 - 1))
-def test_a_disjoint_split_keeps_mirror_images_together(train: float, validation: float, seed: int) -> None:
-    side = sides(train, validation, seed)
+@given(st.sampled_from(list(SIZES)), st.floats(0.05, 0.95), st.floats(0.01, 0.99), st.integers(0, 2**32 - 1))
+def test_a_disjoint_split_keeps_mirror_images_together(
+    operators: str, train: float, validation: float, seed: int
+) -> None:
+    side = sides(operators, train, validation, seed)
     assert side.min() == 0
     assert (side == side.transpose(0, 2, 1)).all()
 
 
-def test_a_disjoint_split_keeps_mirror_images_together_where_the_test_part_is_tiny() -> None:
-    side = sides(0.99995, 0.05, seed=0)
+@both_operators
+def test_a_disjoint_split_keeps_mirror_images_together_where_the_test_part_is_tiny(operators: str) -> None:
+    side = sides(operators, 0.99995, 0.05, seed=0)
     assert (side == side.transpose(0, 2, 1)).all()
 
 
+@both_operators
 @pytest.mark.parametrize("fractions", [(0.5, 0.00001), (0.0001, 0.05)])
-def test_no_part_is_empty(fractions: tuple[float, float]) -> None:
-    assert all(map(len, arithmetic.split(MIRROR_GROUPS, *fractions, 0)))
+def test_no_part_is_empty(fractions: tuple[float, float], operators: str) -> None:
+    assert all(map(len, arithmetic.split(MIRROR_GROUPS[operators], *fractions, 0)))
 
 
-def test_mirror_images_share_a_group_that_is_theirs_alone() -> None:
-    group = MIRROR_GROUPS.reshape(2, 100, 100)
+@both_operators
+def test_mirror_images_share_a_group_that_is_theirs_alone(operators: str) -> None:
+    group = MIRROR_GROUPS[operators].reshape(-1, 100, 100)
     assert (group == group.transpose(0, 2, 1)).all()
     _, sizes = np.unique(group, return_counts=True)
-    assert np.bincount(sizes).tolist() == [0, 200, 9_900]  # 2 x 100 of a with a; 2 x 4,950 pairs
+    assert np.bincount(sizes).tolist() == [0, len(group) * 100, len(group) * 4_950]  # of a with a; pairs
 
 
 @pytest.mark.parametrize(
     "change",
     [
+        {"operators": "*"},
         {"split_seed": 1},
         {"train_fraction": 0.25},
         {"validation_fraction": 0.1},
@@ -144,5 +165,6 @@ def test_the_digest_is_the_same_on_every_machine() -> None:
     assert load().digest == "86d2850135ca077c"
 
 
-def test_the_digest_does_not_change_with_the_seed_of_the_training() -> None:
-    assert load(seed=5).digest == load().digest
+@both_operators
+def test_the_digest_does_not_change_with_the_seed_of_the_training(operators: str) -> None:
+    assert load(operators=operators, seed=5).digest == load(operators=operators).digest

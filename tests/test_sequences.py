@@ -1,13 +1,12 @@
-"""Scores of answers as text, and the figure of where a model errs."""
+"""Scores of answers as text."""
 
 from random import Random
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from library.evaluation import figures, sequences
+from library.evaluation import sequences
 
 answers = st.lists(st.integers(-99, 198).map(str), min_size=1, max_size=20)
 
@@ -49,24 +48,3 @@ def test_an_answer_for_each_truth_is_needed() -> None:
         sequences.exact_matches(["1", "2"], ["1"])
     with pytest.raises(ValueError, match="zip"):
         sequences.per_character(["1", "2"], ["1"], 3)
-
-
-def test_the_figure_marks_each_wrong_answer_in_the_square_of_its_operator() -> None:
-    left = np.array([1, 2, 3, 4, 5, 6])
-    right = np.array([10, 20, 30, 40, 50, 60])
-    minus = np.array([False, False, False, True, True, True])
-    wrong = np.array([False, True, False, True, True, False])
-    sums, differences = figures.operand_errors(left, right, minus, wrong).axes
-    asked, marked = (points.get_offsets().tolist() for points in sums.collections)
-    assert (asked, marked) == ([[10, 1], [20, 2], [30, 3]], [[20, 2]])
-    asked, marked = (points.get_offsets().tolist() for points in differences.collections)
-    assert (asked, marked) == ([[40, 4], [50, 5], [60, 6]], [[40, 4], [50, 5]])
-    assert [axes.get_title() for axes in (sums, differences)] == ["a + b", "a - b"]
-    assert [text.get_text() for text in differences.get_legend().get_texts()] == ["3 asked", "2 wrong"]
-
-
-def test_the_figure_of_a_model_without_error_marks_nothing() -> None:
-    left, right = np.indices((10, 10)).reshape(2, -1)
-    nowhere = np.zeros(100, dtype=bool)
-    for axes, asked in zip(figures.operand_errors(left, right, nowhere, nowhere).axes, (100, 0), strict=True):
-        assert [len(points.get_offsets()) for points in axes.collections] == [asked, 0]

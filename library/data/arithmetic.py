@@ -1,16 +1,19 @@
-"""The arithmetic task: all 20,000 queries `a+b` and `a-b` of two-digit numbers, and how they are split.
+"""The arithmetic task: all queries of two-digit numbers (20,000 `a+b` and `a-b`, or 10,000 `a*b`), and their splits.
 
 A split depends on its own seed and on nothing else. Test sets are nested: what is a test query at 50 % training
 is one at 25 % and at 10 % too, so that models of different training fractions can be compared on common ground.
 """
 
 import hashlib
+import operator
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 from library.configs import ArithmeticConfig
-from library.data import notation
+from library.data.notation import Notation
+
+OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,19 @@ class Queries:
         texts: queries as a person writes them, such as `7-88`.
         answers: their answers, such as `-81`.
         x: `[queries, 5]` int32 character ids of the queries.
-        y: `[queries, 3]` int32 character ids of the answers.
+        y: `[queries, 3]` int32 character ids of the answers; 4 of products.
+        left: `[queries]` the left operand of each, 0 to 99.
+        operator: `[queries]` its operator.
+        right: `[queries]` its right operand.
     """
 
     texts: tuple[str, ...]
     answers: tuple[str, ...]
     x: np.ndarray
     y: np.ndarray
+    left: np.ndarray
+    operator: np.ndarray
+    right: np.ndarray
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -51,29 +60,29 @@ class Splits:
         return sha.hexdigest()[:16]
 
 
+def notation(config: ArithmeticConfig) -> Notation:
+    """How a config has its queries and answers written."""
+    return Notation(config.operators, config.padding)
+
+
 def load(config: ArithmeticConfig) -> Splits:
     """All queries, written and split as the config says."""
-    left, right, minus = all_operands()
-    groups = mirror_groups(left, right, minus) if config.split == "disjoint" else np.arange(len(left))
+    which, left, right = np.indices((len(config.operators), 100, 100)).reshape(3, -1)
+    groups = mirror_groups(which, left, right) if config.split == "disjoint" else np.arange(len(left))
     parts = split(groups, config.train_fraction, config.validation_fraction, config.split_seed)
-    return Splits(*(_write(left[i], right[i], minus[i], config.padding) for i in parts))
+    operators = np.array(list(config.operators))[which]
+    return Splits(*(_write(notation(config), left[i], operators[i], right[i]) for i in parts))
 
 
-def all_operands() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Left and right operand, 0 to 99, and whether to subtract: three arrays of 20,000."""
-    minus, left, right = np.indices((2, 100, 100)).reshape(3, -1)
-    return left, right, minus.astype(bool)
+def mirror_groups(which: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """A number for each query that it shares with its mirror image (`a+b` with `b+a`, `a-b` with `b-a`).
 
-
-def operands(queries: Queries) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Left and right operand of given queries, and whether to subtract: three arrays `[queries]`."""
-    left, operators, right = zip(*map(notation.parse, queries.texts), strict=True)
-    return np.array(left), np.array(right), np.array(operators) == "-"
-
-
-def mirror_groups(left: np.ndarray, right: np.ndarray, minus: np.ndarray) -> np.ndarray:
-    """A number for each query that it shares with its mirror image (`a+b` with `b+a`, `a-b` with `b-a`)."""
-    return np.minimum(left, right) * 200 + np.maximum(left, right) * 2 + minus
+    Args:
+        which: `[queries]` number of the operator.
+        left: `[queries]` left operands, 0 to 99.
+        right: `[queries]` right operands.
+    """
+    return np.minimum(left, right) * 200 + np.maximum(left, right) * 2 + which
 
 
 def split(groups: np.ndarray, train_fraction: float, validation_fraction: float, seed: int) -> tuple[np.ndarray, ...]:
@@ -94,12 +103,15 @@ def split(groups: np.ndarray, train_fraction: float, validation_fraction: float,
     return tuple(np.split(order, starts[[validation, test]]))
 
 
-def _write(left: np.ndarray, right: np.ndarray, minus: np.ndarray, padding: str) -> Queries:
-    triples = [(int(a), "-" if m else "+", int(b)) for a, b, m in zip(left, right, minus, strict=True)]
-    values = [a - b if operator == "-" else a + b for a, operator, b in triples]
+def _write(notation: Notation, left: np.ndarray, operators: np.ndarray, right: np.ndarray) -> Queries:
+    triples = list(zip(map(int, left), map(str, operators), map(int, right), strict=True))
+    values = [OPERATIONS[sign](a, b) for a, sign, b in triples]
     return Queries(
-        texts=tuple(f"{a}{operator}{b}" for a, operator, b in triples),
+        texts=tuple(f"{a}{sign}{b}" for a, sign, b in triples),
         answers=tuple(map(str, values)),
-        x=notation.encode(notation.write_query(*triple, padding) for triple in triples),
-        y=notation.encode(notation.write_answer(value, padding) for value in values),
+        x=notation.encode(notation.write_query(*triple) for triple in triples),
+        y=notation.encode(notation.write_answer(value) for value in values),
+        left=left,
+        operator=operators,
+        right=right,
     )

@@ -1,7 +1,17 @@
 """Batches for a training whose budget is counted in steps, not in passes over the data."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
+
+Render = Callable[[tuple[np.ndarray, ...], np.random.Generator], tuple[Any, ...]]
+
+
+def as_they_are(arrays: tuple[np.ndarray, ...], _: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Renders nothing."""
+    return arrays
 
 
 class Batches(keras.utils.PyDataset):
@@ -11,12 +21,23 @@ class Batches(keras.utils.PyDataset):
     epoch, even within a batch.
     """
 
-    def __init__(self, *arrays: np.ndarray, batch_size: int, steps: int, seed: int) -> None:
-        """Arrays of equal first axis; `steps` batches of `batch_size` examples make an epoch."""
+    def __init__(
+        self, *arrays: np.ndarray, batch_size: int, steps: int, seed: int, render: Render = as_they_are
+    ) -> None:
+        """An endless shuffle.
+
+        Args:
+            arrays: of equal first axis.
+            batch_size: examples in a batch.
+            steps: batches in an epoch.
+            seed: draws the order, and what `render` draws.
+            render: makes of a batch's arrays what the network sees, such as images of characters, anew each time.
+        """
         super().__init__()
         if not len(arrays[0]):
             raise ValueError("batches: got no examples; allowed is at least one")
-        self._arrays = arrays
+        self._arrays, self._render = arrays, render
+        self._seed, self._epoch = seed, 0
         self._shape = (steps, batch_size)
         self._random = np.random.default_rng(seed)
         self._left = np.empty(0, dtype=np.int64)
@@ -25,11 +46,13 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return self._shape[0]
 
-    def __getitem__(self, step: int) -> tuple[np.ndarray, ...]:
-        return tuple(array[self._indices[step]] for array in self._arrays)
+    def __getitem__(self, step: int) -> tuple[Any, ...]:
+        random = np.random.default_rng((self._seed, self._epoch, step))  # so that asking twice gives the same
+        return self._render(tuple(array[self._indices[step]] for array in self._arrays), random)
 
     def on_epoch_end(self) -> None:
         """Draws the indices of the next epoch."""
+        self._epoch += 1
         self._indices = self._draw()
 
     def _draw(self) -> np.ndarray:

@@ -6,45 +6,68 @@ trained to, whatever becomes of this repository: it imports nothing but numpy.
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
-CHARACTERS = "0123456789+- "
 QUERY_LENGTH = 5
-ANSWER_LENGTH = 3
-_QUERY = re.compile(r" *([0-9]{1,2}) *([+-]) *([0-9]{1,2}) *")
+_QUERY = re.compile(r" *([0-9]{1,2}) *([-+*]) *([0-9]{1,2}) *")
 
 
-def parse(query: str) -> tuple[int, str, int]:
-    """The operands and the operator of a query: `" 7-88"` is `(7, "-", 88)`.
+@dataclass(frozen=True)
+class Notation:
+    """One way of writing: with which operators, and on which side blanks fill up.
 
-    Raises:
-        ValueError: the query is not two numbers of at most two digits with + or - between them.
+    Attributes:
+        operators: `+-` or `*`.
+        padding: `left` or `right`.
     """
-    match = _QUERY.fullmatch(query) if isinstance(query, str) else None
-    if match is None:
-        raise ValueError(f"query: got {query!r}; allowed are two numbers of 0 to 99 with + or - between, as in '45+23'")
-    left, operator, right = match.groups()
-    return int(left), operator, int(right)
 
+    operators: str = "+-"
+    padding: str = "left"
 
-def write_query(left: int, operator: str, right: int, padding: str = "left") -> str:
-    """Five characters: `" 7-88"` when padded on the left, `"7-88 "` on the right."""
-    if padding == "left":
-        return f"{left:>2}{operator}{right:>2}"
-    return f"{left}{operator}{right}".ljust(QUERY_LENGTH)
+    @property
+    def characters(self) -> str:
+        """All that a text is made of; a character's id is its place here."""
+        return f"0123456789{self.operators} "
 
+    @property
+    def answer_length(self) -> int:
+        """Three characters for sums and differences (`-99` to `198`), four for products (`0` to `9801`)."""
+        return 4 if "*" in self.operators else 3
 
-def write_answer(value: int, padding: str = "left") -> str:
-    """Three characters: `" -5"` when padded on the left, `"-5 "` on the right."""
-    return str(value).rjust(ANSWER_LENGTH) if padding == "left" else str(value).ljust(ANSWER_LENGTH)
+    def parse(self, query: str) -> tuple[int, str, int]:
+        """The operands and the operator of a query: `" 7-88"` is `(7, "-", 88)`.
 
+        Raises:
+            ValueError: the query is not two numbers of at most two digits with one of the operators between them.
+        """
+        match = _QUERY.fullmatch(query) if isinstance(query, str) else None
+        if match is None or match.group(2) not in self.operators:
+            allowed = " or ".join(self.operators)
+            raise ValueError(
+                f"query: got {query!r}; allowed are two numbers of 0 to 99 with {allowed} between, "
+                f"as in '45{self.operators[0]}23'"
+            )
+        left, operator, right = match.groups()
+        return int(left), operator, int(right)
 
-def encode(texts: Iterable[str]) -> np.ndarray:
-    """Character ids, `[texts, length]` int32 below 13, of texts of one length."""
-    return np.array([[CHARACTERS.index(character) for character in text] for text in texts], dtype=np.int32)
+    def write_query(self, left: int, operator: str, right: int) -> str:
+        """Five characters: `" 7-88"` when padded on the left, `"7-88 "` on the right."""
+        if self.padding == "left":
+            return f"{left:>2}{operator}{right:>2}"
+        return f"{left}{operator}{right}".ljust(QUERY_LENGTH)
 
+    def write_answer(self, value: int) -> str:
+        """Three characters, four of a product: `" -5"` when padded on the left, `"-5 "` on the right."""
+        written = str(value)
+        return (written.rjust if self.padding == "left" else written.ljust)(self.answer_length)
 
-def decode(ids: np.ndarray) -> list[str]:
-    """The texts of `[texts, length]` character ids, without the blanks at either end."""
-    return ["".join(CHARACTERS[i] for i in row).strip() for row in ids]
+    def encode(self, texts: Iterable[str]) -> np.ndarray:
+        """Character ids, `[texts, length]` int32, of texts of one length."""
+        place = {character: i for i, character in enumerate(self.characters)}
+        return np.array([[place[character] for character in text] for text in texts], dtype=np.int32)
+
+    def decode(self, ids: np.ndarray) -> list[str]:
+        """The texts of `[texts, length]` character ids, without the blanks at either end."""
+        return ["".join(self.characters[i] for i in row).strip() for row in ids]

@@ -4,13 +4,20 @@ Three choices let it learn from few examples; each can be turned off, and togeth
 stock network to this one. The encoder reads digits of equal place one after the other, the decoder writes ones first
 (as one adds on paper), and characters go in and come out through one small embedding (Press and Wolf 2017), so that
 what is learnt of a digit in a query holds for the same digit in an answer.
+
+Where a query consists of images, convolutions read each of them: the encoder sees the embeddings of the characters
+that it may show, weighted by how likely each is, so that reading and reckoning are learnt apart. Where an answer does,
+others draw each character from what the decoder would have written, and from noise if people's hands differ.
 """
 
 import keras
 from keras import layers, ops
 
 from library.configs import Seq2SeqConfig
-from library.data.notation import ANSWER_LENGTH, CHARACTERS, QUERY_LENGTH
+from library.data import arithmetic
+from library.data.glyphs import SIZE
+from library.data.notation import QUERY_LENGTH
+from library.models import glyphs
 from library.models.optimizer import adamw, steps_per_execution
 
 # Of a query `ab+cd`, aligned: the operator, both ones (b, d), both tens (a, c).
@@ -18,9 +25,10 @@ PAIRS = (2, 1, 4, 0, 3)
 
 
 def build(config: Seq2SeqConfig) -> keras.Model:
-    """A compiled model from `[batch, 5]` character ids to `[batch, 3, 13]` logits, both in the order of writing.
+    """A compiled model from `[batch, 5]` character ids to logits `[batch, answer length, characters]`.
 
-    XLA and unrolling are on: for LSTMs this short they are worth a factor of two each.
+    Both are in the order of writing. XLA and unrolling are on: for LSTMs this short they are worth a factor of two
+    each. What reads or draws images is built by `reading` and `drawing`, without XLA, as convolutions outweigh LSTMs.
     """
     model = network(config)
     model.compile(
@@ -34,24 +42,25 @@ def build(config: Seq2SeqConfig) -> keras.Model:
 
 
 def network(config: Seq2SeqConfig) -> keras.Model:
-    """The same without a loss or an optimizer."""
-    vocabulary = len(CHARACTERS)
+    """The network of any modality, without a loss or an optimizer.
+
+    Inputs are queries, `[batch, 5]` ids or `[batch, 5, 28, 28]` images, 0 to 255; where it draws varied handwriting
+    also noise `[batch, answer length, noise size]`. Outputs are logits `[batch, answer length, characters]`, or images
+    `[batch, answer length, 28, 28]`, 0 to 1; where it reads images also logits `[batch, 5, characters]` of the query.
+    """
+    characters = len(arithmetic.notation(config).characters)
     shared = (
-        layers.ReversibleEmbedding(vocabulary, config.embedding_size, name="characters")
+        layers.ReversibleEmbedding(characters, config.embedding_size, name="characters")
         if config.embedding_size
         else None
     )
-
-    query = keras.Input((QUERY_LENGTH,), dtype="int32", name="query")
-    ids = ops.take(query, PAIRS, axis=1) if config.reading_order == "pairs" else query
-    code = encode(shared(ids) if shared else ops.one_hot(ids, vocabulary), config)
-    written = decode(code, config)
-    if shared:
-        logits = shared(layers.Dense(config.embedding_size, name="to_embedding")(written), reverse=True)
-    else:
-        logits = layers.Dense(vocabulary, name="logits")(written)
-    answer = ops.flip(logits, axis=1) if config.answer_order == "ones-first" else logits
-    return keras.Model(query, answer, name="seq2seq")
+    query, steps, read = (_look if config.reads_images else _spell)(config, characters, shared)
+    ordered = ops.take(steps, PAIRS, axis=1) if config.reading_order == "pairs" else steps
+    written = decode(encode(ordered, config), config)
+    noise, answer = (_draw if config.draws_images else _write)(written, config, characters, shared)
+    if config.answer_order == "ones-first":
+        answer = ops.flip(answer, axis=1)
+    return keras.Model([query, *noise], [answer, *read] if read else answer, name="seq2seq")
 
 
 def encode(steps: keras.KerasTensor, config: Seq2SeqConfig) -> keras.KerasTensor:
@@ -63,8 +72,8 @@ def encode(steps: keras.KerasTensor, config: Seq2SeqConfig) -> keras.KerasTensor
 
 
 def decode(code: keras.KerasTensor, config: Seq2SeqConfig) -> keras.KerasTensor:
-    """A sequence `[batch, 3, units]` unfolded from the latent code."""
-    steps = layers.RepeatVector(ANSWER_LENGTH)(code)
+    """A sequence `[batch, answer length, units]` unfolded from the latent code."""
+    steps = layers.RepeatVector(arithmetic.notation(config).answer_length)(code)
     for _ in range(config.decoder_depth):
         steps = layers.LSTM(config.units, return_sequences=True, unroll=True)(steps)
     return steps
@@ -74,3 +83,52 @@ def exact_match(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.K
     """1.0 for each answer whose every character is right, `[batch]`, from ids and logits."""
     right = ops.equal(ops.cast(y_true, "int32"), ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
     return ops.cast(ops.all(right, axis=-1), "float32")
+
+
+Tensors = list[keras.KerasTensor]
+
+
+def _spell(
+    config: Seq2SeqConfig, characters: int, shared: keras.Layer | None
+) -> tuple[keras.KerasTensor, keras.KerasTensor, Tensors]:
+    """A query of ids and the vectors of its characters; there is nothing to read."""
+    query = keras.Input((QUERY_LENGTH,), dtype="int32", name="query")
+    return query, shared(query) if shared else ops.one_hot(query, characters), []
+
+
+def _look(
+    config: Seq2SeqConfig, characters: int, shared: keras.Layer | None
+) -> tuple[keras.KerasTensor, keras.KerasTensor, Tensors]:
+    """A query of images, the vectors of its characters, and the logits of which these are."""
+    query = keras.Input((QUERY_LENGTH, SIZE, SIZE), dtype="uint8", name="query")
+    images = ops.cast(ops.reshape(query, (-1, SIZE, SIZE)), "float32")
+    size = config.embedding_size or characters
+    vectors = ops.reshape(glyphs.reader(config.filters, size)(images), (-1, QUERY_LENGTH, size))
+    if shared is None:
+        return query, ops.softmax(vectors) if config.reading_loss else vectors, [vectors]
+    shared.build((None,))
+    logits = shared(vectors, reverse=True)
+    if not config.reading_loss:
+        return query, vectors, [logits]
+    every = ops.cast(ops.cumsum(ops.ones_like(logits[:, 0]), axis=-1) - 1, "int32")  # [batch, characters]: 0, 1, 2, ...
+    return query, ops.matmul(ops.softmax(logits), shared(every)), [logits]
+
+
+def _write(
+    written: keras.KerasTensor, config: Seq2SeqConfig, characters: int, shared: keras.Layer | None
+) -> tuple[Tensors, keras.KerasTensor]:
+    """Logits of what the decoder writes; it needs no noise."""
+    if shared is None:
+        return [], layers.Dense(characters, name="logits")(written)
+    return [], shared(layers.Dense(config.embedding_size, name="to_embedding")(written), reverse=True)
+
+
+def _draw(
+    written: keras.KerasTensor, config: Seq2SeqConfig, characters: int, shared: keras.Layer | None
+) -> tuple[Tensors, keras.KerasTensor]:
+    """Noise, if handwriting is to vary, and images of what the decoder writes."""
+    length = written.shape[1]
+    noise = [keras.Input((length, config.noise_size), name="noise")] if config.handwriting == "varied" else []
+    code = ops.concatenate([written, *noise], axis=-1)
+    images = glyphs.pen(config.filters, code.shape[-1])(ops.reshape(code, (-1, code.shape[-1])))
+    return noise, ops.reshape(images, (-1, length, SIZE, SIZE))

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from library import tracking
 from library.errors import UserError
-from library.lifecycle import Outcome, train_in_full
+from library.lifecycle import Outcome, provide, train_in_full
 from library.registry import stage_of
 from library.tuning.search import Search, check_unchanged, signature
 from library.tuning.trials import counted, mend
@@ -46,6 +46,7 @@ def tune(search: Search) -> Tuned:
     with _alone(search, study):
         check_unchanged(study, expected)
         mend(study)
+        provide(search.experiment, search.base, search.store)
         with _parent_run(search, study) as run:
             run_trials(search, study, run.id)
             best = _best(study)

@@ -1,0 +1,132 @@
+"""The reader of handwritten characters: what scores the images that a text-to-image model draws.
+
+    make train-glyph-reader                       # scikit-learn's digits
+    make train-glyph-reader DIGITS=mnist.npz
+    make predict-glyph-reader QUERY=seven.png     # a 28x28 PNG, light ink on a dark ground
+
+It learns from the training handwriting alone and is scored on handwriting that no model ever trained on. A
+text-to-image training begins with training one where there is none for the same digits.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from library.configs import ReaderConfig as Config
+from library.data import glyphs, pictures
+from library.data.glyphs import Glyphs
+from library.experiment import Callbacks, Experiment, Package, Question, Result, Run, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+CHARACTERS = "0123456789+-* "
+SERVING = Path(glyphs.__file__).parents[1] / "serving"
+
+
+def digest(config: Config) -> str:
+    """Names the exact images."""
+    return glyphs.load(config.digits, CHARACTERS).digest
+
+
+def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
+    """Trains on all characters equally often, drawn anew each time; the best epoch is that of the least loss."""
+    import keras
+
+    from library.data.batches import Batches
+    from library.models.glyphs import build_reader
+    from library.training import Trainer
+
+    pools = glyphs.load(config.digits, CHARACTERS)
+    run.log_dataset(
+        "glyphs",
+        pools.digest,
+        {"training": pools.train.images, "validation": pools.validation.images, "testing": pools.test.images},
+    )
+    keras.utils.set_random_seed(config.seed)
+    model = build_reader(config, len(CHARACTERS))
+    batches = Batches(
+        np.arange(len(CHARACTERS)),
+        batch_size=config.batch_size,
+        steps=config.steps_per_epoch,
+        seed=config.seed,
+        render=partial(_render, pools.train, config.vary),
+    )
+    trainer = Trainer.of(config, monitor="val/loss", mode="min")
+    return trainer.fit(model, batches, (pools.validation.images, pools.validation.ids), run, callbacks)
+
+
+def _render(
+    handwriting: Glyphs, vary: bool, arrays: tuple[np.ndarray, ...], random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images of the characters of a batch, and the characters."""
+    [ids] = arrays
+    return handwriting.draw(ids, random, vary=vary), ids
+
+
+def test(config: Config, model: "keras.Model", run: Run) -> Scores:
+    """Reads every digit of the test handwriting once; operators and blanks are drawn, not written, and do not count."""
+    from library.evaluation import figures, mistakes
+    from library.evaluation.comparison import wilson_interval
+
+    handwriting = glyphs.load(config.digits, CHARACTERS).test
+    digits = handwriting.ids < 10
+    truth = handwriting.ids[digits]
+    read = np.argmax(model.predict(handwriting.images[digits], batch_size=1000, verbose=0), axis=-1)
+    right = read == truth
+    low, high = wilson_interval(int(right.sum()), len(right))
+    texts = ([CHARACTERS[i] for i in ids] for ids in (truth, read))
+    run.log_figure("confusions", figures.confusions(mistakes.confusion(*texts, CHARACTERS, 1), CHARACTERS))
+    return Scores(
+        metrics={
+            "test/accuracy": float(right.mean()),
+            "test/accuracy_low": low,
+            "test/accuracy_high": high,
+            "test/images": float(len(right)),
+        },
+        outcomes={str(i): float(one) for i, one in enumerate(right)},
+    )
+
+
+def package(config: Config, model: "keras.Model", folder: Path) -> Package:
+    """The network without its optimizer."""
+    import keras
+
+    network = folder / "network.keras"
+    keras.Model(model.inputs, model.outputs).save(network)
+    return Package(
+        code=SERVING / "glyph_reader.py",
+        files={"network": network},
+        settings={"characters": CHARACTERS},
+        example=glyphs.load(config.digits, CHARACTERS).test.images[:1],
+        answer=["0"],
+        asked={"query": "digit.png"},
+    )
+
+
+def model_name(config: Config) -> str:
+    """One for all digits; the tag `data.digest` tells on which a version was trained."""
+    return "glyph-reader"
+
+
+def ask(config: Config, query: str, out: Path | None) -> Question:
+    """A PNG of one character."""
+    return Question(pictures.read(query, 1))
+
+
+experiment = Experiment(
+    config=Config,
+    digest=digest,
+    train=train,
+    test=test,
+    package=package,
+    model_name=model_name,
+    objective="val/accuracy",
+    direction="maximize",
+    trial={"epochs": 5},
+    prune_after=2,
+    cores=1,
+    ask=ask,
+)

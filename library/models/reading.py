@@ -1,0 +1,70 @@
+"""Learning to answer handwritten queries: from the answers, and from what the characters of a query are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from library.configs import Seq2SeqConfig
+from library.models import seq2seq
+from library.models.optimizer import adamw, steps_per_execution
+
+
+class Reading(keras.Model):
+    """Trains a network of `seq2seq.network` that reads images.
+
+    Targets are dicts of `answer` `[batch, answer length]` and `query` `[batch, 5]`, character ids both.
+    """
+
+    def __init__(self, network: keras.Model, weight: float) -> None:
+        """A network from images of queries to the logits of answers and those of the queries' characters.
+
+        Args:
+            network: with two outputs.
+            weight: of the cross-entropy of the queries' characters, against 1 of the answers'.
+        """
+        super().__init__(name="reading")
+        self.network, self.weight = network, weight
+        self._matches = keras.metrics.Mean(name="exact_match")
+        self._read = keras.metrics.Mean(name="read_characters")
+
+    @property
+    def answering(self) -> keras.Model:
+        """The network from images of queries to the logits of answers alone."""
+        return keras.Model(self.network.input, self.network.outputs[0], name="seq2seq")
+
+    def call(self, query: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """Logits `[batch, answer length, characters]` of answers and `[batch, 5, characters]` of queries."""
+        answer, read = self.network(query)
+        return answer, read
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> keras.KerasTensor:
+        """The cross-entropy of the answers, and weighted that of the queries' characters."""
+        answer, query = (
+            ops.mean(keras.losses.sparse_categorical_crossentropy(y[kind], logits, from_logits=True))
+            for kind, logits in zip(("answer", "query"), y_pred, strict=True)
+        )
+        return answer + self.weight * query
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Mapping[str, Any]:
+        """The loss, the share of right answers and that of characters read rightly."""
+        answer, read = y_pred
+        self._matches.update_state(seq2seq.exact_match(y["answer"], answer))
+        self._read.update_state(ops.equal(y["query"], ops.cast(ops.argmax(read, axis=-1), y["query"].dtype)))
+        metrics: Mapping[str, Any] = self.get_metrics_result()
+        return metrics
+
+
+def build(config: Seq2SeqConfig) -> Reading:
+    """A compiled model that learns to read."""
+    model = Reading(seq2seq.network(config), config.reading_loss)
+    model.compile(optimizer=adamw(config), jit_compile=False, steps_per_execution=steps_per_execution(config))
+    return model

@@ -1,0 +1,45 @@
+"""A registered image-to-text model as its caller sees it: uint8 images `[n, 5, 28, 28]` in, `["68", ...]` out.
+
+An image is a character, light ink (255) on a dark ground (0); a query such as `7-88` begins with an empty one. MLflow
+keeps this file and runs it when the model is loaded, with a copy of `library/data/notation.py` beside it; so it needs
+nothing of this repository.
+"""
+
+import runpy
+from typing import Any
+
+import keras
+import numpy as np
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+SHAPE = (5, 28, 28)
+
+
+class ImageToText(PythonModel):
+    """Answers handwritten queries of two numbers of 0 to 99 with an operator between."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Loads the network, and the notation that it was trained with."""
+        self._notation = runpy.run_path(context.artifacts["notation"])["Notation"](**context.model_config)
+        self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
+
+    def predict(
+        self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> list[str]:
+        """The answer to each query; ValueError for an array of another shape or type."""
+        images = np.asarray(model_input)
+        if images.dtype != np.uint8 or images.shape[1:] != SHAPE:
+            raise ValueError(f"images: got {images.dtype} {list(images.shape)}; allowed is uint8 {['n', *SHAPE]}")
+        if not len(images):
+            return []
+        # In batches filled up to one size, so that one shape is ever compiled and memory is bounded.
+        ids = []
+        for start in range(0, len(images), 64):
+            some = images[start : start + 64]
+            filled = np.concatenate([some, np.zeros((64 - len(some), *SHAPE), dtype=np.uint8)])
+            ids.append(np.argmax(self._network.predict_on_batch(filled)[: len(some)], axis=-1))
+        return list(self._notation.decode(np.concatenate(ids)))
+
+
+set_model(ImageToText())

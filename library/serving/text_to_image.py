@@ -1,0 +1,41 @@
+"""A registered text-to-image model as its caller sees it: `["45+23", ...]` in, uint8 images `[n, 3, 28, 28]` out.
+
+An image is a character, light ink (255) on a dark ground (0); an answer such as `-5` begins with an empty one. Where
+handwriting varies, the param `seed` picks the hand. MLflow keeps this file and runs it when the model is loaded, with
+a copy of `library/data/notation.py` beside it; so it needs nothing of this repository.
+"""
+
+import runpy
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+
+class TextToImage(PythonModel):
+    """Draws the answers to queries of two numbers of 0 to 99 with an operator between."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Loads the network, and the notation that it was trained with."""
+        self._notation = runpy.run_path(context.artifacts["notation"])["Notation"](**context.model_config)
+        self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """A drawing of each answer; ValueError names the first query that is not one."""
+        triples = [self._notation.parse(query) for query in np.ravel(model_input).tolist()]
+        if not triples:
+            return np.zeros((0, self._notation.answer_length, 28, 28), dtype=np.uint8)
+        x = self._notation.encode(self._notation.write_query(*triple) for triple in triples)
+        random = np.random.default_rng(int((params or {}).get("seed", 0)))
+        shapes = [network_input.shape[1:] for network_input in self._network.inputs[1:]]
+        noise = [random.normal(size=(len(x), *shape)).astype("float32") for shape in shapes]
+        drawn = self._network.predict([x, *noise] if noise else x, batch_size=64, verbose=0)
+        return np.rint(255 * np.asarray(drawn)).astype(np.uint8)
+
+
+set_model(TextToImage())
