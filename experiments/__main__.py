@@ -54,7 +54,7 @@ def predict(command: Command) -> None:
     from library import registry, tracking
 
     with tracking.open_store(options.store):
-        start_keras(command.experiment.cores)
+        start_keras(command.experiment.cores(config))
         answers = registry.load(command.experiment.model_name(config), options.stage).predict(question.input)
         print(question.show(answers))
 

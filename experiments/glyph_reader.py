@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from library.configs import ReaderConfig as Config
+from library.configs import ReaderConfig
 from library.data import glyphs, pictures
 from library.data.glyphs import Glyphs
 from library.experiment import Callbacks, Experiment, Package, Question, Result, Run, Scores
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 CHARACTERS = "0123456789+-* "
 SERVING = Path(glyphs.__file__).parents[1] / "serving"
+
+
+class Config(ReaderConfig):
+    """Whose handwriting, and how to train."""
 
 
 def digest(config: Config) -> str:
@@ -77,8 +81,9 @@ def test(config: Config, model: "keras.Model", run: Run) -> Scores:
     read = np.argmax(model.predict(handwriting.images[digits], batch_size=1000, verbose=0), axis=-1)
     right = read == truth
     low, high = wilson_interval(int(right.sum()), len(right))
-    texts = ([CHARACTERS[i] for i in ids] for ids in (truth, read))
-    run.log_figure("confusions", figures.confusions(mistakes.confusion(*texts, CHARACTERS, 1), CHARACTERS))
+    shown, answered = ([CHARACTERS[i] for i in ids] for ids in (truth, read))
+    counts = mistakes.confusion(shown, answered, CHARACTERS, 1)
+    run.log_figure("confusions", figures.confusions(counts, CHARACTERS))
     return Scores(
         metrics={
             "test/accuracy": float(right.mean()),
@@ -106,12 +111,12 @@ def package(config: Config, model: "keras.Model", folder: Path) -> Package:
     )
 
 
-def model_name(config: Config) -> str:
+def model_name(_: Config) -> str:
     """One for all digits; the tag `data.digest` tells on which a version was trained."""
     return "glyph-reader"
 
 
-def ask(config: Config, query: str, out: Path | None) -> Question:
+def ask(_: Config, query: str, __: Path | None) -> Question:
     """A PNG of one character."""
     return Question(pictures.read(query, 1))
 
@@ -127,6 +132,5 @@ experiment = Experiment(
     direction="maximize",
     trial={"epochs": 5},
     prune_after=2,
-    cores=1,
     ask=ask,
 )

@@ -25,6 +25,8 @@ from pydantic import model_validator
 from experiments import glyph_reader
 from library.configs import Seq2SeqConfig
 from library.data import arithmetic, exercises, notation, pictures
+from library.data.arithmetic import Queries
+from library.data.glyphs import Glyphs
 from library.experiment import Callbacks, Experiment, Package, Question, Result, Run, Scores
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
     run.log_dataset(
         f"arithmetic-{config.split}", data.digest, {split: part.queries.x for split, part in queries.items()}
     )
-    model = _build(config, data)
+    model = _build(config)
     batches = Batches(
         data.train.queries.x,
         data.train.queries.y,
@@ -80,8 +82,8 @@ def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
     return trainer.fit(model, batches, data.validation.rendered(seed=0, at_least=1000), run, callbacks)
 
 
-def _build(config: Config, data: exercises.Exercises) -> "keras.Model":
-    """The network of a modality, compiled; drawings are judged by a registered reader and taught by one of their own."""
+def _build(config: Config) -> "keras.Model":
+    """The network of a modality, compiled; drawings are judged by a registered reader, and taught by another."""
     import keras
 
     from library import registry
@@ -91,7 +93,7 @@ def _build(config: Config, data: exercises.Exercises) -> "keras.Model":
     if config.draws_images:
         [reader] = needs(config).values()
         registered = registry.load_trained_on(glyph_reader.model_name(reader), glyph_reader.digest(reader))
-        judge = _in_order(registered.unwrap_python_model().network, config)
+        judge = _in_order(registered.network, config)
         if config.handwriting == "varied":
             short = reader.model_copy(update={"seed": config.seed + 1, "epochs": 8})
             teacher = _in_order(glyph_reader.train(short, Run(), ()).model, config)
@@ -121,8 +123,8 @@ def test(config: Config, model: "keras.Model", run: Run) -> Scores:
 
     data = exercises.load(config)
     x, y = data.test.rendered(seed=0)
-    if config.draws_images:
-        ids, drawn = _drawn(model, data.test, x, y, run)
+    if config.draws_images and data.test.handwriting:
+        ids, drawn = _drawn(model, data.test.queries, data.test.handwriting, y, run)
     else:
         ids, drawn = np.argmax(_answering(model).predict(x, batch_size=500, verbose=0), axis=-1), {}
     notation = arithmetic.notation(config)
@@ -138,25 +140,25 @@ def test(config: Config, model: "keras.Model", run: Run) -> Scores:
 
 
 def _drawn(
-    model: "keras.Model", part: exercises.Part, queries: np.ndarray, truth: Mapping[str, np.ndarray], run: Run
+    model: "keras.Model", part: Queries, handwriting: Glyphs, truth: Mapping[str, np.ndarray], run: Run
 ) -> tuple[np.ndarray, dict[str, float]]:
     """The ids that the judge reads in a drawing of each answer, and how much the drawings are like people's."""
     from library.evaluation import drawings, figures
     from library.models.drawing import draw
 
     random = np.random.default_rng(0)
-    images = draw(_answering(model), queries, random)
+    drawn = draw(model.answering, part.x, random)
     some = np.arange(100).repeat(DRAWINGS)
-    shape = (100, DRAWINGS, *images.shape[1:])
-    again = draw(_answering(model), queries[some], random).reshape(shape)
-    people = part.handwriting.draw(truth["ids"][some], random).reshape(shape)
-    for name, pictures in (("drawings", again), ("drawings-by-people", people)):
-        rows = {text: np.concatenate(pictures[i, :8]) for i, text in enumerate(part.queries.texts[:10])}
+    shape = (100, DRAWINGS, *drawn.shape[1:])
+    again = draw(model.answering, part.x[some], random).reshape(shape)
+    people = handwriting.draw(part.y[some], random).reshape(shape)
+    for name, images in (("drawings", again), ("drawings-by-people", people)):
+        rows = {f"{part.texts[i]} = {part.answers[i]}": np.concatenate(images[i, :8]) for i in range(10)}
         run.log_figure(name, figures.image_rows(rows))
-    return drawings.look(model.judge, images)[1], {
-        **drawings.likeness(model.judge, images, truth["images"], truth["ids"]),
-        **drawings.variety(model.judge, again, people, truth["ids"][:100]),
-        **drawings.errors_of(model.judge, part),
+    return drawings.look(model.judge, drawn)[1], {
+        **drawings.likeness(model.judge, drawn, truth["images"], part.y),
+        **drawings.variety(model.judge, again, people, part.y[:100]),
+        **drawings.errors_of(model.judge, handwriting),
     }
 
 
@@ -204,6 +206,11 @@ def ask(config: Config, query: str, out: Path | None) -> Question:
     return Question([query], show)
 
 
+def cores(config: Config) -> int | None:
+    """All for convolutions; LSTMs of this size are faster on one than shared between two (1.4 times, batches of 64)."""
+    return None if config.reads_images or config.draws_images else 1
+
+
 experiment = Experiment(
     config=Config,
     digest=digest,
@@ -217,8 +224,7 @@ experiment = Experiment(
     trial={"epochs": 8, "validation_fraction": 0.5},
     # For half of it nearly all answers are wrong; which config will learn shows only then.
     prune_after=4,
-    # Steps this small are faster on one core than shared between two (1.4 times at 128 units, batches of 64).
-    cores=1,
+    cores=cores,
     ask=ask,
     needs=needs,
 )

@@ -78,7 +78,9 @@ class TrainingConfig(Config):
 class ArithmeticConfig(Config):
     """Which of the queries of two-digit numbers to learn from, and how they are written."""
 
-    operators: Literal["+-", "*"] = Field("+-", description="what is asked: 20,000 sums and differences, or 10,000 products")
+    operators: Literal["+-", "*"] = Field(
+        "+-", description="what is asked: 20,000 sums and differences, or 10,000 products"
+    )
     train_fraction: float = Field(
         0.5, gt=0, lt=1, description="share of the queries to learn from; the rest is the test"
     )
@@ -98,7 +100,7 @@ class GlyphsConfig(Config):
     digits: str = Field(
         "scikit-learn",
         min_length=1,
-        description="handwritten digits: scikit-learn (1,797), mnist (downloaded), or an .npz file as Keras keeps MNIST",
+        description="handwriting: scikit-learn (1,797 digits), mnist (downloaded), or an .npz file as Keras keeps MNIST",
     )
     vary: bool = Field(True, description="turn, scale, slant and shift the images that are read while training")
     filters: int = Field(

@@ -100,14 +100,13 @@ class Question:
     show: Callable[[Any], str] = lambda answers: str(answers[0])
 
 
-def ask_text(config: Any, query: str, out: Path | None) -> Question:
+def ask_text(_: Any, query: str, __: Path | None) -> Question:
     """A question whose input is the query itself."""
     return Question([query])
 
 
-def nothing(config: Any) -> dict[str, Config]:
-    """Needs no other experiment."""
-    return {}
+def nothing(_: Any) -> None:
+    """Asks for no more than there is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +126,7 @@ class Experiment(Generic[C]):
         direction: whether more or less of it is better.
         trial: config values that make a trial cheap; the winner is trained without them.
         prune_after: epochs in which a trial is never pruned, as their scores say little yet.
-        cores: how many one training makes good use of; None is all that there are.
+        cores: how many the training of a config makes good use of; None is all that there are.
         ask: makes of the QUERY and OUT of `predict` what the registered model takes; raises ValueError for what it
             would refuse.
         needs: configs of other experiments, by their names, that must have a registered model of the same data first.
@@ -143,6 +142,6 @@ class Experiment(Generic[C]):
     direction: Literal["maximize", "minimize"]
     trial: Mapping[str, Any] = field(default_factory=dict)
     prune_after: int = 0
-    cores: int | None = None
+    cores: Callable[[C], int | None] = nothing
     ask: Callable[[C, str, Path | None], Question] = ask_text
-    needs: Callable[[C], Mapping[str, Config]] = nothing
+    needs: Callable[[C], Mapping[str, Config] | None] = nothing

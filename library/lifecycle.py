@@ -41,7 +41,7 @@ class Outcome:
 
 def provide(experiment: Experiment[C], config: C, store: tracking.Store) -> None:
     """Trains what the experiment needs of others, where no registered model of theirs was trained on the same data."""
-    for name, needed in experiment.needs(config).items():
+    for name, needed in (experiment.needs(config) or {}).items():
         other = discovery.find(name)
         if not registry.is_trained_on(other.model_name(needed), other.digest(needed)):
             print(f"Training {name} first: it is needed, and there is none for these data yet", flush=True)
@@ -59,7 +59,7 @@ def train_in_full(
     tags: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Trains a config, scores the model on the test split, registers and promotes it, all in one run."""
-    start_keras(experiment.cores)
+    start_keras(experiment.cores(config))
     provide(experiment, config, store)
     repeat = tracking.command("train", name, config.model_dump())
     with tracking.start_run(

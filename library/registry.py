@@ -103,8 +103,8 @@ def load(name: str, stage: str = "Production") -> PyFuncModel:
     return _load(holder)
 
 
-def load_trained_on(name: str, data_digest: str) -> PyFuncModel:
-    """The registered model that was trained on these data: the one in Production, else the newest.
+def load_trained_on(name: str, data_digest: str) -> Any:
+    """The registered model that was trained on these data, as its own file defines it: Production's, else the newest.
 
     Raises:
         NotRegistered: there is none.
@@ -113,7 +113,7 @@ def load_trained_on(name: str, data_digest: str) -> PyFuncModel:
     found = _trained_on(name, data_digest)
     if not found:
         raise NotRegistered(f"model {name!r}: no version was trained on data {data_digest}; {_inventory(name)}")
-    return _load(found[0])
+    return _load(found[0]).unwrap_python_model()  # type: ignore[no-untyped-call]
 
 
 def is_trained_on(name: str, data_digest: str) -> bool:
@@ -134,7 +134,8 @@ def _trained_on(name: str, data_digest: str) -> list[ModelVersion]:
 def _load(version: ModelVersion) -> PyFuncModel:
     uri = f"models:/{version.name}/{version.version}"
     if version.tags.get("artifact.digest") != _digest(uri):
-        raise UserError(f"model {version.name!r} version {version.version}: its files are not those that were registered")
+        which = f"model {version.name!r} version {version.version}"
+        raise UserError(f"{which}: its files are not those that were registered")
     return mlflow.pyfunc.load_model(uri)
 
 

@@ -60,8 +60,8 @@ def test_the_digest_of_the_data_is_a_function_of_the_config(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_shipped_experiment_shrunk_trains_scores_registers_and_answers(name: str, store: tracking.Store) -> None:
     experiment = discovery.find(name)
-    start_keras(experiment.cores)
     config = shrunk(experiment)
+    start_keras(experiment.cores(config))
     outcome = lifecycle.train_in_full(name, experiment, config, store, run_name="shrunk")
     assert outcome.stage == "Production"
     assert experiment.objective in outcome.metrics

@@ -93,6 +93,11 @@ def model_name(config: Config) -> str:
     return "tiny"
 
 
+def cores(config: Config) -> int:
+    """One is plenty."""
+    return 1
+
+
 def space(trial: BaseTrial) -> dict[str, Any]:
     """Two fields, one of them derived."""
     return {"units": 2 ** trial.suggest_int("log2_units", 1, 5), "seed": trial.suggest_int("seed", 0, 99)}
@@ -100,7 +105,7 @@ def space(trial: BaseTrial) -> dict[str, Any]:
 
 experiment = Experiment(
     config=Config, digest=digest, train=train, test=test, package=package, model_name=model_name,
-    objective="val/loss", direction="minimize", trial={"epochs": 1}, cores=1,
+    objective="val/loss", direction="minimize", trial={"epochs": 1}, cores=cores,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -38,10 +38,11 @@ def evaluate(queries: Queries, answers: Sequence[str], notation: Notation) -> Ev
         notation: how answers are written.
     """
     right = sequences.exact_matches(queries.answers, answers)
-    groups = mistakes.scores_by_group(right, mistakes.groups(queries.left, queries.right, queries.operator))
+    operators = list(queries.operator)
+    groups = mistakes.scores_by_group(right, mistakes.groups(queries.left, queries.right, operators))
     kinds = mistakes.kinds(queries.answers, answers)
     counts = mistakes.confusion(queries.answers, answers, notation.characters, notation.answer_length)
-    wrong = np.flatnonzero(~right)
+    wrong = [i for i, one in enumerate(right) if not one]
     return Evaluation(
         right=right,
         metrics={
@@ -65,7 +66,7 @@ def evaluate(queries: Queries, answers: Sequence[str], notation: Notation) -> Ev
             },
         },
         figures={
-            "wrong-answers": figures.operand_errors(queries.left, queries.right, queries.operator, ~right),
+            "wrong-answers": figures.operand_errors(queries.left, queries.right, operators, ~right),
             "groups": figures.group_scores(groups),
             "mistakes": figures.mistake_kinds(kinds),
             "confusions": figures.confusions(counts, notation.characters),

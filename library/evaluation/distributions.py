@@ -17,7 +17,9 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
         ValueError: a set has fewer than two images, or the features differ in number.
     """
     if min(len(a), len(b)) < 2 or a.shape[1:] != b.shape[1:]:
-        raise ValueError(f"frechet distance: got {a.shape} and {b.shape}; allowed are two images or more, same features")
+        raise ValueError(
+            f"frechet distance: got {a.shape} and {b.shape}; allowed are two images or more, same features"
+        )
     a, b = a.astype(np.float64), b.astype(np.float64)
     covariance_a, covariance_b = (np.atleast_2d(np.cov(features, rowvar=False)) for features in (a, b))
     # The trace of the product's square root: the roots of its eigenvalues, which are real and not negative.

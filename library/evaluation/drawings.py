@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from library.data.exercises import Part
+from library.data.glyphs import Glyphs
 from library.evaluation.comparison import wilson_interval
 from library.evaluation.distributions import frechet_distance, spread
 
@@ -55,11 +55,10 @@ def variety(judge: "keras.Model", drawn: np.ndarray, real: np.ndarray, ids: np.n
     return {"test/spread": spread(ours), "test/spread_of_people": spread(theirs)}
 
 
-def errors_of(judge: "keras.Model", part: Part) -> dict[str, float]:
-    """How many real digits of a part's handwriting the judge misreads: what it must be forgiven for."""
-    assert part.handwriting is not None  # noqa: S101 -- for the types: where answers are drawn there is one
-    digits = part.handwriting.ids < 10
-    truth = part.handwriting.ids[digits]
-    wrong = int((look(judge, part.handwriting.images[digits])[1] != truth).sum())
+def errors_of(judge: "keras.Model", handwriting: Glyphs) -> dict[str, float]:
+    """How many real digits the judge misreads: what drawings must be forgiven for, with its 95 % interval."""
+    digits = handwriting.ids < 10
+    truth = handwriting.ids[digits]
+    wrong = int((look(judge, handwriting.images[digits])[1] != truth).sum())
     low, high = wilson_interval(wrong, len(truth))
     return {"test/judge_error": wrong / len(truth), "test/judge_error_low": low, "test/judge_error_high": high}

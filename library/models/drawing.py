@@ -72,12 +72,12 @@ class Drawing(keras.Model):
         ids = ops.reshape(y["ids"], (-1,))
         first, second, real = (ops.reshape(i, (-1, SIZE, SIZE)) for i in (y_pred[:, 0], y_pred[:, 1], real))
         *features, logits = self.teacher(255 * ops.concatenate([first, second, real]))
-        unread = keras.losses.sparse_categorical_crossentropy(ops.tile(ids, 2), logits[: 2 * ops.shape(ids)[0]], from_logits=True)
+        unread = keras.losses.sparse_categorical_crossentropy(
+            ops.tile(ids, 2), logits[: 2 * ops.shape(ids)[0]], from_logits=True
+        )
         return energy_score(features) + READABLE * ops.mean(unread)
 
-    def compute_metrics(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
-    ) -> dict[str, keras.KerasTensor]:
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, keras.KerasTensor]:
         """The loss, and how many of the first drawings the judge reads as the right answer."""
         images = 255 * ops.reshape(y_pred[:, 0], (-1, SIZE, SIZE))
         read = ops.reshape(ops.argmax(self.judge(images), axis=-1), ops.shape(y["ids"]))
@@ -93,8 +93,10 @@ class Drawing(keras.Model):
 
 def build(config: Seq2SeqConfig, judge: keras.Model, teacher: keras.Model | None) -> Drawing:
     """A compiled model that learns to draw; `teacher` is for varied handwriting only."""
-    model = Drawing(seq2seq.network(config), judge, teacher, config.seed)
-    model.compile(optimizer=adamw(config), jit_compile=False, steps_per_execution=steps_per_execution(config))
+    network = seq2seq.network(config)
+    model = Drawing(network, judge, teacher, config.seed)
+    optimizer = adamw(config, spared=network.get_layer("pen").weights)
+    model.compile(optimizer=optimizer, jit_compile=False, steps_per_execution=steps_per_execution(config))
     return model
 
 
@@ -106,7 +108,10 @@ def draw(network: keras.Model, queries: np.ndarray, random: np.random.Generator)
         queries: `[queries, 5]` character ids.
         random: draws the noise, if there is any.
     """
-    inputs = [queries, *(random.normal(size=(len(queries), *i.shape[1:])).astype("float32") for i in network.inputs[1:])]
+    inputs = [
+        queries,
+        *(random.normal(size=(len(queries), *i.shape[1:])).astype("float32") for i in network.inputs[1:]),
+    ]
     drawn = network.predict(inputs if len(inputs) > 1 else queries, batch_size=500, verbose=0)
     return np.rint(255 * drawn).astype(np.uint8)
 

@@ -28,7 +28,7 @@ def build_reader(config: ReaderConfig, characters: int) -> keras.Model:
 
 
 def reader(filters: int, outputs: int) -> keras.Model:
-    """A network from images `[batch, 28, 28]`, 0 to 255, to `[batch, outputs]`; its last layer but one is `features`."""
+    """A network from images `[batch, 28, 28]`, 0 to 255, to `[batch, outputs]`; before its last layer is `features`."""
     image = keras.Input((SIZE, SIZE), name="image")
     x = layers.Rescaling(1 / 255)(ops.expand_dims(image, -1))
     x = layers.Conv2D(filters, 5, strides=2, padding="same", activation="relu")(x)  # [14, 14, filters]

@@ -1,12 +1,19 @@
 """The optimizer that every model with one loss shares."""
 
+from collections.abc import Sequence
+
 import keras
 
 from library.configs import TrainingConfig
 
 
-def adamw(config: TrainingConfig) -> keras.optimizers.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), its rate warmed up linearly and then decayed by a cosine to 0."""
+def adamw(config: TrainingConfig, spared: Sequence[keras.Variable] = ()) -> keras.optimizers.Optimizer:
+    """AdamW (Loshchilov and Hutter 2019), its rate warmed up linearly and then decayed by a cosine to 0.
+
+    Args:
+        config: rate, warm-up, decay, clipping and the number of steps.
+        spared: variables that are not to be decayed, besides the biases.
+    """
     warmup = round(config.warmup * config.steps)
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else config.learning_rate,
@@ -15,7 +22,7 @@ def adamw(config: TrainingConfig) -> keras.optimizers.Optimizer:
         warmup_steps=warmup,
     )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, clipnorm=config.clip_norm)
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer.exclude_from_weight_decay(var_list=list(spared), var_names=["bias"])
     return optimizer
 
 

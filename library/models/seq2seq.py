@@ -22,6 +22,7 @@ from library.models.optimizer import adamw, steps_per_execution
 
 # Of a query `ab+cd`, aligned: the operator, both ones (b, d), both tens (a, c).
 PAIRS = (2, 1, 4, 0, 3)
+Tensors = list[keras.KerasTensor]
 
 
 def build(config: Seq2SeqConfig) -> keras.Model:
@@ -54,13 +55,14 @@ def network(config: Seq2SeqConfig) -> keras.Model:
         if config.embedding_size
         else None
     )
-    query, steps, read = (_look if config.reads_images else _spell)(config, characters, shared)
+    query, steps, *read = _look(config, characters, shared) if config.reads_images else _spell(characters, shared)
     ordered = ops.take(steps, PAIRS, axis=1) if config.reading_order == "pairs" else steps
     written = decode(encode(ordered, config), config)
-    noise, answer = (_draw if config.draws_images else _write)(written, config, characters, shared)
+    answer, *noise = _draw(written, config) if config.draws_images else [_write(written, config, characters, shared)]
     if config.answer_order == "ones-first":
         answer = ops.flip(answer, axis=1)
-    return keras.Model([query, *noise], [answer, *read] if read else answer, name="seq2seq")
+    inputs, outputs = [query, *noise], [answer, *read]
+    return keras.Model(inputs if noise else query, outputs if read else answer, name="seq2seq")
 
 
 def encode(steps: keras.KerasTensor, config: Seq2SeqConfig) -> keras.KerasTensor:
@@ -85,50 +87,41 @@ def exact_match(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.K
     return ops.cast(ops.all(right, axis=-1), "float32")
 
 
-Tensors = list[keras.KerasTensor]
-
-
-def _spell(
-    config: Seq2SeqConfig, characters: int, shared: keras.Layer | None
-) -> tuple[keras.KerasTensor, keras.KerasTensor, Tensors]:
-    """A query of ids and the vectors of its characters; there is nothing to read."""
+def _spell(characters: int, shared: keras.Layer | None) -> Tensors:
+    """A query of ids and the vectors of its characters."""
     query = keras.Input((QUERY_LENGTH,), dtype="int32", name="query")
-    return query, shared(query) if shared else ops.one_hot(query, characters), []
+    return [query, shared(query) if shared else ops.one_hot(query, characters)]
 
 
-def _look(
-    config: Seq2SeqConfig, characters: int, shared: keras.Layer | None
-) -> tuple[keras.KerasTensor, keras.KerasTensor, Tensors]:
+def _look(config: Seq2SeqConfig, characters: int, shared: keras.Layer | None) -> Tensors:
     """A query of images, the vectors of its characters, and the logits of which these are."""
     query = keras.Input((QUERY_LENGTH, SIZE, SIZE), dtype="uint8", name="query")
     images = ops.cast(ops.reshape(query, (-1, SIZE, SIZE)), "float32")
     size = config.embedding_size or characters
     vectors = ops.reshape(glyphs.reader(config.filters, size)(images), (-1, QUERY_LENGTH, size))
     if shared is None:
-        return query, ops.softmax(vectors) if config.reading_loss else vectors, [vectors]
+        return [query, ops.softmax(vectors) if config.reading_loss else vectors, vectors]
     shared.build((None,))
     logits = shared(vectors, reverse=True)
     if not config.reading_loss:
-        return query, vectors, [logits]
+        return [query, vectors, logits]
     every = ops.cast(ops.cumsum(ops.ones_like(logits[:, 0]), axis=-1) - 1, "int32")  # [batch, characters]: 0, 1, 2, ...
-    return query, ops.matmul(ops.softmax(logits), shared(every)), [logits]
+    return [query, ops.matmul(ops.softmax(logits), shared(every)), logits]
 
 
 def _write(
     written: keras.KerasTensor, config: Seq2SeqConfig, characters: int, shared: keras.Layer | None
-) -> tuple[Tensors, keras.KerasTensor]:
-    """Logits of what the decoder writes; it needs no noise."""
+) -> keras.KerasTensor:
+    """Logits of what the decoder writes."""
     if shared is None:
-        return [], layers.Dense(characters, name="logits")(written)
-    return [], shared(layers.Dense(config.embedding_size, name="to_embedding")(written), reverse=True)
+        return layers.Dense(characters, name="logits")(written)
+    return shared(layers.Dense(config.embedding_size, name="to_embedding")(written), reverse=True)
 
 
-def _draw(
-    written: keras.KerasTensor, config: Seq2SeqConfig, characters: int, shared: keras.Layer | None
-) -> tuple[Tensors, keras.KerasTensor]:
-    """Noise, if handwriting is to vary, and images of what the decoder writes."""
+def _draw(written: keras.KerasTensor, config: Seq2SeqConfig) -> Tensors:
+    """Images of what the decoder writes, and the noise that they depend on, if handwriting is to vary."""
     length = written.shape[1]
     noise = [keras.Input((length, config.noise_size), name="noise")] if config.handwriting == "varied" else []
     code = ops.concatenate([written, *noise], axis=-1)
     images = glyphs.pen(config.filters, code.shape[-1])(ops.reshape(code, (-1, code.shape[-1])))
-    return noise, ops.reshape(images, (-1, length, SIZE, SIZE))
+    return [ops.reshape(images, (-1, length, SIZE, SIZE)), *noise]

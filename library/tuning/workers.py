@@ -115,7 +115,7 @@ def _work(search: Search, parent: str, tokens: Any, cores: int) -> None:
     try:
         with tracking.store_errors(search.store):
             search.store.connect()
-            start_keras(min(cores, search.experiment.cores or cores))
+            start_keras(min(cores, search.experiment.cores(search.base) or cores))
             study = search.study()
             while (token := tokens.get()) is not None:
                 study.sampler = _sampler(search, token)
