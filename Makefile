@@ -25,8 +25,13 @@ tune-%: $(SETUP)  ## search for the best config (tune-seq2seq), train the winner
 train-%: $(SETUP)  ## train the best known config once (train-seq2seq); any field
 	@$(RUN) -m experiments train $* $(flags)
 
-predict: $(SETUP)  ## ask a registered model: QUERY="45+23" STAGE=Production
-	@$(RUN) -m experiments predict seq2seq $(flags)
+compare-%: $(SETUP)  ## train one experiment under several configs (compare-training-fractions); SEEDS= and any field
+	@$(RUN) -m experiments compare $* $(flags)
+
+predict: predict-seq2seq  ## ask a registered model: QUERY="45+23" STAGE=Production MODALITY=
+
+predict-%: $(SETUP)  ## the same of another experiment (predict-glyph-reader): QUERY=digit.png
+	@$(RUN) -m experiments predict $* $(flags)
 
 ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1, PORT=5000
 	@$(in_store) "$(CURDIR)/.venv/bin/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "sqlite:///$$PWD/mlflow.db"

@@ -11,7 +11,7 @@ from typing import NoReturn
 from library import command_line
 from library.command_line import Command
 from library.compute import start_keras
-from library.configs import Options, QueryOptions, StoreOptions, StudyOptions, parse
+from library.configs import ComparisonOptions, Options, QueryOptions, StoreOptions, StudyOptions, parse
 from library.errors import UserError
 
 
@@ -42,6 +42,19 @@ def tune(command: Command) -> None:
         report.tuned(tuning.tune(search), store)
 
 
+def compare(command: Command) -> None:
+    """Trains an experiment under several configs side by side, or goes on with it; a table and a figure."""
+    options = parse(ComparisonOptions, command.options)
+
+    from library import comparing, report, tracking
+    from library.discovery import find_comparison
+
+    comparison = find_comparison(command.name)
+    list(comparison.configs(command.experiment, command.fields, seed=0))  # bad values are found before work begins
+    with tracking.open_store(options.store) as store:
+        report.compared(comparing.compare(command.name, comparison, command.fields, options, store))
+
+
 def predict(command: Command) -> None:
     """Asks a registered model; which one follows from the experiment's fields and the stage."""
     options = parse(QueryOptions, command.options)
@@ -62,6 +75,7 @@ def predict(command: Command) -> None:
 VERBS: Mapping[str, tuple[Callable[[Command], None], type[Options]]] = {
     "train": (train, StoreOptions),
     "tune": (tune, StudyOptions),
+    "compare": (compare, ComparisonOptions),
     "predict": (predict, QueryOptions),
 }
 

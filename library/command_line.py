@@ -41,9 +41,9 @@ def read(arguments: Sequence[str], verbs: Mapping[str, type[Options]], explained
     verb, name, flags = _split(arguments, explained)
     if verb not in verbs:
         raise UserError(f"unknown verb {verb!r}; allowed are {', '.join(verbs)}")
-    experiment = discovery.find(name)
+    experiment = discovery.find(discovery.find_comparison(name).experiment if verb == "compare" else name)
     parser = _Parser(usage=f"python -m experiments {verb} {name} [--field=value ...]", description=explained[verb])
-    groups = {f"options of {verb}": verbs[verb], f"fields of {name}": experiment.config}
+    groups = {f"options of {verb}": verbs[verb], "fields of the experiment": experiment.config}
     for title, group in groups.items():
         _add(parser.add_argument_group(title), group)
     values = vars(parser.parse_args(_normalised(flags, parser)))
@@ -62,7 +62,9 @@ def _split(arguments: Sequence[str], explained: Mapping[str, str]) -> tuple[str,
     if len(arguments) < 2 or arguments[0].startswith("-") or arguments[1].startswith("-"):
         print("usage: python -m experiments VERB NAME [--field=value ...]\n\nverbs:")
         print("\n".join(f"  {verb:9}{line}" for verb, line in explained.items()))
-        print(f"\nnames: {', '.join(discovery.names())}\n\npython -m experiments VERB NAME --help shows every field")
+        print(f"\nnames: {', '.join(discovery.names())}")
+        print(f"names to compare: {', '.join(discovery.names('experiments.comparisons'))}")
+        print("\npython -m experiments VERB NAME --help shows every field")
         raise SystemExit(0 if {"-h", "--help"} & set(arguments) else 2)
     return arguments[0], arguments[1], arguments[2:]
 

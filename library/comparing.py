@@ -5,23 +5,22 @@ on where it was, and one that was run in parts is put together.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import mlflow
-import numpy as np
 from matplotlib.figure import Figure
 
 from library import discovery, tracking
 from library.compute import start_keras
 from library.configs import ComparisonOptions, Config, parse
+from library.errors import UserError
 from library.evaluation.comparison import wilson_interval
+from library.evaluation.figures import interval_lines
 from library.experiment import Experiment
 from library.lifecycle import provide, train_and_test
 
-Cell = Mapping[str, Any]
-COLUMNS = {"per_character": "test/per_character", "parameters": "model/parameters", "seconds": "time/training_seconds"}
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,18 +29,91 @@ class Comparison:
 
     Attributes:
         experiment: its name.
-        along: the field of the figure's axis, and its values.
+        along: the field on the figure's axis, and its values.
         lines: the field that makes a line each, and its values.
-        fields: what all of them have in common.
+        fields: what all configs have in common.
     """
 
     experiment: str
     along: tuple[str, Sequence[Any]]
     lines: tuple[str, Sequence[Any]]
-    fields: Mapping[str, Any] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
-    def cells(self, fixed: Mapping[str, Any]) -> list[Cell]:
-        """The fields of each config; a field that the user fixes keeps to that."""
+    def configs(self, experiment: Experiment[Any], fixed: Mapping[str, Any], seed: int) -> Iterator[Config]:
+        """All configs of one seed, those of a line together.
+
+        Raises:
+            UserError: the user fixes a field that is compared, or one that does not exist or is out of bounds.
+        """
         (x, xs), (line, values) = self.along, self.lines
-        grid = itertools.product(values, xs)
-        return [{**(self.fields or {}), line: value, x: one, **fixed} for value, one in grid]
+        if compared := {x, line, "seed"} & fixed.keys():
+            raise UserError(f"{min(compared)} is what is compared; leave it out")
+        for value, one in itertools.product(values, xs):
+            yield parse(experiment.config, {**self.fields, **fixed, line: value, x: one, "seed": seed})
+
+
+def compare(
+    name: str, comparison: Comparison, fixed: Mapping[str, Any], options: ComparisonOptions, store: tracking.Store
+) -> list[Row]:
+    """Trains and tests every config from every seed and returns a row for each config.
+
+    A row holds both compared fields, `exact_match` over all seeds' test examples with its 95 % interval `low` to
+    `high`, each seed's own in `seeds`, and means of `per_character`, `parameters` and `seconds`.
+    """
+    experiment = discovery.find(comparison.experiment)
+    configs = [list(comparison.configs(experiment, fixed, seed)) for seed in range(options.seeds)]
+    command = tracking.command("compare", name, {"seeds": options.seeds, **fixed})
+    tags = {"command": command, "comparison": name}
+    rows = []
+    with tracking.start_run(store, comparison.experiment, name, tags=tags) as parent:
+        for same in zip(*configs, strict=True):
+            trained = [_metrics(comparison, experiment, config, store, parent) for config in same]
+            rows.append(_row(comparison, same[0], trained))
+            parent.log_table("comparison", {column: [row[column] for row in rows] for column in rows[0]})
+        parent.log_figure("comparison", _figure(comparison, rows))
+    return rows
+
+
+def _metrics(
+    comparison: Comparison,
+    experiment: Experiment[Any],
+    config: Config,
+    store: tracking.Store,
+    parent: tracking.MlflowRun,
+) -> dict[str, float]:
+    """What a config scored: told by an earlier run, or by one that is made now."""
+    digest = experiment.digest(config)
+    params = {key: str(value) for key, value in config.model_dump().items()}
+    for done in tracking.finished_runs(comparison.experiment, {"data.digest": digest}):
+        if done.data.params == params and "time/training_seconds" in done.data.metrics:
+            return dict(done.data.metrics)
+    start_keras(experiment.cores(config))
+    provide(experiment, config, store)
+    label = ", ".join(f"{one} {getattr(config, one)}" for one in (comparison.lines[0], comparison.along[0]))
+    print(f"training {label}, seed {config.seed}", flush=True)
+    tags = {"command": tracking.command("train", comparison.experiment, config.model_dump())}
+    with tracking.start_run(store, comparison.experiment, label, parent=parent.id, config=config, tags=tags) as run:
+        return train_and_test(experiment, config, run)[2]
+
+
+def _row(comparison: Comparison, config: Config, trained: Sequence[Mapping[str, float]]) -> Row:
+    examples = sum(metrics["test/queries"] for metrics in trained)
+    right = sum(metrics["test/queries"] * metrics["test/exact_match"] for metrics in trained)
+    low, high = wilson_interval(round(right), round(examples))
+    means = {
+        column: sum(metrics[metric] for metrics in trained) / len(trained)
+        for column, metric in (
+            ("per_character", "test/per_character"),
+            ("parameters", "model/parameters"),
+            ("seconds", "time/training_seconds"),
+        )
+    }
+    compared = {one: getattr(config, one) for one in (comparison.lines[0], comparison.along[0])}
+    seeds = [metrics["test/exact_match"] for metrics in trained]
+    return {**compared, "exact_match": right / examples, "low": low, "high": high, "seeds": seeds, **means}
+
+
+def _figure(comparison: Comparison, rows: Sequence[Row]) -> Figure:
+    (x, _), (line, values) = comparison.along, comparison.lines
+    lines = {str(value): [row for row in rows if row[line] == value] for value in values}
+    return interval_lines(x.replace("_", " "), x, lines)

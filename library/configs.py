@@ -47,6 +47,12 @@ class QueryOptions(StoreOptions):
     out: Path | None = Field(None, description="where to write the answer to if it is an image: a file ending in .png")
 
 
+class ComparisonOptions(StoreOptions):
+    """How to compare."""
+
+    seeds: int = Field(1, ge=1, le=1000, description="trainings of each config, from seed 0 on")
+
+
 class Config(Options):
     """All that a run depends on."""
 
@@ -100,7 +106,7 @@ class GlyphsConfig(Config):
     digits: str = Field(
         "scikit-learn",
         min_length=1,
-        description="handwriting: scikit-learn (1,797 digits), mnist (downloaded), or an .npz file as Keras keeps MNIST",
+        description="handwriting: scikit-learn (1,797 digits), mnist (downloaded) or an .npz file as Keras keeps MNIST",
     )
     vary: bool = Field(True, description="turn, scale, slant and shift the images that are read while training")
     filters: int = Field(

@@ -32,6 +32,13 @@ def find_space(name: str, package: str = "search_spaces") -> Callable[..., Any]:
     return space
 
 
+def find_comparison(name: str, package: str = "experiments.comparisons") -> Any:
+    """The comparison of a name; UserError names those that there are."""
+    if name not in names(package):
+        raise UserError(f"unknown comparison {name!r}; allowed are {', '.join(names(package))}")
+    return _load(package, name).comparison
+
+
 def _is_one(module: pkgutil.ModuleInfo) -> bool:
     return not module.ispkg and not module.name.startswith("_")
 

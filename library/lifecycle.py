@@ -1,5 +1,6 @@
 """A model's life from config to registry: trained in full, scored once on the test split, registered, promoted."""
 
+import math
 import tempfile
 import time
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 from library import discovery, registry, tracking
 from library.compute import start_keras
 from library.configs import C
-from library.experiment import Experiment
+from library.experiment import Experiment, Result, Scores
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,7 @@ class Outcome:
         experiment: name of the experiment.
         run: id of the MLflow run.
         model: name in the registry, with `version`, `stage` and the `reason` for the stage.
-        metrics: of the best epoch and of the test split.
-        seconds: that training and scoring took.
+        metrics: of the best epoch and of the test split, the number of parameters and the training's seconds.
         predict: the command that asks the registered model.
         example: an input of it, as Python would write it.
     """
@@ -34,7 +34,6 @@ class Outcome:
     stage: str
     reason: str
     metrics: Mapping[str, float]
-    seconds: float
     predict: str
     example: str
 
@@ -46,6 +45,20 @@ def provide(experiment: Experiment[C], config: C, store: tracking.Store) -> None
         if not registry.is_trained_on(other.model_name(needed), other.digest(needed)):
             print(f"Training {name} first: it is needed, and there is none for these data yet", flush=True)
             train_in_full(name, other, needed, store, run_name=other.model_name(needed))
+
+
+def train_and_test(
+    experiment: Experiment[C], config: C, run: tracking.MlflowRun
+) -> tuple[Result, Scores, dict[str, float]]:
+    """Trains a config and scores it on the test split; returns also all metrics, with its size and its time."""
+    began = time.perf_counter()
+    result = experiment.train(config, run, ())
+    trained = time.perf_counter()
+    scores = experiment.test(config, result.model, run)
+    sizes = (math.prod(variable.shape) for variable in result.model.trainable_variables)
+    own = {"model/parameters": float(sum(sizes)), "time/training_seconds": trained - began}
+    run.log_metrics({**scores.metrics, **own}, step=result.epoch)
+    return result, scores, {**result.metrics, **scores.metrics, **own}
 
 
 def train_in_full(
@@ -65,11 +78,7 @@ def train_in_full(
     with tracking.start_run(
         store, name, run_name, parent=parent, config=config, tags={"command": repeat, **(tags or {})}
     ) as run:
-        began = time.perf_counter()
-        result = experiment.train(config, run, ())
-        scores = experiment.test(config, result.model, run)
-        run.log_metrics(scores.metrics, step=result.epoch)
-        seconds = time.perf_counter() - began
+        result, scores, metrics = train_and_test(experiment, config, run)
         model = experiment.model_name(config)
         with tempfile.TemporaryDirectory() as folder:
             package = experiment.package(config, result.model, Path(folder))
@@ -77,8 +86,6 @@ def train_in_full(
             version = registry.register(model, package, scores, {**origin, **(tags or {})})
         promotion = registry.promote(model, version)
         run.set_tags({"model": model, "version": version, "stage": promotion.stage})
-        metrics = {**result.metrics, **scores.metrics}
-        predict = tracking.command("predict", name, {**_naming(experiment, config), **package.asked})
         return Outcome(
             experiment=name,
             run=run.id,
@@ -87,8 +94,7 @@ def train_in_full(
             stage=promotion.stage,
             reason=promotion.reason,
             metrics=metrics,
-            seconds=seconds,
-            predict=predict,
+            predict=tracking.command("predict", name, {**_naming(experiment, config), **package.asked}),
             example=str(package.example) if isinstance(package.example, list) else "images",
         )
 

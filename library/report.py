@@ -2,8 +2,9 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -30,10 +31,22 @@ def tuned(done: Tuned, store: Store) -> None:
     _print(f"Study {done.study.study_name}", rows + _model_rows(done.outcome), done.outcome, store)
 
 
+def compared(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A row for each config, as Markdown, to be copied."""
+    first, second = list(rows[0])[:2]
+    print(f"| {first} | {second} | exact match (95 % interval) | each seed | per character | parameters | training |")
+    print("|---|---|---|---|---|---|---|")
+    for row in rows:
+        seeds = ", ".join(f"{seed:.4f}" for seed in row["seeds"])
+        scores = (
+            f"{row['exact_match']:.4f} ({row['low']:.4f} to {row['high']:.4f}) | {seeds} | {row['per_character']:.4f}"
+        )
+        print(f"| {row[first]} | {row[second]} | {scores} | {row['parameters']:,.0f} | {row['seconds']:.0f} s |")
+
+
 def _model_rows(outcome: Outcome) -> list[tuple[str, str]]:
     return [
         *((name, _number(value)) for name, value in outcome.metrics.items()),
-        ("trained in", f"{outcome.seconds:.0f} s"),
         ("registered", f"{outcome.model} version {outcome.version}, {outcome.stage}"),
         ("because", outcome.reason),
     ]

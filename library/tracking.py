@@ -216,6 +216,15 @@ def status_of(run_id: str) -> str:
     return str(mlflow.get_run(run_id).info.status)
 
 
+def finished_runs(experiment: str, tags: Mapping[str, str]) -> list[mlflow.entities.Run]:
+    """All finished runs of an experiment with these tags, newest first."""
+    found = mlflow.get_experiment_by_name(experiment)
+    if found is None:
+        return []
+    clauses = ["attributes.status = 'FINISHED'", *(f"tags.`{key}` = '{value}'" for key, value in tags.items())]
+    return list(mlflow.MlflowClient().search_runs([found.experiment_id], " and ".join(clauses)))
+
+
 def read_json(run_id: str, path: str) -> Any:
     """A JSON artifact of a run; FileNotFoundError or MlflowException if it has none."""
     return json.loads(Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)).read_text())

@@ -171,3 +171,31 @@ def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
         axes.set_ylabel(name, rotation=0, ha="right", va="center")
         axes.set(xticks=[], yticks=[])
     return figure
+
+
+def interval_lines(title: str, x: str, lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Exact match of several models along some quantity, each with its 95 % interval; seeds are dots.
+
+    Args:
+        title: of the axis.
+        x: the key of what stands on it; values are set apart evenly, as named.
+        lines: rows by the line's name, each with `x`, `exact_match`, `low`, `high` and `seeds`.
+    """
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    ticks: dict[Any, int] = {}
+    for name, rows in lines.items():
+        places = [ticks.setdefault(row[x], len(ticks)) for row in rows]
+        middle = [row["exact_match"] for row in rows]
+        # Rounding may put an interval's end a hair on the wrong side of its middle.
+        below = [max(0.0, row["exact_match"] - row["low"]) for row in rows]
+        above = [max(0.0, row["high"] - row["exact_match"]) for row in rows]
+        drawn = axes.errorbar(places, middle, [below, above], marker="o", capsize=3, label=name)
+        for place, row in zip(places, rows, strict=True):
+            if len(row["seeds"]) > 1:
+                axes.plot([place] * len(row["seeds"]), row["seeds"], ".", alpha=0.5, color=drawn[0].get_color())
+    axes.set_xticks(range(len(ticks)), [str(tick) for tick in ticks])
+    axes.set(xlabel=title, ylabel="exact match, with its 95 % interval")
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(frameon=False)
+    return figure
