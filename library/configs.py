@@ -158,12 +158,12 @@ class Seq2SeqConfig(ExercisesConfig, TrainingConfig):
     answer_order: Literal["as-written", "ones-first"] = Field(
         "ones-first", description="ones-first: the answer's last digit is written first, as carrying goes"
     )
-    reading_loss: float = Field(
-        0.5,
+    character_loss: float = Field(
+        1.0,
         ge=0,
         le=100,
-        description="weight of reading each character of an image rightly, against 1 of the answer; "
-        "0: it learns to read from answers alone",
+        description="weight of knowing which character each image is, against 1 of the answer; "
+        "0: it learns to read from answers, or to draw from images, alone",
     )
     handwriting: Literal["varied", "mean"] = Field(
         "varied", description="of drawn answers: varied learns to write as people do, mean draws the average of all"

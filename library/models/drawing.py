@@ -1,13 +1,13 @@
 """Learning to draw answers: as the average of all hands, or as one hand after another would.
 
-The average minimises the mean squared error and is blurred. To draw as people do, a network that is given noise
-minimises the energy score (Gneiting and Raftery 2007, eq. 22), whose expectation is least for the true distribution:
-two drawings of one character are to be near a real image of it, and as far from each other as real ones are. Pixels
-are a poor measure of near, so it is taken in the features of a reader, layer by layer. That reader is a teacher only:
+The average minimises the mean squared error and is blurred. To draw as people do, a pen that is given noise minimises
+the energy score (Gneiting and Raftery 2007, eq. 22), whose expectation is least for the true distribution: two
+drawings of one character are to be near a real image of it, and as far from each other as real ones are. Pixels are
+a poor measure of near, so it is taken in the features of a reader, layer by layer. That reader is a teacher only:
 another one, which no drawing was ever trained to please, scores the drawings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -21,6 +21,8 @@ from library.models.optimizer import adamw, steps_per_execution
 
 # Against distances in features near 1: enough for drawings that can be read, not so much that all look alike.
 READABLE = 0.3
+# Characters of a batch that the pen learns from; it has fewer to learn than the decoder, and each costs more.
+DRAWN = 64
 
 
 class Drawing(keras.Model):
@@ -29,14 +31,14 @@ class Drawing(keras.Model):
     Targets are dicts of `images` `[batch, answer length, 28, 28]`, 0 to 255, and `ids` `[batch, answer length]`.
     """
 
-    def __init__(self, network: keras.Model, judge: keras.Model, teacher: keras.Model | None, seed: int) -> None:
+    def __init__(self, network: keras.Model, config: Seq2SeqConfig, judge: keras.Model, teacher: keras.Model | None):
         """A network that draws.
 
         Args:
-            network: from queries, and noise if it has a second input, to images.
+            network: from queries, and noise if it has a second input, to images and maybe logits.
+            config: weighs the logits' cross-entropy, and seeds the noise.
             judge: from images `[n, 28, 28]`, 0 to 255, to logits of the characters.
             teacher: the same, trained apart from it; None to draw the average.
-            seed: draws the noise.
         """
         super().__init__(name="drawing")
         self.network, self.judge = network, judge
@@ -44,18 +46,22 @@ class Drawing(keras.Model):
         for part in (self.judge, self.teacher):
             if part is not None:
                 part.trainable = False
-        self.drawings = 1 if teacher is None else 2
-        self._noise = keras.random.SeedGenerator(seed)
+        self._coder = keras.Model(network.inputs[0], [network.get_layer("code").output, *network.outputs[1:]])
+        self._pen = network.get_layer("pen")
+        self._weight = config.character_loss
+        self._noise_size = network.inputs[1].shape[-1] if teacher is not None else 0
+        self._noise = keras.random.SeedGenerator(config.seed)
         self._matches = keras.metrics.Mean(name="exact_match")
 
     @property
     def answering(self) -> keras.Model:
-        """The network from queries, and noise, to one drawing of each answer."""
-        return self.network
+        """The network from queries, and noise, to one drawing of each answer alone."""
+        return keras.Model(self.network.inputs, self.network.outputs[0], name="seq2seq")
 
-    def call(self, query: keras.KerasTensor) -> keras.KerasTensor:
-        """Drawings `[batch, drawings, answer length, 28, 28]`, 0 to 1."""
-        return ops.stack([self._draw(query) for _ in range(self.drawings)], axis=1)
+    def call(self, query: keras.KerasTensor) -> Sequence[keras.KerasTensor]:
+        """What is to be drawn, `[batch, answer length, ...]`, and maybe logits of which characters these are."""
+        coded: Sequence[keras.KerasTensor] = self._coder(query)
+        return coded
 
     def compute_loss(
         self,
@@ -65,36 +71,53 @@ class Drawing(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> keras.KerasTensor:
-        """The mean squared error, or the energy score with the teacher's cross-entropy."""
-        real = ops.cast(y["images"], "float32") / 255
-        if self.teacher is None:
-            return ops.mean(ops.square(y_pred[:, 0] - real))
-        ids = ops.reshape(y["ids"], (-1,))
-        first, second, real = (ops.reshape(i, (-1, SIZE, SIZE)) for i in (y_pred[:, 0], y_pred[:, 1], real))
-        *features, logits = self.teacher(255 * ops.concatenate([first, second, real]))
-        unread = keras.losses.sparse_categorical_crossentropy(
-            ops.tile(ids, 2), logits[: 2 * ops.shape(ids)[0]], from_logits=True
-        )
+        """The loss of some drawn characters, and weighted that of which they are to be; judges examples as well."""
+        code, *logits = y_pred
+        self._judge(code, y["ids"], examples=8 if training else None)
+        codes = ops.reshape(code, (-1, code.shape[-1]))[:DRAWN]
+        images = ops.cast(ops.reshape(y["images"], (-1, SIZE, SIZE))[:DRAWN], "float32") / 255
+        ids = ops.reshape(y["ids"], (-1,))[:DRAWN]
+        loss = self._varied(self.teacher, codes, images, ids) if self.teacher else self._average(codes, images)
+        for spelled in logits:
+            named = keras.losses.sparse_categorical_crossentropy(y["ids"], spelled, from_logits=True)
+            loss += self._weight * ops.mean(named)
+        return loss
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Mapping[str, Any]:
+        """The loss, and how many drawings the judge reads as the right answer; of each training batch it reads 8."""
+        metrics: Mapping[str, Any] = self.get_metrics_result()
+        return metrics
+
+    def _average(self, codes: keras.KerasTensor, images: keras.KerasTensor) -> keras.KerasTensor:
+        return ops.mean(ops.square(self._draw(codes) - images))
+
+    def _varied(
+        self, teacher: keras.Model, codes: keras.KerasTensor, images: keras.KerasTensor, ids: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        drawn = [self._draw(codes), self._draw(codes)]
+        *features, logits = teacher(255 * ops.concatenate([*drawn, images]))
+        read = logits[: 2 * ops.shape(ids)[0]]
+        unread = keras.losses.sparse_categorical_crossentropy(ops.tile(ids, 2), read, from_logits=True)
         return energy_score(features) + READABLE * ops.mean(unread)
 
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, keras.KerasTensor]:
-        """The loss, and how many of the first drawings the judge reads as the right answer."""
-        images = 255 * ops.reshape(y_pred[:, 0], (-1, SIZE, SIZE))
-        read = ops.reshape(ops.argmax(self.judge(images), axis=-1), ops.shape(y["ids"]))
-        self._matches.update_state(ops.all(ops.equal(ops.cast(read, "int32"), ops.cast(y["ids"], "int32")), axis=-1))
-        return dict(self.get_metrics_result())
+    def _judge(self, code: keras.KerasTensor, ids: keras.KerasTensor, examples: int | None) -> None:
+        some, true = code[:examples], ops.cast(ids[:examples], "int32")
+        drawn = self._draw(ops.reshape(some, (-1, some.shape[-1])))
+        read = ops.reshape(ops.argmax(self.judge(255 * drawn), axis=-1), ops.shape(true))
+        self._matches.update_state(ops.all(ops.equal(ops.cast(read, "int32"), true), axis=-1))
 
-    def _draw(self, query: keras.KerasTensor) -> keras.KerasTensor:
-        if len(self.network.inputs) == 1:
-            return self.network(query)
-        shape = (ops.shape(query)[0], *self.network.inputs[1].shape[1:])
-        return self.network([query, keras.random.normal(shape, seed=self._noise)])
+    def _draw(self, codes: keras.KerasTensor) -> keras.KerasTensor:
+        """Images `[n, 28, 28]`, 0 to 1, of codes `[n, ...]`."""
+        if not self._noise_size:
+            return self._pen(codes)
+        noise = keras.random.normal((ops.shape(codes)[0], self._noise_size), seed=self._noise)
+        return self._pen(ops.concatenate([codes, noise], axis=-1))
 
 
 def build(config: Seq2SeqConfig, judge: keras.Model, teacher: keras.Model | None) -> Drawing:
     """A compiled model that learns to draw; `teacher` is for varied handwriting only."""
     network = seq2seq.network(config)
-    model = Drawing(network, judge, teacher, config.seed)
+    model = Drawing(network, config, judge, teacher)
     optimizer = adamw(config, spared=network.get_layer("pen").weights)
     model.compile(optimizer=optimizer, jit_compile=False, steps_per_execution=steps_per_execution(config))
     return model
@@ -104,15 +127,12 @@ def draw(network: keras.Model, queries: np.ndarray, random: np.random.Generator)
     """One drawing of each answer: `[queries, answer length, 28, 28]` uint8.
 
     Args:
-        network: of a trained `Drawing`.
+        network: the answering one of a trained `Drawing`.
         queries: `[queries, 5]` character ids.
         random: draws the noise, if there is any.
     """
-    inputs = [
-        queries,
-        *(random.normal(size=(len(queries), *i.shape[1:])).astype("float32") for i in network.inputs[1:]),
-    ]
-    drawn = network.predict(inputs if len(inputs) > 1 else queries, batch_size=500, verbose=0)
+    noise = [random.normal(size=(len(queries), *i.shape[1:])).astype("float32") for i in network.inputs[1:]]
+    drawn = network.predict([queries, *noise] if noise else queries, batch_size=500, verbose=0)
     return np.rint(255 * drawn).astype(np.uint8)
 
 
@@ -138,4 +158,5 @@ def _distance(a: keras.KerasTensor, b: keras.KerasTensor) -> keras.KerasTensor:
 def _layers(reader: keras.Model) -> keras.Model:
     """From images to all that a reader makes of them: each convolution, its features, and last its logits."""
     seen = [layer.output for layer in reader.layers if isinstance(layer, layers.Conv2D)]
-    return keras.Model(reader.input, [*seen, reader.get_layer("features").output, reader.output], name="teacher")
+    outputs = [*seen, reader.get_layer("features").output, reader.outputs[0]]
+    return keras.Model(reader.inputs[0], outputs, name="teacher")

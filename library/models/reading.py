@@ -66,7 +66,7 @@ class Reading(keras.Model):
 def build(config: Seq2SeqConfig) -> Reading:
     """A compiled model that learns to read."""
     network = seq2seq.network(config)
-    model = Reading(network, config.reading_loss)
+    model = Reading(network, config.character_loss)
     # A decay that makes the few queries generalise is too much for reading, of which there are examples enough.
     optimizer = adamw(config, spared=network.get_layer("reader").weights)
     model.compile(optimizer=optimizer, jit_compile=False, steps_per_execution=steps_per_execution(config))

@@ -6,8 +6,8 @@ stock network to this one. The encoder reads digits of equal place one after the
 what is learnt of a digit in a query holds for the same digit in an answer.
 
 Where a query consists of images, convolutions read each of them: the encoder sees the embeddings of the characters
-that it may show, weighted by how likely each is, so that reading and reckoning are learnt apart. Where an answer does,
-others draw each character from what the decoder would have written, and from noise if people's hands differ.
+that it may show, weighted by how likely each is. Where an answer does, others draw what the decoder would have written,
+and draw from noise too if hands are to differ. So reading, reckoning and drawing are learnt side by side, and apart.
 """
 
 import keras
@@ -47,7 +47,8 @@ def network(config: Seq2SeqConfig) -> keras.Model:
 
     Inputs are queries, `[batch, 5]` ids or `[batch, 5, 28, 28]` images, 0 to 255; where it draws varied handwriting
     also noise `[batch, answer length, noise size]`. Outputs are logits `[batch, answer length, characters]`, or images
-    `[batch, answer length, 28, 28]`, 0 to 1; where it reads images also logits `[batch, 5, characters]` of the query.
+    `[batch, answer length, 28, 28]`, 0 to 1. A second output are logits of which characters the images of a query or
+    of an answer are (of an answer, only where `character_loss` is not 0).
     """
     characters = len(arithmetic.notation(config).characters)
     shared = (
@@ -58,11 +59,15 @@ def network(config: Seq2SeqConfig) -> keras.Model:
     query, steps, *read = _look(config, characters, shared) if config.reads_images else _spell(characters, shared)
     ordered = ops.take(steps, PAIRS, axis=1) if config.reading_order == "pairs" else steps
     written = decode(encode(ordered, config), config)
-    answer, *noise = _draw(written, config) if config.draws_images else [_write(written, config, characters, shared)]
+    logits = _write(written, config, characters, shared)
     if config.answer_order == "ones-first":
-        answer = ops.flip(answer, axis=1)
-    inputs, outputs = [query, *noise], [answer, *read]
-    return keras.Model(inputs if noise else query, outputs if read else answer, name="seq2seq")
+        written, logits = ops.flip(written, axis=1), ops.flip(logits, axis=1)
+    if not config.draws_images:
+        return keras.Model(query, [logits, *read] if read else logits, name="seq2seq")
+    images, *noise = _draw(
+        layers.Softmax(name="code")(logits) if config.character_loss else layers.Identity(name="code")(written), config
+    )
+    return keras.Model([query, *noise], [images, logits] if config.character_loss else [images], name="seq2seq")
 
 
 def encode(steps: keras.KerasTensor, config: Seq2SeqConfig) -> keras.KerasTensor:
@@ -100,10 +105,10 @@ def _look(config: Seq2SeqConfig, characters: int, shared: keras.Layer | None) ->
     size = config.embedding_size or characters
     vectors = ops.reshape(glyphs.reader(config.filters, size)(images), (-1, QUERY_LENGTH, size))
     if shared is None:
-        return [query, ops.softmax(vectors) if config.reading_loss else vectors, vectors]
+        return [query, ops.softmax(vectors) if config.character_loss else vectors, vectors]
     shared.build((None,))
     logits = shared(vectors, reverse=True)
-    if not config.reading_loss:
+    if not config.character_loss:
         return [query, vectors, logits]
     every = ops.cast(ops.cumsum(ops.ones_like(logits[:, 0]), axis=-1) - 1, "int32")  # [batch, characters]: 0, 1, 2, ...
     return [query, ops.matmul(ops.softmax(logits), shared(every)), logits]
@@ -118,10 +123,10 @@ def _write(
     return shared(layers.Dense(config.embedding_size, name="to_embedding")(written), reverse=True)
 
 
-def _draw(written: keras.KerasTensor, config: Seq2SeqConfig) -> Tensors:
-    """Images of what the decoder writes, and the noise that they depend on, if handwriting is to vary."""
-    length = written.shape[1]
+def _draw(meant: keras.KerasTensor, config: Seq2SeqConfig) -> Tensors:
+    """Images of what is meant, and the noise that they depend on, if handwriting is to vary."""
+    length = meant.shape[1]
     noise = [keras.Input((length, config.noise_size), name="noise")] if config.handwriting == "varied" else []
-    code = ops.concatenate([written, *noise], axis=-1)
+    code = ops.concatenate([meant, *noise], axis=-1)
     images = glyphs.pen(config.filters, code.shape[-1])(ops.reshape(code, (-1, code.shape[-1])))
     return [ops.reshape(images, (-1, length, SIZE, SIZE)), *noise]
