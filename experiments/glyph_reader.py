@@ -116,7 +116,7 @@ def model_name(_: Config) -> str:
     return "glyph-reader"
 
 
-def ask(_: Config, query: str, __: Path | None) -> Question:
+def ask(_: Config, query: str, __: str) -> Question:
     """A PNG of one character."""
     return Question(pictures.read(query, 1))
 

@@ -189,7 +189,7 @@ def model_name(config: Config) -> str:
     return f"seq2seq-{config.modality}" + ("-products" if config.operators == "*" else "")
 
 
-def ask(config: Config, query: str, out: Path | None) -> Question:
+def ask(config: Config, query: str, out: str) -> Question:
     """A query as text or as a picture of it; a drawn answer goes to a file."""
     if config.reads_images:
         images = pictures.read(query, notation.QUERY_LENGTH)

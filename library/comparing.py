@@ -4,52 +4,20 @@ What was trained before, from the same fields on the same data, is not trained a
 on where it was, and one that was run in parts is put together.
 """
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from library import discovery, tracking
 from library.compute import start_keras
-from library.configs import ComparisonOptions, Config, parse
-from library.errors import UserError
+from library.configs import ComparisonOptions, Config
 from library.evaluation.comparison import wilson_interval
 from library.evaluation.figures import interval_lines
-from library.experiment import Experiment
+from library.experiment import Comparison, Experiment
 from library.lifecycle import provide, train_and_test
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Which configs of an experiment to compare.
-
-    Attributes:
-        experiment: its name.
-        along: the field on the figure's axis, and its values.
-        lines: the field that makes a line each, and its values.
-        fields: what all configs have in common.
-    """
-
-    experiment: str
-    along: tuple[str, Sequence[Any]]
-    lines: tuple[str, Sequence[Any]]
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-    def configs(self, experiment: Experiment[Any], fixed: Mapping[str, Any], seed: int) -> Iterator[Config]:
-        """All configs of one seed, those of a line together.
-
-        Raises:
-            UserError: the user fixes a field that is compared, or one that does not exist or is out of bounds.
-        """
-        (x, xs), (line, values) = self.along, self.lines
-        if compared := {x, line, "seed"} & fixed.keys():
-            raise UserError(f"{min(compared)} is what is compared; leave it out")
-        for value, one in itertools.product(values, xs):
-            yield parse(experiment.config, {**self.fields, **fixed, line: value, x: one, "seed": seed})
 
 
 def compare(

@@ -43,8 +43,8 @@ class QueryOptions(StoreOptions):
     """What to ask which version."""
 
     stage: Stage = Field("Production", description="stage of the version to load")
-    query: str = Field(description="the input: what the registered model takes, or a PNG where it takes images")
-    out: Path | None = Field(None, description="where to write the answer to if it is an image: a file ending in .png")
+    query: str = Field(description="the input: a text such as 45+23, or a PNG where the model takes images")
+    out: str = Field("", description="where to write the answer to if it is an image: a file ending in .png")
 
 
 class ComparisonOptions(StoreOptions):

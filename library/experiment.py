@@ -4,12 +4,14 @@ An experiment is one `Experiment` object in `experiments/NAME.py` and one functi
 `search_spaces/NAME.py`. All else (tracking, tuning, pruning, resuming, registration, promotion, loading) follows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal
 
-from library.configs import C, Config
+from library.configs import C, Config, parse
+from library.errors import UserError
 
 if TYPE_CHECKING:
     import keras
@@ -100,7 +102,7 @@ class Question:
     show: Callable[[Any], str] = lambda answers: str(answers[0])
 
 
-def ask_text(_: Any, query: str, __: Path | None) -> Question:
+def ask_text(_: Any, query: str, __: str) -> Question:
     """A question whose input is the query itself."""
     return Question([query])
 
@@ -143,5 +145,34 @@ class Experiment(Generic[C]):
     trial: Mapping[str, Any] = field(default_factory=dict)
     prune_after: int = 0
     cores: Callable[[C], int | None] = nothing
-    ask: Callable[[C, str, Path | None], Question] = ask_text
+    ask: Callable[[C, str, str], Question] = ask_text
     needs: Callable[[C], Mapping[str, Config] | None] = nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Which configs of an experiment to compare.
+
+    Attributes:
+        experiment: its name.
+        along: the field on the figure's axis, and its values.
+        lines: the field that makes a line each, and its values.
+        fields: what all configs have in common.
+    """
+
+    experiment: str
+    along: tuple[str, Sequence[Any]]
+    lines: tuple[str, Sequence[Any]]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def configs(self, experiment: Experiment[Any], fixed: Mapping[str, Any], seed: int) -> Iterator[Config]:
+        """All configs of one seed, those of a line together.
+
+        Raises:
+            UserError: the user fixes a field that is compared, or one that does not exist or is out of bounds.
+        """
+        (x, xs), (line, values) = self.along, self.lines
+        if compared := {x, line, "seed"} & fixed.keys():
+            raise UserError(f"{min(compared)} is what is compared; leave it out")
+        for value, one in itertools.product(values, xs):
+            yield parse(experiment.config, {**self.fields, **fixed, line: value, x: one, "seed": seed})

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"tensorflow", "keras", "mlflow", "optuna", "matplotlib", "sklearn"}
 KINDS = {int: "integer", float: "number", bool: "boolean", str: "string", Path: "string"}
 OVERVIEW = "usage: python -m experiments VERB NAME [--field=value ...]"
+NAMES = {verb: discovery.names("experiments.comparisons" if verb == "compare" else "experiments") for verb in VERBS}
+COMMANDS = [(verb, name) for verb in VERBS for name in NAMES[verb]]
 BAD_QUERIES = ["", "100+1", "1*2", "4 5+1"]
 
 
@@ -52,8 +54,7 @@ def kind(annotation: Any) -> str:
     return "|".join(map(str, get_args(annotation))) if get_origin(annotation) is Literal else KINDS[annotation]
 
 
-@pytest.mark.parametrize("name", discovery.names())
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(("verb", "name"), COMMANDS)
 def test_help_shows_type_meaning_and_default_of_every_field(
     verb: str, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +62,7 @@ def test_help_shows_type_meaning_and_default_of_every_field(
     with pytest.raises(SystemExit, match=r"^0$"):
         main([verb, name, "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    groups: list[type[Options]] = [VERBS[verb][1], discovery.find(name).config]
+    groups: list[type[Options]] = [VERBS[verb][1], read(verb, name).experiment.config]
     for field_name, field in (item for group in groups for item in group.model_fields.items()):
         flag = f"--{field_name.replace('_', '-')} {kind(field.annotation)}"
         default = "; required" if field.is_required() else f" [{field.default}]"
@@ -89,6 +90,7 @@ def test_without_verb_and_name_all_of_both_are_listed(
     assert shown.startswith(OVERVIEW)
     assert all(re.search(rf"^  {verb} +\S", shown, re.MULTILINE) for verb in VERBS)
     assert f"names: {', '.join(discovery.names())}\n" in shown
+    assert f"names to compare: {', '.join(NAMES['compare'])}\n" in shown
 
 
 @pytest.mark.parametrize(
@@ -116,6 +118,21 @@ def test_without_verb_and_name_all_of_both_are_listed(
             ["stage: got 'bad'; allowed is 'Staging', 'Production' or 'Archived'"],
         ),
         (["predict", "seq2seq"], ["query: nothing was given; it is the input"]),
+        (
+            ["predict", "seq2seq", "--modality=text-to-image", "--query=1+1"],
+            ["out: nothing was given", "OUT=answer.png"],
+        ),
+        (
+            ["predict", "seq2seq", "--modality=text-to-image", "--query=1+1", "--out=a.jpg"],
+            ["out: got 'a.jpg'; allowed is a file ending in .png in a folder that exists"],
+        ),
+        (["predict", "seq2seq", "--modality=image-to-text", "--query=a.png"], ["'a.png' cannot be read", "140 pixels"]),
+        (["predict", "seq2seq", "--operators=*", "--query=1+1"], ["query: got '1+1'", "with * between", "'45*23'"]),
+        (["predict", "glyph-reader", "--query=a.png"], ["query: 'a.png' cannot be read", "28 pixels wide"]),
+        (["compare", "nope"], ["unknown comparison 'nope'; allowed are ", "training-fractions"]),
+        (["compare", "products", "--modality=text-to-text"], ["modality is what is compared; leave it out"]),
+        (["compare", "products", "--seed=3"], ["seed is what is compared; leave it out"]),
+        (["compare", "products", "--units=0"], ["units: got '0'"]),
     ],
     ids=" ".join,
 )
@@ -145,10 +162,9 @@ def test_flags_are_taken_as_make_passes_them_on() -> None:
     assert command.fields == {"train_fraction": "0.1", "learning_rate": "0.01", "batch_size": "8"}
 
 
-@pytest.mark.parametrize("name", discovery.names())
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(("verb", "name"), COMMANDS)
 def test_every_field_can_be_given_in_upper_case(verb: str, name: str) -> None:
-    options, fields = VERBS[verb][1].model_fields, discovery.find(name).config.model_fields
+    options, fields = VERBS[verb][1].model_fields, read(verb, name).experiment.config.model_fields
     command = read(verb, name, *(f"--{field.upper()}=Value of {field}" for field in [*options, *fields]))
     assert command.options == {field: f"Value of {field}" for field in options}
     assert command.fields == {field: f"Value of {field}" for field in fields}
@@ -173,6 +189,7 @@ def test_no_verb_has_an_option_of_the_name_of_a_field(name: str) -> None:
     ("arguments", "status", "shown"),
     [
         (["tune", "seq2seq", "--help"], 0, "--train-fraction"),
+        (["compare", "products", "--help"], 0, "--seeds"),
         (["tune", "seq2seq", "--units=0"], 2, "error: units: got '0'"),
         (["tune", "seq2seq", "--nope=1"], 2, "error: unknown option '--nope'"),
         (["train", "nope"], 2, "error: unknown experiment 'nope'"),

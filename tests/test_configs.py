@@ -113,7 +113,10 @@ def test_a_field_that_does_not_exist_is_named_with_those_that_do(config_type: ty
 
 
 def test_a_field_that_is_needed_is_named_with_its_meaning() -> None:
-    assert refused(QueryOptions) == "query: nothing was given; it is the input, as the registered model takes it"
+    assert (
+        refused(QueryOptions)
+        == "query: nothing was given; it is the input: a text such as 45+23, or a PNG where the model takes images"
+    )
 
 
 def test_pairs_need_padding_on_the_left() -> None:

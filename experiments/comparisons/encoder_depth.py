@@ -4,7 +4,7 @@ there is room to be better.
     make compare-encoder-depth
 """
 
-from library.comparing import Comparison
+from library.experiment import Comparison
 
 comparison = Comparison(
     experiment="seq2seq",

@@ -3,7 +3,7 @@
 make compare-products
 """
 
-from library.comparing import Comparison
+from library.experiment import Comparison
 
 comparison = Comparison(
     experiment="seq2seq",

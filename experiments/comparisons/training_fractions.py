@@ -4,7 +4,7 @@ make compare-training-fractions                       # about N minutes on 2 cor
 make compare-training-fractions DIGITS=mnist
 """
 
-from library.comparing import Comparison
+from library.experiment import Comparison
 
 comparison = Comparison(
     experiment="seq2seq",

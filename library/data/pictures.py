@@ -36,13 +36,14 @@ def write(images: np.ndarray, path: Path) -> None:
     path.write_bytes(cv2.imencode(".png", np.concatenate(list(images), axis=1))[1].tobytes())
 
 
-def check_target(out: Path | None) -> Path:
+def check_target(out: str) -> Path:
     """Where to write to; ValueError if nothing was given, it is no `.png`, or its folder does not exist."""
-    if out is None:
+    if not out:
         raise ValueError("out: nothing was given; it is the PNG to write the answer to, as in OUT=answer.png")
-    if out.suffix.lower() != ".png" or not out.parent.is_dir():
-        raise ValueError(f"out: got {str(out)!r}; allowed is a file ending in .png in a folder that exists")
-    return out
+    path = Path(out)
+    if path.suffix.lower() != ".png" or not path.parent.is_dir() or path.is_dir():
+        raise ValueError(f"out: got {out!r}; allowed is a file ending in .png in a folder that exists")
+    return path
 
 
 def _decode(path: Path, width: int) -> np.ndarray:
