@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from library import discovery, registry, tracking
+from library import discovery, display, registry, tracking
 from library.compute import start_keras
 from library.configs import C
 from library.experiment import Experiment, Result, Scores
@@ -52,7 +52,8 @@ def train_and_test(
 ) -> tuple[Result, Scores, dict[str, float]]:
     """Trains a config and scores it on the test split; returns also all metrics, with its size and its time."""
     began = time.perf_counter()
-    result = experiment.train(config, run, ())
+    with display.epochs(config, experiment.objective) as shown:
+        result = experiment.train(config, run, [shown])
     trained = time.perf_counter()
     scores = experiment.test(config, result.model, run)
     sizes = (math.prod(variable.shape) for variable in result.model.trainable_variables)

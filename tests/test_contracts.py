@@ -67,5 +67,5 @@ def test_the_shipped_experiment_shrunk_trains_scores_registers_and_answers(name:
     assert experiment.objective in outcome.metrics
     assert any(metric.startswith("test/") for metric in outcome.metrics)
     model = registry.load(experiment.model_name(config))
-    example = model.metadata.metadata["example"]
+    example = model.input_example
     assert len(model.predict(example)) == len(example)
