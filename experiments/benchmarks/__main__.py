@@ -1,7 +1,7 @@
 """Measures what README.md states and prints a table of it, each row beside its target.
 
 make bench                    # all of it: about 40 minutes on 2 cores; let nothing else run
-make bench ONLY=throughput    # one part: exact-match, time-to-99, throughput, overhead or study
+make bench ONLY=throughput    # one part: exact-match, time-to-99, stock, throughput, pipeline, overhead or study
 """
 
 import statistics
@@ -108,6 +108,27 @@ def _rate(epoch: Callable[[], object], examples: int) -> float:
     return 2 * examples / (time.perf_counter() - began)
 
 
+def pipeline() -> Iterator[Row]:
+    """What drawing images afresh for every batch costs a training, in turn with one batch over and over."""
+    from functools import partial
+
+    from library.data import exercises
+    from library.data.batches import Batches
+    from library.models import reading
+
+    config = Config(modality="image-to-text")
+    part = exercises.load(config).train
+    batch = Batches(part.queries.x, part.queries.y, batch_size=64, steps=1, seed=0, render=part.render)[0]
+    arrays, steps = (part.queries.x, part.queries.y), {"batch_size": 64, "steps": 200, "seed": 0}
+    fresh = Batches(*arrays, **steps, render=partial(part.render, vary=config.vary))
+    same = Batches(*arrays, **steps, render=lambda *_: batch)
+    model = reading.build(config)
+    pairs = [[_rate(partial(model.fit, batches, verbose=0), 200) for batches in (fresh, same)] for _ in range(3)]
+    share = statistics.median(1 - drawn / kept for drawn, kept in pairs)
+    steady = statistics.median(drawn for drawn, _ in pairs)
+    yield "image-to-text: share of a step spent waiting for images", f"{share:.1%} ({steady:.1f} steps/s)", "<= 3 %"
+
+
 def overhead() -> Iterator[Row]:
     """What tracking and registering cost a training at the defaults."""
     from library import registry, tracking
@@ -181,6 +202,7 @@ PARTS: Mapping[str, tuple[Callable[[], Iterator[Row]], int | None]] = {
     "time-to-99": (time_to_99, 1),
     "stock": (stock_network, None),
     "throughput": (throughput, None),
+    "pipeline": (pipeline, None),
     "overhead": (overhead, 1),
     "exact-match": (exact_match, 1),
 }
