@@ -60,7 +60,8 @@ class Drawing(keras.Model):
 
     def call(self, query: keras.KerasTensor) -> Sequence[keras.KerasTensor]:
         """What is to be drawn, `[batch, answer length, ...]`, and maybe logits of which characters these are."""
-        coded: Sequence[keras.KerasTensor] = self._coder(query)
+        # Keras gives a list of one as the one.
+        coded: Sequence[keras.KerasTensor] = keras.tree.flatten(self._coder(query))
         return coded
 
     def compute_loss(

@@ -5,9 +5,9 @@ stock network to this one. The encoder reads digits of equal place one after the
 (as one adds on paper), and characters go in and come out through one small embedding (Press and Wolf 2017), so that
 what is learnt of a digit in a query holds for the same digit in an answer.
 
-Where a query consists of images, convolutions read each of them: the encoder sees the embeddings of the characters
-that it may show, weighted by how likely each is. Where an answer does, others draw what the decoder would have written,
-and draw from noise too if hands are to differ. So reading, reckoning and drawing are learnt side by side, and apart.
+Where a query consists of images, convolutions read each of them, and the encoder sees the characters that they decide
+for. Where an answer does, others draw what the decoder would have written, and draw from noise too if hands are to
+differ. So reading, reckoning and drawing are learnt side by side.
 """
 
 import keras
@@ -105,13 +105,24 @@ def _look(config: Seq2SeqConfig, characters: int, shared: keras.Layer | None) ->
     size = config.embedding_size or characters
     vectors = ops.reshape(glyphs.reader(config.filters, size)(images), (-1, QUERY_LENGTH, size))
     if shared is None:
-        return [query, ops.softmax(vectors) if config.character_loss else vectors, vectors]
+        return [query, _decided(vectors) if config.character_loss else vectors, vectors]
     shared.build((None,))
     logits = shared(vectors, reverse=True)
     if not config.character_loss:
         return [query, vectors, logits]
     every = ops.cast(ops.cumsum(ops.ones_like(logits[:, 0]), axis=-1) - 1, "int32")  # [batch, characters]: 0, 1, 2, ...
-    return [query, ops.matmul(ops.softmax(logits), shared(every)), logits]
+    return [query, ops.matmul(_decided(logits), shared(every)), logits]
+
+
+def _decided(logits: keras.KerasTensor) -> keras.KerasTensor:
+    """1 for the likeliest character and 0 for all others, with the slope of their probabilities.
+
+    A straight-through estimator (Bengio et al. 2013, section 4): the encoder never sees a mixture of characters, which
+    it could not know from text, and yet the answer's loss teaches the reader.
+    """
+    likely = ops.softmax(logits)
+    chosen = ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1])
+    return likely + ops.stop_gradient(chosen - likely)
 
 
 def _write(
