@@ -77,6 +77,7 @@ class Package:
         asked: options of `predict` that ask for it, to be shown when it was trained, as in `query`.
         answer: what it answers, where the signature is to be told from both; not needed where `predict` has type hints.
         settings: the values it finds in `context.model_config`.
+        params: what a caller may set by `predict(..., params=...)`, and the values otherwise; only with an answer.
         requirements: the packages it needs; their installed versions are pinned.
     """
 
@@ -86,6 +87,7 @@ class Package:
     answer: Any = None
     asked: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     requirements: Sequence[str] = ("keras", "tensorflow", "numpy")
 
 

@@ -45,7 +45,8 @@ def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any
     """
     mlflow.log_dict(dict(scores.outcomes), OUTCOMES)
     requirements = [f"{requirement}=={installed(requirement)}" for requirement in ("mlflow", *package.requirements)]
-    signature = None if package.answer is None else infer_signature(package.example, package.answer)
+    params = dict(package.params) or None
+    signature = None if package.answer is None else infer_signature(package.example, package.answer, params)
     model = mlflow.pyfunc.log_model(
         name=name,
         signature=signature,

@@ -1,5 +1,6 @@
-"""What do additional LSTM layers in the encoder bring, and what do they cost? From a tenth of the queries, where
-there is room to be better.
+"""What do additional LSTM layers in the encoder bring, and what do they cost?
+
+From a tenth of the queries, as there is room to be better.
 
     make compare-encoder-depth
 """

@@ -46,7 +46,8 @@ class Drawing(keras.Model):
         for part in (self.judge, self.teacher):
             if part is not None:
                 part.trainable = False
-        self._coder = keras.Model(network.inputs[0], [network.get_layer("code").output, *network.outputs[1:]])
+        meant = network.get_layer(seq2seq.MEANT).output
+        self._writer = keras.Model(network.inputs[0], [meant, *network.outputs[1:]])
         self._pen = network.get_layer("pen")
         self._weight = config.character_loss
         self._noise_size = network.inputs[1].shape[-1] if teacher is not None else 0
@@ -61,8 +62,8 @@ class Drawing(keras.Model):
     def call(self, query: keras.KerasTensor) -> Sequence[keras.KerasTensor]:
         """What is to be drawn, `[batch, answer length, ...]`, and maybe logits of which characters these are."""
         # Keras gives a list of one as the one.
-        coded: Sequence[keras.KerasTensor] = keras.tree.flatten(self._coder(query))
-        return coded
+        meant: Sequence[keras.KerasTensor] = keras.tree.flatten(self._writer(query))
+        return meant
 
     def compute_loss(
         self,
@@ -72,9 +73,14 @@ class Drawing(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> keras.KerasTensor:
-        """The loss of some drawn characters, and weighted that of which they are to be; judges examples as well."""
+        """The loss of some drawn characters, and weighted that of which they are to be; judges examples as well.
+
+        While training, what is drawn are the true characters, where these are known to be what is meant.
+        """
         code, *logits = y_pred
         self._judge(code, y["ids"], examples=8 if training else None)
+        if training and logits:
+            code = ops.one_hot(y["ids"], code.shape[-1])
         codes = ops.reshape(code, (-1, code.shape[-1]))[:DRAWN]
         images = ops.cast(ops.reshape(y["images"], (-1, SIZE, SIZE))[:DRAWN], "float32") / 255
         ids = ops.reshape(y["ids"], (-1,))[:DRAWN]

@@ -18,14 +18,16 @@ class Reading(keras.Model):
     """
 
     def __init__(self, network: keras.Model, weight: float) -> None:
-        """A network from images of queries to the logits of answers and those of the queries' characters.
+        """A network that reads.
 
         Args:
-            network: with two outputs.
+            network: from images of queries to the logits of answers and those of the queries' characters.
             weight: of the cross-entropy of the queries' characters, against 1 of the answers'.
         """
         super().__init__(name="reading")
-        self.network, self.weight = network, weight
+        self.network, self._weight = network, weight
+        # From characters to the answer.
+        self._reckoner = keras.Model(network.get_layer(seq2seq.READ).output, network.outputs[0]) if weight else None
         self._matches = keras.metrics.Mean(name="exact_match")
         self._read = keras.metrics.Mean(name="read_characters")
 
@@ -47,12 +49,18 @@ class Reading(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> keras.KerasTensor:
-        """The cross-entropy of the answers, and weighted that of the queries' characters."""
-        answer, query = (
+        """The cross-entropy of the answers, and weighted that of the queries' characters.
+
+        While training, that of the answers to rightly read queries.
+        """
+        answer, read = y_pred
+        if training and self._reckoner:
+            answer = self._reckoner(ops.one_hot(y["query"], read.shape[-1]))
+        answered, named = (
             ops.mean(keras.losses.sparse_categorical_crossentropy(y[kind], logits, from_logits=True))
-            for kind, logits in zip(("answer", "query"), y_pred, strict=True)
+            for kind, logits in (("answer", answer), ("query", read))
         )
-        return answer + self.weight * query
+        return answered + self._weight * named
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Mapping[str, Any]:
         """The loss, the share of right answers and that of characters read rightly."""

@@ -6,8 +6,9 @@ stock network to this one. The encoder reads digits of equal place one after the
 what is learnt of a digit in a query holds for the same digit in an answer.
 
 Where a query consists of images, convolutions read each of them, and the encoder sees the characters that they decide
-for. Where an answer does, others draw what the decoder would have written, and draw from noise too if hands are to
-differ. So reading, reckoning and drawing are learnt side by side.
+for. Where an answer does, others draw the characters that the decoder decides for, and draw from noise too if hands
+are to differ. While training, each part is given the true characters of the one before it (teacher forcing, Williams
+and Zipser 1989): so reckoning is learnt from clean queries however badly they are read, and drawing from clean answers.
 """
 
 import keras
@@ -22,6 +23,8 @@ from library.models.optimizer import adamw, steps_per_execution
 
 # Of a query `ab+cd`, aligned: the operator, both ones (b, d), both tens (a, c).
 PAIRS = (2, 1, 4, 0, 3)
+# The layers of the characters that a query is read as, and that an answer is meant to be.
+READ, MEANT = "read", "meant"
 Tensors = list[keras.KerasTensor]
 
 
@@ -64,9 +67,8 @@ def network(config: Seq2SeqConfig) -> keras.Model:
         written, logits = ops.flip(written, axis=1), ops.flip(logits, axis=1)
     if not config.draws_images:
         return keras.Model(query, [logits, *read] if read else logits, name="seq2seq")
-    images, *noise = _draw(
-        layers.Softmax(name="code")(logits) if config.character_loss else layers.Identity(name="code")(written), config
-    )
+    meant = _decided(logits, MEANT) if config.character_loss else layers.Identity(name=MEANT)(written)
+    images, *noise = _draw(meant, config)
     return keras.Model([query, *noise], [images, logits] if config.character_loss else [images], name="seq2seq")
 
 
@@ -104,25 +106,22 @@ def _look(config: Seq2SeqConfig, characters: int, shared: keras.Layer | None) ->
     images = ops.cast(ops.reshape(query, (-1, SIZE, SIZE)), "float32")
     size = config.embedding_size or characters
     vectors = ops.reshape(glyphs.reader(config.filters, size)(images), (-1, QUERY_LENGTH, size))
-    if shared is None:
-        return [query, _decided(vectors) if config.character_loss else vectors, vectors]
-    shared.build((None,))
-    logits = shared(vectors, reverse=True)
+    logits = vectors
+    if shared:
+        shared.build((None,))
+        logits = shared(vectors, reverse=True)
     if not config.character_loss:
         return [query, vectors, logits]
-    every = ops.cast(ops.cumsum(ops.ones_like(logits[:, 0]), axis=-1) - 1, "int32")  # [batch, characters]: 0, 1, 2, ...
-    return [query, ops.matmul(_decided(logits), shared(every)), logits]
+    read = _decided(logits, READ)
+    if shared is None:
+        return [query, read, logits]
+    every = ops.cast(ops.cumsum(ops.ones_like(read[:, 0]), axis=-1) - 1, "int32")  # [batch, characters]: 0, 1, 2, ...
+    return [query, ops.matmul(read, shared(every)), logits]
 
 
-def _decided(logits: keras.KerasTensor) -> keras.KerasTensor:
-    """1 for the likeliest character and 0 for all others, with the slope of their probabilities.
-
-    A straight-through estimator (Bengio et al. 2013, section 4): the encoder never sees a mixture of characters, which
-    it could not know from text, and yet the answer's loss teaches the reader.
-    """
-    likely = ops.softmax(logits)
-    chosen = ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1])
-    return likely + ops.stop_gradient(chosen - likely)
+def _decided(logits: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """1 for the likeliest character and 0 for all others, as the output of a layer of this name."""
+    return layers.Identity(name=name)(ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1]))
 
 
 def _write(
