@@ -99,7 +99,7 @@ def _build(config: Config) -> "keras.Model":
         registered = registry.load_trained_on(glyph_reader.model_name(reader), glyph_reader.digest(reader))
         judge = _in_order(registered.network, config)
         if config.handwriting == "varied":
-            short = reader.model_copy(update={"seed": config.seed + 1, "epochs": 8})
+            short = reader.model_copy(update={"seed": config.seed + 1, "epochs": 12, "pooling": False})
             teacher = _in_order(glyph_reader.train(short, Run(), ()).model, config)
     keras.utils.set_random_seed(config.seed)  # before build: the weights are drawn there
     if judge:

@@ -120,6 +120,7 @@ class ReaderConfig(GlyphsConfig, TrainingConfig):
     epochs: int = Field(20, ge=1, le=100_000, description="how often validation is scored, at equal distances")
     batch_size: int = Field(128, ge=1, le=65_536, description="images in a batch")
     weight_decay: float = Field(0.1, ge=0, le=10, description="decoupled decay of AdamW, on all but the biases")
+    pooling: bool = Field(True, description="pool after convolutions; without, they stride, and the network is smaller")
 
 
 class ExercisesConfig(ArithmeticConfig, GlyphsConfig):

@@ -20,7 +20,7 @@ from library.models import seq2seq
 from library.models.optimizer import adamw, steps_per_execution
 
 # Against distances in features near 1: enough for drawings that can be read, not so much that all look alike.
-READABLE = 1.0
+READABLE = 0.3
 # Characters of a batch that the pen learns from; it has fewer to learn than the decoder, and each costs more.
 DRAWN = 64
 
@@ -163,7 +163,7 @@ def _distance(a: keras.KerasTensor, b: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _layers(reader: keras.Model) -> keras.Model:
-    """From images to all that a reader sees in them: pixels, each convolution, features, and last its logits."""
+    """From images to all that a reader makes of them: each convolution, its features, and last its logits."""
     seen = [layer.output for layer in reader.layers if isinstance(layer, layers.Conv2D)]
-    outputs = [layers.Flatten()(reader.inputs[0]) / 255, *seen, reader.get_layer("features").output, reader.outputs[0]]
+    outputs = [*seen, reader.get_layer("features").output, reader.outputs[0]]
     return keras.Model(reader.inputs[0], outputs, name="teacher")
