@@ -5,6 +5,7 @@ stage and an alias of the same name in lower case. `models:/NAME/Production` and
 version.
 """
 
+import ast
 import hashlib
 import shutil
 import warnings
@@ -41,7 +42,8 @@ class Promotion:
 def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any]) -> str:
     """Logs a package to the active run and registers it; returns the number of the new version.
 
-    The scores go along, example by example, for later comparisons; the version's page tells them and the tags.
+    The scores go along, example by example, for later comparisons; the version's page tells them, the tags, and what
+    the package's file says of itself.
     """
     mlflow.log_dict(dict(scores.outcomes), OUTCOMES)
     requirements = [f"{requirement}=={installed(requirement)}" for requirement in ("mlflow", *package.requirements)]
@@ -63,6 +65,7 @@ def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any
         model.model_uri,
         run_id=model.run_id,
         model_id=model.model_id,
+        description=ast.get_docstring(ast.parse(package.code.read_text(encoding="utf-8"))),
         tags={**_texts(tags), **_texts(scores.metrics), "artifact.digest": _digest(model.model_uri)},
     )
     return str(version.version)
