@@ -29,7 +29,9 @@ class GlyphReader(PythonModel):
             raise ValueError(f"images: got {images.dtype} {list(images.shape)}; allowed is uint8 [n, 28, 28]")
         if not len(images):
             return []
-        return [self._characters[i] for i in np.argmax(self.network.predict_on_batch(images), axis=-1)]
+        return [
+            self._characters[i] for i in np.argmax(self.network.predict(images, batch_size=256, verbose=0), axis=-1)
+        ]
 
 
 set_model(GlyphReader())

@@ -30,7 +30,7 @@ class ImageToText(PythonModel):
         """The answer to each query; ValueError for an array of another shape or type."""
         images = np.asarray(model_input)
         if images.dtype != np.uint8 or images.shape[1:] != SHAPE:
-            raise ValueError(f"images: got {images.dtype} {list(images.shape)}; allowed is uint8 {['n', *SHAPE]}")
+            raise ValueError(f"images: got {images.dtype} {list(images.shape)}; allowed is uint8 [n, 5, 28, 28]")
         if not len(images):
             return []
         # In batches filled up to one size, so that one shape is ever compiled and memory is bounded.
