@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from library import discovery, tracking
+from library import discovery, provenance, tracking
 from library.compute import start_keras
 from library.configs import ComparisonOptions, Config
 from library.evaluation.comparison import wilson_interval
@@ -30,7 +30,7 @@ def compare(
     """
     experiment = discovery.find(comparison.experiment)
     configs = [list(comparison.configs(experiment, fixed, seed)) for seed in range(options.seeds)]
-    command = tracking.command("compare", name, {"seeds": options.seeds, **fixed})
+    command = provenance.command("compare", name, {"seeds": options.seeds, **fixed})
     tags = {"command": command, "comparison": name}
     rows = []
     with tracking.start_run(store, comparison.experiment, name, tags=tags) as parent:
@@ -59,7 +59,7 @@ def _metrics(
     provide(experiment, config, store)
     label = ", ".join(f"{one} {getattr(config, one)}" for one in (comparison.lines[0], comparison.along[0]))
     print(f"training {label}, seed {config.seed}", flush=True)
-    tags = {"command": tracking.command("train", comparison.experiment, config.model_dump())}
+    tags = {"command": provenance.command("train", comparison.experiment, config.model_dump())}
     with tracking.start_run(store, comparison.experiment, label, parent=parent.id, config=config, tags=tags) as run:
         return train_and_test(experiment, config, run)[2]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from library import discovery, display, registry, tracking
+from library import discovery, display, provenance, registry, tracking
 from library.compute import start_keras
 from library.configs import C
 from library.experiment import Experiment, Result, Scores
@@ -75,7 +75,7 @@ def train_in_full(
     """Trains a config, scores the model on the test split, registers and promotes it, all in one run."""
     start_keras(experiment.cores(config))
     provide(experiment, config, store)
-    repeat = tracking.command("train", name, config.model_dump())
+    repeat = provenance.command("train", name, config.model_dump())
     with tracking.start_run(
         store, name, run_name, parent=parent, config=config, tags={"command": repeat, **(tags or {})}
     ) as run:
@@ -83,7 +83,7 @@ def train_in_full(
         model = experiment.model_name(config)
         with tempfile.TemporaryDirectory() as folder:
             package = experiment.package(config, result.model, Path(folder))
-            origin = {"run": run.id, "command": repeat, "data.digest": experiment.digest(config), **tracking.git()}
+            origin = {"run": run.id, "command": repeat, "data.digest": experiment.digest(config), **provenance.git()}
             version = registry.register(model, package, scores, {**origin, **(tags or {})})
         promotion = registry.promote(model, version)
         run.set_tags({"model": model, "version": version, "stage": promotion.stage})
@@ -95,7 +95,7 @@ def train_in_full(
             stage=promotion.stage,
             reason=promotion.reason,
             metrics=metrics,
-            predict=tracking.command("predict", name, {**_naming(experiment, config), **package.asked}),
+            predict=provenance.command("predict", name, {**_naming(experiment, config), **package.asked}),
             example=str(package.example) if isinstance(package.example, list) else "images",
         )
 

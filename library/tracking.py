@@ -8,28 +8,23 @@ import errno
 import json
 import logging
 import os
-import platform
-import shlex
-import socket
 import sqlite3
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import mlflow
-import psutil
 from filelock import FileLock
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import from_numpy
 from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 
+from library import provenance
 from library.configs import Config
 from library.errors import StoreError, UserError
 from library.experiment import Run
@@ -38,7 +33,6 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-PACKAGES = ("keras", "tensorflow", "mlflow", "optuna", "numpy")
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -168,7 +162,7 @@ def start_run(
         config: its fields become the run's params.
         tags: words about the run; where it comes from is added.
     """
-    known = {"process": this_process(), **_provenance(), **(tags or {})}
+    known = {"process": provenance.this_process(), **provenance.here(), **(tags or {})}
     active = mlflow.start_run(
         run_id=resume,
         experiment_id=_experiment_id(store, experiment),
@@ -186,7 +180,7 @@ def start_run(
             mlflow.log_params(config.model_dump())
         yield run
     except Exception as error:
-        run.end("FAILED", one_line(error))
+        run.end("FAILED", provenance.one_line(error))
         raise
     except BaseException:
         run.end("KILLED", "interrupted")
@@ -230,35 +224,6 @@ def read_json(run_id: str, path: str) -> Any:
     return json.loads(Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)).read_text())
 
 
-def command(verb: str, experiment: str, values: Mapping[str, Any]) -> str:
-    """The command line that does the same again."""
-    flags = (f"--{name.replace('_', '-')}={value}" for name, value in values.items())
-    return shlex.join(["python", "-m", "experiments", verb, experiment, *flags])
-
-
-def one_line(error: BaseException) -> str:
-    """What an error says, its kind before it, cut to what a tag can hold."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
-
-
-def this_process() -> str:
-    """This process's name among all that ever wrote to the store: host, number and start."""
-    return f"{socket.gethostname()} {psutil.Process().pid} {psutil.Process().create_time():.2f}"
-
-
-def _is_alive(process: str) -> bool:
-    """Whether a process is running; one of another host counts as alive, as there is no telling."""
-    host, pid, started = process.rsplit(" ", 2)
-    if host != socket.gethostname():
-        return True
-    try:
-        found = psutil.Process(int(pid))
-        # A tolerance, as the time is told from the boot's, which moves when the clock is set.
-        return found.status() != psutil.STATUS_ZOMBIE and abs(found.create_time() - float(started)) < 10
-    except psutil.NoSuchProcess:
-        return False
-
-
 def _storage_failure(error: BaseException | None, root: Path) -> str | None:
     """What the disk or the database said, if that is behind an error."""
     while error is not None:
@@ -275,7 +240,7 @@ def _end_abandoned_runs() -> None:
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     for run in client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
         process = run.data.tags.get("process")
-        if process and not _is_alive(process):
+        if process and not provenance.is_alive(process):
             align_run(run.info.run_id, "FAILED", f"process {process.split()[1]} died")
 
 
@@ -284,23 +249,3 @@ def _experiment_id(store: Store, name: str) -> str:
     if found:
         return str(found.experiment_id)
     return str(mlflow.create_experiment(name, artifact_location=(store.root / "artifacts" / name).as_uri()))
-
-
-def _provenance() -> dict[str, str]:
-    """Where a run comes from: versions, machine, commit."""
-    versions = {f"version.{package}": version(package) for package in PACKAGES}
-    return {**versions, "version.python": platform.python_version(), "machine": platform.platform(), **git()}
-
-
-def git() -> dict[str, str]:
-    """The commit of this code, and whether it was changed since."""
-    here = str(Path(__file__).parent)
-
-    def ask(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", here, *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607
-        return done.stdout.strip()
-
-    try:
-        return {"git.commit": ask("rev-parse", "HEAD"), "git.dirty": str(bool(ask("status", "--porcelain"))).lower()}
-    except (OSError, subprocess.CalledProcessError):
-        return {"git.commit": "none", "git.dirty": "unknown"}

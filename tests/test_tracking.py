@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from library import tracking
+from library import provenance, tracking
 from library.errors import StoreError
 from tests import tiny
 
@@ -96,14 +96,14 @@ def test_whoever_opens_the_store_ends_the_runs_of_dead_processes_and_no_others(s
 
 
 def test_a_process_of_another_host_counts_as_alive() -> None:
-    assert tracking._is_alive("elsewhere 1 0.00")
-    assert tracking._is_alive(tracking.this_process())
-    host, pid, _ = tracking.this_process().split()
-    assert not tracking._is_alive(f"{host} {pid} 0.00")
+    assert provenance.is_alive("elsewhere 1 0.00")
+    assert provenance.is_alive(provenance.this_process())
+    host, pid, _ = provenance.this_process().split()
+    assert not provenance.is_alive(f"{host} {pid} 0.00")
 
 
 def test_the_command_of_a_run_repeats_every_field() -> None:
-    assert tracking.command("train", "tiny", {"train_fraction": 0.5, "padding": "a b"}) == (
+    assert provenance.command("train", "tiny", {"train_fraction": 0.5, "padding": "a b"}) == (
         "python -m experiments train tiny --train-fraction=0.5 '--padding=a b'"
     )
 

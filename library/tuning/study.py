@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from library import tracking
+from library import provenance, tracking
 from library.errors import UserError
 from library.lifecycle import Outcome, provide, train_in_full
 from library.registry import stage_of
@@ -73,7 +73,7 @@ def _parent_run(search: Search, study: Study) -> Iterator[tracking.MlflowRun]:
     had = study.user_attrs.get("run")
     resume = had if had and tracking.exists(had) else None
     options = {**search.options.model_dump(exclude={"store"}), "study": study.study_name, **search.fixed}
-    tags = {"study": study.study_name, "command": tracking.command("tune", search.name, options)}
+    tags = {"study": study.study_name, "command": provenance.command("tune", search.name, options)}
     with tracking.start_run(search.store, search.name, study.study_name, resume=resume, tags=tags) as run:
         study.set_user_attr("run", run.id)
         yield run

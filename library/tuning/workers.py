@@ -17,7 +17,7 @@ import optuna
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from library import tracking
+from library import provenance, tracking
 from library.compute import available_cores, start_keras
 from library.configs import Config
 from library.errors import StoreError, UserError
@@ -152,7 +152,7 @@ def _run_trial(search: Search, study: Study, parent: str) -> None:
         study.tell(trial, state=TrialState.FAIL)
         return
     name = f"trial {trial.number:03d}"
-    repeat = tracking.command("train", search.name, config.model_dump())
+    repeat = provenance.command("train", search.name, config.model_dump())
     tags = {"study": search.study_name, "trial": trial.number, "command": repeat}
     with tracking.start_run(search.store, search.name, name, parent=parent, config=config, tags=tags) as run:
         trial.set_user_attr("run", run.id)
@@ -176,7 +176,7 @@ def _train(
     except StoreError:
         raise
     except Exception as error:
-        return TrialState.FAIL, None, tracking.one_line(error)
+        return TrialState.FAIL, None, provenance.one_line(error)
     if not math.isfinite(value):
         return TrialState.FAIL, None, f"{objective} is {value}"
     return TrialState.COMPLETE, value, ""
