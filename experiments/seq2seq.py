@@ -128,7 +128,7 @@ def test(config: Config, model: "keras.Model", run: Run) -> Scores:
     data = exercises.load(config)
     x, y = data.test.rendered(seed=0)
     if config.draws_images and data.test.handwriting:
-        ids, drawn = _drawn(model, data.test.queries, data.test.handwriting, y, run)
+        ids, drawn = _drawn(model, config.temperature, data.test.queries, data.test.handwriting, y, run)
     else:
         ids, drawn = np.argmax(_answering(model).predict(x, batch_size=500, verbose=0), axis=-1), {}
     notation = arithmetic.notation(config)
@@ -144,17 +144,22 @@ def test(config: Config, model: "keras.Model", run: Run) -> Scores:
 
 
 def _drawn(
-    model: "keras.Model", part: Queries, handwriting: Glyphs, truth: Mapping[str, np.ndarray], run: Run
+    model: "keras.Model",
+    temperature: float,
+    part: Queries,
+    handwriting: Glyphs,
+    truth: Mapping[str, np.ndarray],
+    run: Run,
 ) -> tuple[np.ndarray, dict[str, float]]:
     """The ids that the judge reads in a drawing of each answer, and how much the drawings are like people's."""
     from library.evaluation import drawings, figures
     from library.models.drawing import draw
 
     random = np.random.default_rng(0)
-    drawn = draw(model.answering, part.x, random)
+    drawn = draw(model.answering, part.x, random, temperature)
     some = np.arange(100).repeat(DRAWINGS)
     shape = (100, DRAWINGS, *drawn.shape[1:])
-    again = draw(model.answering, part.x[some], random).reshape(shape)
+    again = draw(model.answering, part.x[some], random, temperature).reshape(shape)
     people = handwriting.draw(part.y[some], random).reshape(shape)
     for name, images in (("drawings", again), ("drawings-by-people", people)):
         rows = {f"{part.texts[i]} = {part.answers[i]}": np.concatenate(images[i, :8]) for i in range(10)}
@@ -178,7 +183,11 @@ def package(config: Config, model: "keras.Model", folder: Path) -> Package:
     return Package(
         code=SERVING / f"{config.modality.replace('-', '_')}.py",
         files={"network": network, "notation": Path(notation.__file__)},
-        settings={"operators": config.operators, "padding": config.padding},
+        settings={
+            "operators": config.operators,
+            "padding": config.padding,
+            **({"temperature": config.temperature} if config.draws_images else {}),
+        },
         params={"seed": 0} if config.draws_images else {},
         example=x[:1] if config.reads_images else [f"45{config.operators[0]}23"],
         answer=y["images"][:1] if config.draws_images else list(part.queries.answers[:1]),

@@ -170,6 +170,9 @@ class Seq2SeqConfig(ExercisesConfig, TrainingConfig):
         "varied", description="of drawn answers: varied learns to write as people do, mean draws the average of all"
     )
     noise_size: int = Field(16, ge=1, le=1024, description="size of the noise that a varied character is drawn from")
+    temperature: float = Field(
+        0.8, ge=0, le=2, description="of that noise when it answers: less is read more easily and varies less"
+    )
 
 
 def parse(config_type: type[OptionsType], values: Mapping[str, Any]) -> OptionsType:

@@ -109,7 +109,7 @@ def test_the_energy_score_has_a_slope_even_where_drawings_are_equal(points: list
 @spelling
 def test_drawings_are_bytes_and_repeat_with_the_seed(handwriting: str, character_loss: float) -> None:
     network = built(reader(), handwriting=handwriting, character_loss=character_loss).answering
-    first, again, other = (drawing.draw(network, QUERIES, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    first, again, other = (drawing.draw(network, QUERIES, np.random.default_rng(seed), 1.0) for seed in (0, 0, 1))
     assert first.shape == (10, 3, 28, 28)
     assert first.dtype == np.uint8
     np.testing.assert_array_equal(first, again)

@@ -19,7 +19,7 @@ ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 STROKES = {"+": (0.0, np.pi / 2), "-": (0.0,), "*": (np.pi / 4, -np.pi / 4)}  # slopes, in radians
 _FINE = 8  # strokes are drawn so many times larger and averaged down: smooth edges
 _OPERATORS = 1000  # drawn of each, for each part of the split
-_DIGIT, _GROUND, _INK = 22, 0.2, 0.86  # of scikit-learn's digits: side in pixels; grey that counts as empty, as full
+_GROUND, _INK = 0.2, 0.86  # of scikit-learn's digits: grey that counts as empty, grey that counts as full
 _FEWEST = 10
 _ROTATION, _SCALE, _SHEAR, _SHIFT = 10.0, 0.1, 0.15, 2.0
 
@@ -160,11 +160,13 @@ def _scikit_learn() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np
 
 
 def _enlarged(small: np.ndarray) -> np.ndarray:
-    """An 8x8 digit, 0 to 1, as 22x22 pixels amid 28x28: interpolated by cubics, then its edges made steep again."""
-    large = cv2.resize(small, (_DIGIT, _DIGIT), interpolation=cv2.INTER_CUBIC)
+    """An 8x8 digit, 0 to 1, as about 22x22 pixels amid 28x28: interpolated by cubics, then its edges made steep again.
+
+    The ground around it is interpolated too, so that a stroke which ends at the 8x8 square's edge ends roundly.
+    """
+    large = cv2.resize(np.pad(small, 1), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
     ink = np.clip((large - _GROUND) / (_INK - _GROUND), 0, 1)
-    margin = (SIZE - _DIGIT) // 2
-    return np.pad(np.rint(255 * ink * ink * (3 - 2 * ink)).astype(np.uint8), margin)
+    return np.rint(255 * ink * ink * (3 - 2 * ink)).astype(np.uint8)
 
 
 def _mnist(source: str) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

@@ -52,6 +52,7 @@ class Drawing(keras.Model):
         self._weight = config.character_loss
         self._noise_size = network.inputs[1].shape[-1] if teacher is not None else 0
         self._noise = keras.random.SeedGenerator(config.seed)
+        self._temperature = config.temperature
         self._matches = keras.metrics.Mean(name="exact_match")
 
     @property
@@ -109,15 +110,16 @@ class Drawing(keras.Model):
 
     def _judge(self, code: keras.KerasTensor, ids: keras.KerasTensor, examples: int | None) -> None:
         some, true = code[:examples], ops.cast(ids[:examples], "int32")
-        drawn = self._draw(ops.reshape(some, (-1, some.shape[-1])))
+        drawn = self._draw(ops.reshape(some, (-1, some.shape[-1])), self._temperature)
         read = ops.reshape(ops.argmax(self.judge(255 * drawn), axis=-1), ops.shape(true))
         self._matches.update_state(ops.all(ops.equal(ops.cast(read, "int32"), true), axis=-1))
 
-    def _draw(self, codes: keras.KerasTensor) -> keras.KerasTensor:
+    def _draw(self, codes: keras.KerasTensor, temperature: float = 1.0) -> keras.KerasTensor:
         """Images `[n, 28, 28]`, 0 to 1, of codes `[n, ...]`."""
         if not self._noise_size:
             return self._pen(codes)
-        noise = keras.random.normal((ops.shape(codes)[0], self._noise_size), seed=self._noise)
+        shape = (ops.shape(codes)[0], self._noise_size)
+        noise = keras.random.normal(shape, stddev=temperature, seed=self._noise)
         return self._pen(ops.concatenate([codes, noise], axis=-1))
 
 
@@ -130,15 +132,17 @@ def build(config: Seq2SeqConfig, judge: keras.Model, teacher: keras.Model | None
     return model
 
 
-def draw(network: keras.Model, queries: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def draw(network: keras.Model, queries: np.ndarray, random: np.random.Generator, temperature: float) -> np.ndarray:
     """One drawing of each answer: `[queries, answer length, 28, 28]` uint8.
 
     Args:
         network: the answering one of a trained `Drawing`.
         queries: `[queries, 5]` character ids.
         random: draws the noise, if there is any.
+        temperature: the noise's standard deviation.
     """
-    noise = [random.normal(size=(len(queries), *i.shape[1:])).astype("float32") for i in network.inputs[1:]]
+    shapes = [(len(queries), *noise.shape[1:]) for noise in network.inputs[1:]]
+    noise = [random.normal(scale=temperature, size=shape).astype("float32") for shape in shapes]
     drawn = network.predict([queries, *noise] if noise else queries, batch_size=500, verbose=0)
     return np.rint(255 * drawn).astype(np.uint8)
 

@@ -20,7 +20,9 @@ class TextToImage(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Loads the network, and the notation that it was trained with."""
-        self._notation = runpy.run_path(context.artifacts["notation"])["Notation"](**context.model_config)
+        settings = dict(context.model_config)
+        self._temperature = settings.pop("temperature")
+        self._notation = runpy.run_path(context.artifacts["notation"])["Notation"](**settings)
         self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
 
     def predict(
@@ -33,7 +35,7 @@ class TextToImage(PythonModel):
         x = self._notation.encode(self._notation.write_query(*triple) for triple in triples)
         random = np.random.default_rng(int((params or {}).get("seed", 0)))
         shapes = [network_input.shape[1:] for network_input in self._network.inputs[1:]]
-        noise = [random.normal(size=(len(x), *shape)).astype("float32") for shape in shapes]
+        noise = [random.normal(scale=self._temperature, size=(len(x), *shape)).astype("float32") for shape in shapes]
         drawn = self._network.predict([x, *noise] if noise else x, batch_size=64, verbose=0)
         return np.rint(255 * np.asarray(drawn)).astype(np.uint8)
 
