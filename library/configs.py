@@ -171,7 +171,7 @@ class Seq2SeqConfig(ExercisesConfig, TrainingConfig):
     )
     noise_size: int = Field(16, ge=1, le=1024, description="size of the noise that a varied character is drawn from")
     temperature: float = Field(
-        0.8, ge=0, le=2, description="of that noise when it answers: less is read more easily and varies less"
+        0.7, ge=0, le=2, description="of that noise when it answers: less is read more easily and varies less"
     )
 
 
