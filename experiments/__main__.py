@@ -19,6 +19,7 @@ def train(command: Command) -> None:
     """Trains one config in full, scores, registers and promotes it: tracked, without a study."""
     options = parse(StoreOptions, command.options)
     config = parse(command.experiment.config, command.fields)
+    command.experiment.digest(config)  # data that cannot be had is found before work begins
 
     from library import report, tracking
     from library.lifecycle import train_in_full
@@ -32,6 +33,7 @@ def tune(command: Command) -> None:
     """Searches for the best config, or goes on with a study that was begun, and trains the winner in full."""
     options = parse(StudyOptions, command.options)
     config = parse(command.experiment.config, command.fields)
+    command.experiment.digest(config)
 
     from library import report, tracking, tuning
     from library.discovery import find_space
@@ -50,7 +52,8 @@ def compare(command: Command) -> None:
     from library.discovery import find_comparison
 
     comparison = find_comparison(command.name)
-    list(comparison.configs(command.experiment, command.fields, seed=0))  # bad values are found before work begins
+    for config in comparison.configs(command.experiment, command.fields, seed=0):
+        command.experiment.digest(config)
     with tracking.open_store(options.store) as store:
         report.compared(comparing.compare(command.name, comparison, command.fields, options, store))
 
@@ -68,8 +71,8 @@ def predict(command: Command) -> None:
 
     with tracking.open_store(options.store):
         start_keras(command.experiment.cores(config))
-        answers = registry.load(command.experiment.model_name(config), options.stage).predict(question.input)
-        print(question.show(answers))
+        model = registry.load(command.experiment.model_name(config), options.stage)
+        print(question.show(model.predict(question.input, params=dict(question.params) or None)))
 
 
 VERBS: Mapping[str, tuple[Callable[[Command], None], type[Options]]] = {
@@ -95,7 +98,9 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        told = "the same command goes on where it was" if verb == "tune" else "its run is recorded as killed"
+        told = (
+            "the same command goes on where it was" if verb in ("tune", "compare") else "its run is recorded as killed"
+        )
         print(f"interrupted: {told}", file=sys.stderr)
         return 130
     return 0

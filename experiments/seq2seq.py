@@ -15,7 +15,7 @@ in README.md and docs/results.md.
 """
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -96,15 +96,21 @@ def _build(config: Config) -> "keras.Model":
     judge = teacher = None
     if config.draws_images:
         [reader] = needs(config).values()
-        registered = registry.load_trained_on(glyph_reader.model_name(reader), glyph_reader.digest(reader))
+        registered = registry.load_trained_from(glyph_reader.model_name(reader), reader, glyph_reader.digest(reader))
         judge = _in_order(registered.network, config)
         if config.handwriting == "varied":
-            short = reader.model_copy(update={"seed": config.seed + 1, "epochs": 12, "pooling": False})
-            teacher = _in_order(glyph_reader.train(short, Run(), ()).model, config)
+            other = {"seed": (config.seed + 1) % 2**32, "epochs": 12, "pooling": False}
+            teacher = _in_order(_teacher(reader.model_copy(update=other)), config)
     keras.utils.set_random_seed(config.seed)  # before build: the weights are drawn there
     if judge:
         return drawing.build(config, judge, teacher)
     return (reading if config.reads_images else seq2seq).build(config)
+
+
+@lru_cache(maxsize=1)
+def _teacher(config: glyph_reader.Config) -> "keras.Model":
+    """A reader for the time of a training; trials with the same one share it."""
+    return glyph_reader.train(config, Run(), ()).model
 
 
 def _in_order(reader: "keras.Model", config: Config) -> "keras.Model":
@@ -157,16 +163,17 @@ def _drawn(
 
     random = np.random.default_rng(0)
     drawn = draw(model.answering, part.x, random, temperature)
-    some = np.arange(100).repeat(DRAWINGS)
-    shape = (100, DRAWINGS, *drawn.shape[1:])
+    count = min(100, len(part))
+    some = np.arange(count).repeat(DRAWINGS)
+    shape = (count, DRAWINGS, *drawn.shape[1:])
     again = draw(model.answering, part.x[some], random, temperature).reshape(shape)
     people = handwriting.draw(part.y[some], random).reshape(shape)
     for name, images in (("drawings", again), ("drawings-by-people", people)):
-        rows = {f"{part.texts[i]} = {part.answers[i]}": np.concatenate(images[i, :8]) for i in range(10)}
+        rows = {f"{part.texts[i]} = {part.answers[i]}": np.concatenate(images[i, :8]) for i in range(min(10, count))}
         run.log_figure(name, figures.image_rows(rows))
     return drawings.look(model.judge, drawn)[1], {
         **drawings.likeness(model.judge, drawn, truth["images"], part.y),
-        **drawings.variety(model.judge, again, people, part.y[:100]),
+        **drawings.variety(model.judge, again, people, part.y[:count]),
         **drawings.errors_of(model.judge, handwriting),
     }
 
@@ -199,15 +206,18 @@ def package(config: Config, model: "keras.Model", folder: Path) -> Package:
 
 
 def model_name(config: Config) -> str:
-    """One registered model for each modality, and others for products."""
-    return f"seq2seq-{config.modality}" + ("-products" if config.operators == "*" else "")
+    """One registered model for each modality, and others for products and for averages instead of handwriting."""
+    products = "-products" if config.operators == "*" else ""
+    averages = "-mean" if config.draws_images and config.handwriting == "mean" else ""
+    return f"seq2seq-{config.modality}{products}{averages}"
 
 
 def ask(config: Config, query: str, out: str) -> Question:
     """A query as text or as a picture of it; a drawn answer goes to a file."""
+    if out and not config.draws_images:
+        raise ValueError(f"out: got {out!r}, but the answer is a text and is printed; leave it out")
     if config.reads_images:
-        images = pictures.read(query, notation.QUERY_LENGTH)
-        return Question(images[np.newaxis])
+        return Question(pictures.read(query, notation.QUERY_LENGTH)[np.newaxis])
     arithmetic.notation(config).parse(query)
     if not config.draws_images:
         return Question([query])
@@ -217,7 +227,7 @@ def ask(config: Config, query: str, out: str) -> Question:
         pictures.write(answers[0], target)
         return str(target)
 
-    return Question([query], show)
+    return Question([query], show, params={"seed": config.seed})
 
 
 def cores(config: Config) -> int | None:

@@ -25,13 +25,18 @@ def compare(
 ) -> list[Row]:
     """Trains and tests every config from every seed and returns a row for each config.
 
-    A row holds both compared fields, `exact_match` over all seeds' test examples with its 95 % interval `low` to
-    `high`, each seed's own in `seeds`, and means of `per_character`, `parameters` and `seconds`.
+    The experiment's `test` must report `test/exact_match`, `test/per_character` and `test/queries`.
+
+    A row holds both compared fields, `exact_match` over all seeds' test examples with the 95 % interval `low` to
+    `high` that it has on the test examples of one, each seed's own in `seeds`, and means of `per_character`,
+    `parameters` and `seconds`.
     """
     experiment = discovery.find(comparison.experiment)
     configs = [list(comparison.configs(experiment, fixed, seed)) for seed in range(options.seeds)]
     command = provenance.command("compare", name, {"seeds": options.seeds, **fixed})
     tags = {"command": command, "comparison": name}
+    cores = {experiment.cores(config) for of_seed in configs for config in of_seed}
+    start_keras(None if None in cores else max(filter(None, cores)))  # once for all: it can be said but once
     rows = []
     with tracking.start_run(store, comparison.experiment, name, tags=tags) as parent:
         for same in zip(*configs, strict=True):
@@ -51,14 +56,17 @@ def _metrics(
 ) -> dict[str, float]:
     """What a config scored: told by an earlier run, or by one that is made now."""
     digest = experiment.digest(config)
+    label = ", ".join(f"{one} {getattr(config, one)}" for one in (comparison.lines[0], comparison.along[0], "seed"))
     params = {key: str(value) for key, value in config.model_dump().items()}
     for done in tracking.finished_runs(comparison.experiment, {"data.digest": digest}):
         if done.data.params == params and "time/training_seconds" in done.data.metrics:
+            print(f"{label}: from run {done.info.run_id}, of commit {done.data.tags.get('git.commit')}", flush=True)
             return dict(done.data.metrics)
-    start_keras(experiment.cores(config))
+    import keras  # here: how many threads it has is to be said before
+
     provide(experiment, config, store)
-    label = ", ".join(f"{one} {getattr(config, one)}" for one in (comparison.lines[0], comparison.along[0]))
-    print(f"training {label}, seed {config.seed}", flush=True)
+    keras.utils.clear_session()
+    print(f"{label}: training", flush=True)
     tags = {"command": provenance.command("train", comparison.experiment, config.model_dump())}
     with tracking.start_run(store, comparison.experiment, label, parent=parent.id, config=config, tags=tags) as run:
         return train_and_test(experiment, config, run)[2]
@@ -67,7 +75,9 @@ def _metrics(
 def _row(comparison: Comparison, config: Config, trained: Sequence[Mapping[str, float]]) -> Row:
     examples = sum(metrics["test/queries"] for metrics in trained)
     right = sum(metrics["test/queries"] * metrics["test/exact_match"] for metrics in trained)
-    low, high = wilson_interval(round(right), round(examples))
+    # Of as many examples as one seed has: the others were asked the same ones.
+    one = examples / len(trained)
+    low, high = wilson_interval(round(right / len(trained)), round(one))
     means = {
         column: sum(metrics[metric] for metrics in trained) / len(trained)
         for column, metric in (

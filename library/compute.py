@@ -26,6 +26,17 @@ def start_keras(cores: int | None) -> None:
 
 
 @contextmanager
+def kept_environment() -> Iterator[None]:
+    """Leaves the environment as it was when the block ends."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
 def _muted_stderr() -> Iterator[None]:
     """Without what C++ writes to the terminal: tensorflow's first lines heed no setting."""
     kept = os.dup(2)

@@ -72,7 +72,9 @@ class TrainingConfig(Config):
         2e-3, gt=0, le=1, description="the peak: reached after the warm-up, then a cosine to 0"
     )
     warmup: float = Field(0.05, ge=0, lt=1, description="share of all steps in which the rate grows from 0")
-    weight_decay: float = Field(0.3, ge=0, le=10, description="decoupled decay of AdamW, on all but the biases")
+    weight_decay: float = Field(
+        0.3, ge=0, le=10, description="decoupled decay of AdamW, on all but biases and what reads or draws images"
+    )
     clip_norm: float = Field(1.0, gt=0, description="gradients of a larger norm are scaled down to it")
 
     @property

@@ -27,7 +27,9 @@ def find(name: str, package: str = "experiments") -> Experiment[Any]:
 def find_space(name: str, package: str = "search_spaces") -> Callable[..., Any]:
     """The search space of an experiment."""
     if name not in names(package):
-        raise UserError(f"experiment {name!r} has no search space; write search_spaces/{name}.py with space(trial)")
+        raise UserError(
+            f"experiment {name!r} has no search space; write search_spaces/{name.replace('-', '_')}.py with space(trial)"
+        )
     space: Callable[..., Any] = _load(package, name).space
     return space
 

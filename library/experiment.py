@@ -98,10 +98,12 @@ class Question:
     Attributes:
         input: for one prediction, a batch of one.
         show: makes of the model's answers the line that is printed.
+        params: what else the model is told, as in `predict(..., params=...)`.
     """
 
     input: Any
     show: Callable[[Any], str] = lambda answers: str(answers[0])
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def ask_text(_: Any, query: str, __: str) -> Question:
@@ -133,7 +135,7 @@ class Experiment(Generic[C]):
         cores: how many the training of a config makes good use of; None is all that there are.
         ask: makes of the QUERY and OUT of `predict` what the registered model takes; raises ValueError for what it
             would refuse.
-        needs: configs of other experiments, by their names, that must have a registered model of the same data first.
+        needs: configs of other experiments, by their names, from which a registered model must be trained first.
     """
 
     config: type[C]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from library import discovery, display, provenance, registry, tracking
-from library.compute import start_keras
+from library.compute import kept_environment, start_keras
 from library.configs import C
 from library.experiment import Experiment, Result, Scores
 
@@ -39,12 +39,16 @@ class Outcome:
 
 
 def provide(experiment: Experiment[C], config: C, store: tracking.Store) -> None:
-    """Trains what the experiment needs of others, where no registered model of theirs was trained on the same data."""
+    """Trains what the experiment needs of others, where no registered model of theirs was trained just so.
+
+    What that sets of the environment is undone, so that it does not bind processes that are started later.
+    """
     for name, needed in (experiment.needs(config) or {}).items():
         other = discovery.find(name)
-        if not registry.is_trained_on(other.model_name(needed), other.digest(needed)):
+        if not registry.is_trained_from(other.model_name(needed), needed, other.digest(needed)):
             print(f"Training {name} first: it is needed, and there is none for these data yet", flush=True)
-            train_in_full(name, other, needed, store, run_name=other.model_name(needed))
+            with kept_environment():
+                train_in_full(name, other, needed, store, run_name=other.model_name(needed))
 
 
 def train_and_test(
@@ -87,6 +91,7 @@ def train_in_full(
             version = registry.register(model, package, scores, {**origin, **(tags or {})})
         promotion = registry.promote(model, version)
         run.set_tags({"model": model, "version": version, "stage": promotion.stage})
+        stage = {} if promotion.stage == "Production" else {"stage": promotion.stage}
         return Outcome(
             experiment=name,
             run=run.id,
@@ -95,7 +100,7 @@ def train_in_full(
             stage=promotion.stage,
             reason=promotion.reason,
             metrics=metrics,
-            predict=provenance.command("predict", name, {**_naming(experiment, config), **package.asked}),
+            predict=provenance.command("predict", name, {**_naming(experiment, config), **package.asked, **stage}),
             example=str(package.example) if isinstance(package.example, list) else "images",
         )
 

@@ -23,7 +23,7 @@ from mlflow.models import infer_signature
 from mlflow.pyfunc import PyFuncModel
 
 from library import tracking
-from library.configs import STAGES
+from library.configs import STAGES, Config
 from library.errors import NotRegistered, UserError
 from library.evaluation.comparison import compare
 from library.experiment import Package, Scores
@@ -99,30 +99,30 @@ def load(name: str, stage: str = "Production") -> PyFuncModel:
         UserError: there is no such stage, or the files are not those that were registered.
     """
     _check_stage(stage)
-    if not mlflow.is_tracking_uri_set():  # type: ignore[no-untyped-call]
-        tracking.Store(Path("mlruns").resolve()).connect()
+    _connect()
     holder = _holder(name, stage)
     if holder is None:
         raise NotRegistered(f"model {name!r}: no version in stage {stage}; {_inventory(name)}")
     return _load(holder)
 
 
-def load_trained_on(name: str, data_digest: str) -> Any:
-    """The registered model that was trained on these data, as its own file defines it: Production's, else the newest.
+def load_trained_from(name: str, config: Config, data_digest: str) -> Any:
+    """The newest registered model that was trained from this config on these data, as its own file defines it.
 
     Raises:
         NotRegistered: there is none.
         UserError: its files are not those that were registered.
     """
-    found = _trained_on(name, data_digest)
-    if not found:
-        raise NotRegistered(f"model {name!r}: no version was trained on data {data_digest}; {_inventory(name)}")
-    return _load(found[0]).unwrap_python_model()  # type: ignore[no-untyped-call]
+    _connect()
+    found = _trained_from(name, config, data_digest)
+    if found is None:
+        raise NotRegistered(f"model {name!r}: no version was trained from {config!r}; {_inventory(name)}")
+    return _load(found).unwrap_python_model()  # type: ignore[no-untyped-call]
 
 
-def is_trained_on(name: str, data_digest: str) -> bool:
-    """Whether a registered model was trained on these data."""
-    return bool(_trained_on(name, data_digest))
+def is_trained_from(name: str, config: Config, data_digest: str) -> bool:
+    """Whether a registered model was trained from this config on these data."""
+    return _trained_from(name, config, data_digest) is not None
 
 
 def stage_of(name: str, version: str) -> str:
@@ -130,9 +130,18 @@ def stage_of(name: str, version: str) -> str:
     return str(mlflow.MlflowClient().get_model_version(name, version).current_stage)
 
 
-def _trained_on(name: str, data_digest: str) -> list[ModelVersion]:
-    found = [version for version in _versions(name) if version.tags.get("data.digest") == data_digest]
-    return sorted(found, key=lambda version: version.current_stage != "Production")
+def _trained_from(name: str, config: Config, data_digest: str) -> ModelVersion | None:
+    params = {field: str(value) for field, value in config.model_dump().items()}
+    for version in _versions(name):
+        if version.tags.get("data.digest") == data_digest and tracking.params_of(str(version.run_id)) == params:
+            return version
+    return None
+
+
+def _connect() -> None:
+    """To the store in `mlruns`, unless another was opened."""
+    if not mlflow.is_tracking_uri_set():  # type: ignore[no-untyped-call]
+        tracking.Store(Path("mlruns").resolve()).connect()
 
 
 def _load(version: ModelVersion) -> PyFuncModel:
@@ -149,6 +158,8 @@ def _judge(name: str, version: str) -> Promotion:
         return Promotion("Production", "the first version: there was no holder to beat")
     candidate = mlflow.MlflowClient().get_model_version(name, version)
     comparison = compare(_outcomes(candidate), _outcomes(holder))
+    if not comparison.examples:
+        return Promotion("Staging", f"was tested on other examples than version {holder.version}, which stays")
     if comparison.is_better():
         return Promotion("Production", f"beats version {holder.version}: {comparison}")
     return Promotion("Staging", f"does not beat version {holder.version} by more than chance: {comparison}")
@@ -201,7 +212,8 @@ def _digest(model_uri: str) -> str:
     for cache in list(folder.rglob("__pycache__")):
         shutil.rmtree(cache, ignore_errors=True)
     sha = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "registered_model_meta"):
+    skipped = {"__pycache__", "registered_model_meta"}  # another process may be loading the model at this moment
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and skipped.isdisjoint(path.parts)):
         sha.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return sha.hexdigest()
 

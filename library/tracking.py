@@ -205,6 +205,11 @@ def exists(run_id: str) -> bool:
         return False
 
 
+def params_of(run_id: str) -> dict[str, str]:
+    """All params of a run."""
+    return dict(mlflow.get_run(run_id).data.params)
+
+
 def status_of(run_id: str) -> str:
     """RUNNING, FINISHED, KILLED or FAILED."""
     return str(mlflow.get_run(run_id).info.status)

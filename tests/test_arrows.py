@@ -16,7 +16,7 @@ FILES = {
     for path in sorted((ROOT / folder).rglob("*.py"))
 }
 HEAVY = {"keras", "tensorflow", "mlflow", "numpy", "matplotlib", "sklearn", "cv2", "pandas", "torch", "jax"}
-BRIDGES = {f"library.{name}" for name in ("tracking", "registry", "tuning", "lifecycle", "training")}
+BRIDGES = {f"library.{name}" for name in ("tracking", "registry", "tuning", "lifecycle", "comparing", "training")}
 
 
 def imports(name: str) -> set[str]:

@@ -124,7 +124,7 @@ def test_without_verb_and_name_all_of_both_are_listed(
         ),
         (
             ["predict", "seq2seq", "--modality=text-to-image", "--query=1+1", "--out=a.jpg"],
-            ["out: got 'a.jpg'; allowed is a file ending in .png in a folder that exists"],
+            ["out: got 'a.jpg'; allowed is a file ending in .png in a folder that can be written"],
         ),
         (["predict", "seq2seq", "--modality=image-to-text", "--query=a.png"], ["'a.png' cannot be read", "140 pixels"]),
         (["predict", "seq2seq", "--operators=*", "--query=1+1"], ["query: got '1+1'", "with * between", "'45*23'"]),

@@ -138,5 +138,7 @@ def test_a_target_must_be_given() -> None:
 def test_what_is_no_png_in_a_folder_is_no_target(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=r"^out: got '.*'; allowed is a file ending in \.png in a folder that exists$"):
+    with pytest.raises(
+        ValueError, match=r"^out: got '.*'; allowed is a file ending in \.png in a folder that can be written$"
+    ):
         pictures.check_target(f"{tmp_path}/{name}")

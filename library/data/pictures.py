@@ -1,11 +1,13 @@
 """PNG files of handwritten characters side by side: read for a query, written for an answer."""
 
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from library.data.glyphs import SIZE
+from library.errors import UserError
 
 
 def read(query: str, characters: int) -> np.ndarray:
@@ -32,8 +34,11 @@ def read(query: str, characters: int) -> np.ndarray:
 
 
 def write(images: np.ndarray, path: Path) -> None:
-    """Writes `[characters, 28, 28]` uint8 images side by side as a PNG; OSError where it cannot."""
-    path.write_bytes(cv2.imencode(".png", np.concatenate(list(images), axis=1))[1].tobytes())
+    """Writes `[characters, 28, 28]` uint8 images side by side as a PNG; UserError where it cannot."""
+    try:
+        path.write_bytes(cv2.imencode(".png", np.concatenate(list(images), axis=1))[1].tobytes())
+    except OSError as error:
+        raise UserError(f"out: {str(path)!r} cannot be written ({error.strerror}); give another OUT=file.png") from None
 
 
 def check_target(out: str) -> Path:
@@ -41,8 +46,13 @@ def check_target(out: str) -> Path:
     if not out:
         raise ValueError("out: nothing was given; it is the PNG to write the answer to, as in OUT=answer.png")
     path = Path(out)
-    if path.suffix.lower() != ".png" or not path.parent.is_dir() or path.is_dir():
-        raise ValueError(f"out: got {out!r}; allowed is a file ending in .png in a folder that exists")
+    if (
+        path.suffix.lower() != ".png"
+        or not path.parent.is_dir()
+        or path.is_dir()
+        or not os.access(path.parent, os.W_OK)
+    ):
+        raise ValueError(f"out: got {out!r}; allowed is a file ending in .png in a folder that can be written")
     return path
 
 
@@ -52,13 +62,16 @@ def _decode(path: Path, width: int) -> np.ndarray:
         raw = path.read_bytes()
     except OSError as error:
         raise ValueError(f"query: {str(path)!r} cannot be read ({error.strerror}); {allowed}") from None
-    image = cv2.imdecode(np.frombuffer(raw, dtype=np.uint8), cv2.IMREAD_UNCHANGED) if raw else None
+    try:
+        image = cv2.imdecode(np.frombuffer(raw, dtype=np.uint8), cv2.IMREAD_UNCHANGED) if raw else None
+    except cv2.error:  # such as of more pixels than it deems possible
+        image = None
     if image is None:
         raise ValueError(f"query: {str(path)!r} is {'no image' if raw else 'empty'}; {allowed}")
     height, got = image.shape[:2]
     if image.dtype != np.uint8 or (height, got) != (SIZE, width):
         bits = 8 * image.dtype.itemsize
         raise ValueError(f"query: {str(path)!r} has {bits} bits and is {got} wide and {height} high; {allowed}")
-    if image.ndim == 3 and image.shape[2] == 4:
+    if image.ndim == 3 and image.shape[2] == 4 and image[..., 3].min() < 255:
         raise ValueError(f"query: {str(path)!r} is partly transparent; {allowed}, grey or colour without transparency")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image, dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(image[..., :3], cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""What drawn answers are worth in the eyes of a reader that no drawing was ever trained to please."""
+"""What drawn answers are worth in the eyes of a reader that no drawing is trained to please."""
 
 from typing import TYPE_CHECKING
 

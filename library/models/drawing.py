@@ -4,7 +4,7 @@ The average minimises the mean squared error and is blurred. To draw as people d
 the energy score (Gneiting and Raftery 2007, eq. 22), whose expectation is least for the true distribution: two
 drawings of one character are to be near a real image of it, and as far from each other as real ones are. Pixels are
 a poor measure of near, so it is taken in the features of a reader, layer by layer. That reader is a teacher only:
-another one, which no drawing was ever trained to please, scores the drawings.
+another one, which no drawing is trained to please, scores the drawings.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,10 +60,10 @@ class Drawing(keras.Model):
         """The network from queries, and noise, to one drawing of each answer alone."""
         return keras.Model(self.network.inputs, self.network.outputs[0], name="seq2seq")
 
-    def call(self, query: keras.KerasTensor) -> Sequence[keras.KerasTensor]:
+    def call(self, query: keras.KerasTensor, training: bool | None = None) -> Sequence[keras.KerasTensor]:
         """What is to be drawn, `[batch, answer length, ...]`, and maybe logits of which characters these are."""
         # Keras gives a list of one as the one.
-        meant: Sequence[keras.KerasTensor] = keras.tree.flatten(self._writer(query))
+        meant: Sequence[keras.KerasTensor] = keras.tree.flatten(self._writer(query, training=training))
         return meant
 
     def compute_loss(

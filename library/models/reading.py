@@ -36,9 +36,11 @@ class Reading(keras.Model):
         """The network from images of queries to the logits of answers alone."""
         return keras.Model(self.network.input, self.network.outputs[0], name="seq2seq")
 
-    def call(self, query: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def call(
+        self, query: keras.KerasTensor, training: bool | None = None
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         """Logits `[batch, answer length, characters]` of answers and `[batch, 5, characters]` of queries."""
-        answer, read = self.network(query)
+        answer, read = self.network(query, training=training)
         return answer, read
 
     def compute_loss(
@@ -55,7 +57,7 @@ class Reading(keras.Model):
         """
         answer, read = y_pred
         if training and self._reckoner:
-            answer = self._reckoner(ops.one_hot(y["query"], read.shape[-1]))
+            answer = self._reckoner(ops.one_hot(y["query"], read.shape[-1]), training=True)
         answered, named = (
             ops.mean(keras.losses.sparse_categorical_crossentropy(y[kind], logits, from_logits=True))
             for kind, logits in (("answer", answer), ("query", read))

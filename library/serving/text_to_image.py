@@ -1,6 +1,6 @@
 """A registered text-to-image model as its caller sees it: `["45+23", ...]` in, uint8 images `[n, 3, 28, 28]` out.
 
-An image is a character, light ink (255) on a dark ground (0); an answer such as `-5` begins with an empty one. Where
+A product has 4. An image is a character, light ink (255) on a dark ground (0); `-5` begins with an empty one. Where
 handwriting varies, the param `seed` picks the hand. MLflow keeps this file and runs it when the model is loaded, with
 a copy of `library/data/notation.py` beside it; so it needs nothing of this repository.
 """
