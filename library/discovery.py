@@ -27,9 +27,8 @@ def find(name: str, package: str = "experiments") -> Experiment[Any]:
 def find_space(name: str, package: str = "search_spaces") -> Callable[..., Any]:
     """The search space of an experiment."""
     if name not in names(package):
-        raise UserError(
-            f"experiment {name!r} has no search space; write search_spaces/{name.replace('-', '_')}.py with space(trial)"
-        )
+        file = f"search_spaces/{name.replace('-', '_')}.py"
+        raise UserError(f"experiment {name!r} has no search space; write {file} with space(trial)")
     space: Callable[..., Any] = _load(package, name).space
     return space
 
