@@ -59,7 +59,7 @@ def _metrics(
     label = ", ".join(f"{one} {getattr(config, one)}" for one in (comparison.lines[0], comparison.along[0], "seed"))
     params = {key: str(value) for key, value in config.model_dump().items()}
     for done in tracking.finished_runs(comparison.experiment, {"data.digest": digest}):
-        if done.data.params == params and "time/training_seconds" in done.data.metrics:
+        if params.items() <= done.data.params.items() and "time/training_seconds" in done.data.metrics:
             print(f"{label}: from run {done.info.run_id}, of commit {done.data.tags.get('git.commit')}", flush=True)
             return dict(done.data.metrics)
     import keras  # here: how many threads it has is to be said before

@@ -133,7 +133,11 @@ def stage_of(name: str, version: str) -> str:
 def _trained_from(name: str, config: Config, data_digest: str) -> ModelVersion | None:
     params = {field: str(value) for field, value in config.model_dump().items()}
     for version in _versions(name):
-        if version.tags.get("data.digest") == data_digest and tracking.params_of(str(version.run_id)) == params:
+        # A run has more params than its config: MLflow adds a model's settings.
+        if (
+            version.tags.get("data.digest") == data_digest
+            and params.items() <= tracking.params_of(str(version.run_id)).items()
+        ):
             return version
     return None
 
