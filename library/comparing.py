@@ -94,4 +94,5 @@ def _row(comparison: Comparison, config: Config, trained: Sequence[Mapping[str, 
 def _figure(comparison: Comparison, rows: Sequence[Row]) -> Figure:
     (x, _), (line, values) = comparison.along, comparison.lines
     lines = {str(value): [row for row in rows if row[line] == value] for value in values}
+    lines = {name: found for name, found in lines.items() if found}
     return interval_lines(x.replace("_", " "), x, lines)

@@ -170,13 +170,19 @@ class Comparison:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     def configs(self, experiment: Experiment[Any], fixed: Mapping[str, Any], seed: int) -> Iterator[Config]:
-        """All configs of one seed, those of a line together.
+        """All configs of one seed, those of a line together; a compared field that is fixed keeps those of its value.
 
         Raises:
-            UserError: the user fixes a field that is compared, or one that does not exist or is out of bounds.
+            UserError: a compared field is fixed to another value, or a field does not exist or is out of bounds.
         """
-        (x, xs), (line, values) = self.along, self.lines
-        if compared := {x, line, "seed"} & fixed.keys():
-            raise UserError(f"{min(compared)} is what is compared; leave it out")
-        for value, one in itertools.product(values, xs):
-            yield parse(experiment.config, {**self.fields, **fixed, line: value, x: one, "seed": seed})
+        if "seed" in fixed:
+            raise UserError(f"seed: got {fixed['seed']!r}; a comparison trains from seed 0 on, give SEEDS=how many")
+        compared = {}
+        for name, values in (self.lines, self.along):
+            compared[name] = [value for value in values if str(value) == str(fixed.get(name, value))]
+            if not compared[name]:
+                allowed = ", ".join(map(str, values))
+                raise UserError(f"{name}: got {fixed[name]!r}; compared are {allowed}")
+        for cell in itertools.product(*compared.values()):
+            fields = {**self.fields, **fixed, **dict(zip(compared, cell, strict=True)), "seed": seed}
+            yield parse(experiment.config, fields)

@@ -130,8 +130,14 @@ def test_without_verb_and_name_all_of_both_are_listed(
         (["predict", "seq2seq", "--operators=*", "--query=1+1"], ["query: got '1+1'", "with * between", "'45*23'"]),
         (["predict", "glyph-reader", "--query=a.png"], ["query: 'a.png' cannot be read", "28 pixels wide"]),
         (["compare", "nope"], ["unknown comparison 'nope'; allowed are ", "training-fractions"]),
-        (["compare", "products", "--modality=text-to-text"], ["modality is what is compared; leave it out"]),
-        (["compare", "products", "--seed=3"], ["seed is what is compared; leave it out"]),
+        (
+            ["compare", "products", "--modality=text-to-image"],
+            ["modality: got 'text-to-image'; compared are text-to-text, image-to-text"],
+        ),
+        (
+            ["compare", "products", "--seed=3"],
+            ["seed: got '3'; a comparison trains from seed 0 on, give SEEDS=how many"],
+        ),
         (["compare", "products", "--units=0"], ["units: got '0'"]),
     ],
     ids=" ".join,

@@ -143,9 +143,9 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
 @pytest.mark.parametrize(
     ("fixed", "told"),
     [
-        ({"units": 8}, "^units is what is compared; leave it out$"),
-        ({"learning_rate": 0.1}, "^learning_rate is what is compared; leave it out$"),
-        ({"seed": 3}, "^seed is what is compared; leave it out$"),
+        ({"units": 8}, "^units: got 8; compared are 2, 4$"),
+        ({"learning_rate": 0.1}, r"^learning_rate: got 0\.1; compared are 0\.001, 0\.01$"),
+        ({"seed": 3}, "^seed: got 3; a comparison trains from seed 0 on, give SEEDS=how many$"),
         ({"unit": 3}, "^unknown field 'unit'; allowed are seed, epochs,"),
         ({"batch_size": 0}, "^batch_size: got 0; allowed is greater than or equal to 1$"),
     ],
@@ -157,3 +157,9 @@ def test_fields_that_cannot_be_fixed_are_told_before_a_run_begins(
         compare(store, **fixed)
     assert len(str(caught.value).splitlines()) == 1
     assert mlflow.get_experiment_by_name("tiny") is None
+
+
+def test_a_compared_field_that_is_fixed_keeps_the_configs_of_its_value(store: tracking.Store) -> None:
+    rows = compare(store, units="4")
+    assert [(row["learning_rate"], row["units"]) for row in rows] == [(0.001, 4), (0.01, 4)]
+    assert len(runs()[1]) == 2
