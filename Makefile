@@ -43,10 +43,10 @@ bench: $(SETUP)  ## measure what README.md states; ONLY=throughput for one row
 	@$(RUN) -m experiments.benchmarks $(flags)
 
 test: $(SETUP)  ## the tests, without the slow ones
-	@$(RUN) -m pytest -m "not slow" -n auto --dist loadgroup
+	@$(RUN) -m pytest -m "not slow" -n auto
 
 test-all: $(SETUP)  ## all tests
-	@$(RUN) -m pytest -n auto --dist loadgroup
+	@$(RUN) -m pytest -n auto
 
 check: $(SETUP)  ## format, lint, types, test
 	@.venv/bin/ruff format --check .

@@ -22,7 +22,6 @@ QUERIES = ["45+23", " 7-88", "1 + 1"]
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 5, 28, 28), dtype=np.uint8)
 INPUTS: dict[str, Any] = {READER: IMAGES[0], TEXT: QUERIES, READS: IMAGES, DRAWS: QUERIES}
 NOT_QUERIES = ["4 5+1", "45*2", "100+1", "1+", ""]
-pytestmark = pytest.mark.xdist_group("served")  # the models are trained once
 every_model = pytest.mark.parametrize("name", INPUTS)
 of_images = pytest.mark.parametrize("name", [READER, READS])
 of_texts = pytest.mark.parametrize("name", [TEXT, DRAWS])
