@@ -186,7 +186,7 @@ def package(config: Config, model: "keras.Model", folder: Path) -> Package:
     trained = _answering(model)
     keras.Model(trained.inputs, trained.outputs).save(network)
     part = exercises.load(config).test
-    x, y = part.rendered(seed=0)
+    x, y = part.render((part.queries.x[:1], part.queries.y[:1]), np.random.default_rng(0))
     return Package(
         code=SERVING / f"{config.modality.replace('-', '_')}.py",
         files={"network": network, "notation": Path(notation.__file__)},
@@ -196,8 +196,8 @@ def package(config: Config, model: "keras.Model", folder: Path) -> Package:
             **({"temperature": config.temperature} if config.draws_images else {}),
         },
         params={"seed": 0} if config.draws_images else {},
-        example=x[:1] if config.reads_images else [f"45{config.operators[0]}23"],
-        answer=y["images"][:1] if config.draws_images else list(part.queries.answers[:1]),
+        example=x if config.reads_images else [f"45{config.operators[0]}23"],
+        answer=y["images"] if config.draws_images else list(part.queries.answers[:1]),
         asked={
             "query": "query.png" if config.reads_images else f"45{config.operators[0]}23",
             **({"out": "answer.png"} if config.draws_images else {}),
