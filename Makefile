@@ -13,7 +13,7 @@ flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(n
 
 in_store = cd $(call quoted,STORE) && { test -e mlflow.db || { echo "error: no store in $$PWD; train or tune first" >&2; exit 2; }; } &&
 
-.PHONY: help setup predict ui dashboard bench test test-all check format lock clean
+.PHONY: help setup predict cats ui dashboard bench test test-all check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -32,6 +32,9 @@ predict: predict-seq2seq  ## ask a registered model: QUERY="45+23" STAGE=Product
 
 predict-%: $(SETUP)  ## the same of another experiment (predict-glyph-reader): QUERY=digit.png
 	@$(RUN) -m experiments predict $* $(flags)
+
+cats: $(SETUP)  ## make a set of cats of any images: CATS=folder|zip|tar|npy|address; OUT= SHA256=
+	@$(RUN) -m experiments cats $(flags)
 
 ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1, PORT=5000
 	@$(in_store) "$(CURDIR)/.venv/bin/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "sqlite:///$$PWD/mlflow.db"

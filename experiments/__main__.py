@@ -6,12 +6,12 @@ Nothing heavy is imported before all values are known to be good: tensorflow and
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from library import command_line
 from library.command_line import Command
 from library.compute import start_keras
-from library.configs import ComparisonOptions, Options, QueryOptions, StoreOptions, StudyOptions, parse
+from library.configs import ComparisonOptions, CurationOptions, Options, QueryOptions, StoreOptions, StudyOptions, parse
 from library.errors import UserError
 
 
@@ -75,6 +75,14 @@ def predict(command: Command) -> None:
         print(question.show(model.predict(question.input, params=dict(question.params) or None)))
 
 
+def cats(options: CurationOptions) -> None:
+    """Makes a set of cats of a folder, zip, tar, npy or address of images, or goes on with it."""
+    from library import curating, tracking
+
+    with tracking.open_store(options.store) as store:
+        curating.make_cats(options, store)
+
+
 VERBS: Mapping[str, tuple[Callable[[Command], None], type[Options]]] = {
     "train": (train, StoreOptions),
     "tune": (tune, StudyOptions),
@@ -82,25 +90,30 @@ VERBS: Mapping[str, tuple[Callable[[Command], None], type[Options]]] = {
     "predict": (predict, QueryOptions),
 }
 
+ALONE: Mapping[str, tuple[Callable[[Any], None], type[Options]]] = {"cats": (cats, CurationOptions)}
+"""Verbs that are of no experiment."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Runs a command line and returns its exit status; what is the user's to mend is told in one line."""
     signal.signal(signal.SIGTERM, _exit)  # so that a terminated command ends its runs like an interrupted one
     verb = arguments[0] if arguments else ""
+    explained = {verb: str(do.__doc__) for verb, (do, _) in [*VERBS.items(), *ALONE.items()]}
     try:
+        if verb in ALONE:
+            do, options = ALONE[verb]
+            do(parse(options, command_line.read_alone(verb, arguments[1:], options, explained[verb])))
+            return 0
         command = command_line.read(
-            arguments,
-            verbs={verb: options for verb, (_, options) in VERBS.items()},
-            explained={verb: str(do.__doc__) for verb, (do, _) in VERBS.items()},
+            arguments, verbs={verb: options for verb, (_, options) in VERBS.items()}, explained=explained
         )
         VERBS[command.verb][0](command)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        told = (
-            "the same command goes on where it was" if verb in ("tune", "compare") else "its run is recorded as killed"
-        )
+        goes_on = verb in ("tune", "compare", *ALONE)
+        told = "the same command goes on where it was" if goes_on else "its run is recorded as killed"
         print(f"interrupted: {told}", file=sys.stderr)
         return 130
     return 0

@@ -242,8 +242,7 @@ experiment = Experiment(
     test=test,
     package=package,
     model_name=model_name,
-    objective="val/exact_match",
-    direction="maximize",
+    objectives={"val/exact_match": "maximize"},
     # At a fifth of the budget, from half the training queries, configs differ that would all be perfect in full.
     trial={"epochs": 8, "validation_fraction": 0.5},
     # For half of it nearly all answers are wrong; which config will learn shows only then.

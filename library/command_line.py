@@ -27,6 +27,23 @@ class Command:
     fields: Mapping[str, str]
 
 
+def read_alone(verb: str, flags: Sequence[str], options: type[Options], explained: str) -> Mapping[str, str]:
+    """Reads `VERB [--field=value]` of a verb that is of no experiment, or prints its help and exits.
+
+    Args:
+        verb: as it was given.
+        flags: all after it.
+        options: those of the verb.
+        explained: a line on it.
+
+    Raises:
+        UserError: a flag is unknown; names those that are allowed.
+    """
+    parser = _Parser(usage=f"python -m experiments {verb} [--field=value ...]", description=explained)
+    _add(parser.add_argument_group(f"options of {verb}"), options)
+    return vars(parser.parse_args(_normalised(flags, parser)))
+
+
 def read(arguments: Sequence[str], verbs: Mapping[str, type[Options]], explained: Mapping[str, str]) -> Command:
     """Reads a command line, or prints the help that it asks for and exits.
 
@@ -40,7 +57,7 @@ def read(arguments: Sequence[str], verbs: Mapping[str, type[Options]], explained
     """
     verb, name, flags = _split(arguments, explained)
     if verb not in verbs:
-        raise UserError(f"unknown verb {verb!r}; allowed are {', '.join(verbs)}")
+        raise UserError(f"unknown verb {verb!r}; allowed are {', '.join(explained)}")
     experiment = discovery.find(discovery.find_comparison(name).experiment if verb == "compare" else name)
     parser = _Parser(usage=f"python -m experiments {verb} {name} [--field=value ...]", description=explained[verb])
     groups = {f"options of {verb}": verbs[verb], "fields of the experiment": experiment.config}

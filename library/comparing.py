@@ -42,7 +42,7 @@ def compare(
         for same in zip(*configs, strict=True):
             trained = [_metrics(comparison, experiment, config, store, parent) for config in same]
             rows.append(_row(comparison, same[0], trained))
-            parent.log_table("comparison", {column: [value] for column, value in rows[-1].items()})  # which appends
+            parent.log_table("comparison", {column: [row[column] for row in rows] for column in rows[0]})
         parent.log_figure("comparison", _figure(comparison, rows))
     return rows
 

@@ -21,7 +21,7 @@ def start_keras(cores: int | None) -> None:
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with _muted_stderr():
+    with muted_stderr():
         import keras  # noqa: F401
 
 
@@ -37,7 +37,7 @@ def kept_environment() -> Iterator[None]:
 
 
 @contextmanager
-def _muted_stderr() -> Iterator[None]:
+def muted_stderr() -> Iterator[None]:
     """Without what C++ writes to the terminal: tensorflow's first lines heed no setting."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

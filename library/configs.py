@@ -53,6 +53,16 @@ class ComparisonOptions(StoreOptions):
     seeds: int = Field(1, ge=1, le=1000, description="trainings of each config, from seed 0 on")
 
 
+class CurationOptions(StoreOptions):
+    """What to make a set of cats of, and where to."""
+
+    cats: str = Field(min_length=1, description="the images: a folder, zip, tar, npy, or an http(s) address of one")
+    out: str = Field("", description="folder of the set; empty: STORE/cats/ and the name of what it is made of")
+    sha256: str = Field(
+        "", pattern=r"^([0-9a-fA-F]{64})?$", description="checksum of what is downloaded; empty: any will do"
+    )
+
+
 class Config(Options):
     """All that a run depends on."""
 
@@ -68,14 +78,16 @@ class TrainingConfig(Config):
     patience: int = Field(
         0, ge=0, description="epochs without a better validation score before stopping; 0 never stops"
     )
-    learning_rate: float = Field(
-        2e-3, gt=0, le=1, description="the peak: reached after the warm-up, then a cosine to 0"
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="the peak, reached after the warm-up")
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="of the learning rate after the warm-up: down to 0, or kept"
     )
     warmup: float = Field(0.05, ge=0, lt=1, description="share of all steps in which the rate grows from 0")
     weight_decay: float = Field(
         0.3, ge=0, le=10, description="decoupled decay of AdamW, on all but biases and what reads or draws images"
     )
     clip_norm: float = Field(1.0, gt=0, description="gradients of a larger norm are scaled down to it")
+    minutes: float = Field(0, ge=0, le=1e6, description="stop after the epoch in which so many are over; 0 never stops")
 
     @property
     def steps(self) -> int:
@@ -141,6 +153,13 @@ class ExercisesConfig(ArithmeticConfig, GlyphsConfig):
         return self.modality.endswith("-image")
 
 
+class CatsConfig(Config):
+    """Which images of cats to learn from."""
+
+    cats: str = Field("drawn", min_length=1, description="drawn, or a folder that `make cats` wrote")
+    images: int = Field(30_000, ge=60, le=1_000_000, description="at most so many of them, in all three parts together")
+
+
 class Seq2SeqConfig(ExercisesConfig, TrainingConfig):
     """The LSTM encoder-decoder, its exercises and its training."""
 
@@ -175,6 +194,61 @@ class Seq2SeqConfig(ExercisesConfig, TrainingConfig):
     temperature: float = Field(
         0.7, ge=0, le=2, description="of that noise when it answers: less is read more easily and varies less"
     )
+
+
+class ImagesConfig(CatsConfig, TrainingConfig):
+    """What networks of images have in common, and how their samples are judged."""
+
+    epochs: int = Field(30, ge=1, le=100_000, description="how often validation is scored, at equal distances")
+    steps_per_epoch: int = Field(140, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")
+    weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled decay of AdamW, on all but the biases")
+    latent_size: int = Field(128, ge=1, le=4096, description="numbers that an image is drawn from")
+    filters: str = Field(
+        "32-64-128",
+        pattern=r"^[1-9]\d{0,3}-[1-9]\d{0,3}-[1-9]\d{0,3}$",
+        description="of the convolutions at 38x38, 19x19 and 10x10 pixels",
+    )
+    residuals: int = Field(1, ge=0, le=16, description="residual blocks at 10x10 pixels, on the way down and up")
+    activation: Literal["silu", "relu"] = Field("silu", description="after each convolution")
+    mirror: bool = Field(True, description="show every other image mirrored while training")
+    features: Literal["random-vgg16-quarter", "inception-v3"] = Field(
+        "random-vgg16-quarter", description="network in whose features samples are compared with real images"
+    )
+    validation_samples: int = Field(
+        500, ge=10, le=100_000, description="images drawn after each epoch, from the same noise, to be scored"
+    )
+    test_samples: int = Field(2000, ge=10, le=100_000, description="images drawn of each strategy for the final scores")
+
+
+class AutoencoderConfig(ImagesConfig):
+    """A convolutional autoencoder and its training."""
+
+
+class VaeConfig(AutoencoderConfig):
+    """A variational autoencoder and its training."""
+
+    beta: float = Field(1.0, ge=0, le=1000, description="weight of the posterior's divergence from the prior")
+    beta_warmup: float = Field(0.2, ge=0, lt=1, description="share of all steps in which that weight grows from 0")
+    likelihood: Literal["calibrated", "unit"] = Field(
+        "calibrated", description="Gaussian: of the variance that fits best at each step, or of variance 1/2"
+    )
+
+
+class GanConfig(ImagesConfig):
+    """A generative adversarial network and its training."""
+
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="of the generator")
+    discriminator_ratio: float = Field(1.0, gt=0, le=1000, description="the discriminator's learning rate over it")
+    loss: Literal["relativistic", "plain"] = Field(
+        "relativistic", description="plain: real against drawn, each by itself (non-saturating)"
+    )
+    augment: bool = Field(
+        True, description="change colours and place of all images, real and drawn, before they are judged"
+    )
+    penalty: float = Field(
+        1.0, ge=0, le=10_000, description="weight of how much the discriminator's verdict changes with small noise (R1)"
+    )
+    averaging: float = Field(0.995, ge=0, lt=1, description="of the generator's weights, per step; 0: as they are")
 
 
 def parse(config_type: type[OptionsType], values: Mapping[str, Any]) -> OptionsType:

@@ -18,4 +18,4 @@ class NotRegistered(UserError):
 
 
 class StudyChanged(UserError):
-    """A study is resumed with another search space, direction, data or config than it was begun with."""
+    """A study is resumed with another search space, objective, data or config than it was begun with."""

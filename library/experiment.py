@@ -8,10 +8,11 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal
+from typing import TYPE_CHECKING, Any, Generic
 
 from library.configs import C, Config, parse
 from library.errors import UserError
+from library.objectives import Choice, Objectives, Within
 
 if TYPE_CHECKING:
     import keras
@@ -36,8 +37,11 @@ class Run:
     def log_figure(self, name: str, figure: "Figure") -> None:
         """Keeps a picture as `figures/NAME.png` and closes it."""
 
+    def log_image(self, name: str, image: "np.ndarray", step: int = 0) -> None:
+        """Keeps an image `[height, width, 3]` uint8 of one moment; MLflow shows those of a name as a course."""
+
     def log_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        """Keeps a table as `tables/NAME.json`, which MLflow's pages show as one."""
+        """Keeps a table as `tables/NAME.json`, which MLflow's pages show as one, in place of one of that name."""
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Keeps words about the run."""
@@ -45,7 +49,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Result:
-    """A trained model, at its best epoch, and that epoch's metrics."""
+    """A trained model, at its best epoch, and that epoch's metrics.
+
+    An experiment may add what it knows of the model besides, such as `model/latent_size`.
+    """
 
     model: "keras.Model"
     metrics: Mapping[str, float]
@@ -128,10 +135,12 @@ class Experiment(Generic[C]):
         test: scores a trained model on the test split and reports to the run; asked once for each final model.
         package: writes into a folder what a registered model consists of.
         model_name: the name in the registry of what this config trains.
-        objective: the metric of `Result.metrics` that a study optimises.
-        direction: whether more or less of it is better.
+        objectives: the metrics of `Result.metrics` that a study optimises, and whether more or less of each is better;
+            usually one. Of several, that which matters most comes first.
+        choose: which trial of the Pareto front wins; with one objective there is but one.
         trial: config values that make a trial cheap; the winner is trained without them.
-        prune_after: epochs in which a trial is never pruned, as their scores say little yet.
+        prune_after: epochs in which a trial is never pruned, as their scores say little yet; with several objectives
+            none ever is, as Optuna prunes by a single score.
         cores: how many the training of a config makes good use of; None is all that there are.
         ask: makes of the QUERY and OUT of `predict` what the registered model takes; raises ValueError for what it
             would refuse.
@@ -144,8 +153,8 @@ class Experiment(Generic[C]):
     test: "Callable[[C, keras.Model, Run], Scores]"
     package: "Callable[[C, keras.Model, Path], Package]"
     model_name: Callable[[C], str]
-    objective: str
-    direction: Literal["maximize", "minimize"]
+    objectives: Objectives
+    choose: Choice = field(default_factory=Within)
     trial: Mapping[str, Any] = field(default_factory=dict)
     prune_after: int = 0
     cores: Callable[[C], int | None] = nothing

@@ -25,9 +25,11 @@ def tuned(done: Tuned, store: Store) -> None:
     states = Counter(trial.state.name.lower() for trial in trials)
     rows = [
         ("trials", f"{len(trials)}: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items()))),
-        ("best trial", f"{done.best.number}: {done.best.value:.4f}"),
+        ("best trial", f"{done.best.number}: " + ", ".join(map(_number, done.best.values))),
         *((f"  {name}", _number(value)) for name, value in done.best.params.items()),
     ]
+    if len(done.front["trial"]) > 1:
+        _print_front(done.front)
     _print(f"Study {done.study.study_name}", rows + _model_rows(done.outcome), done.outcome, store)
 
 
@@ -50,6 +52,15 @@ def _model_rows(outcome: Outcome) -> list[tuple[str, str]]:
         ("registered", f"{outcome.model} version {outcome.version}, {outcome.stage}"),
         ("because", outcome.reason),
     ]
+
+
+def _print_front(front: Mapping[str, Sequence[Any]]) -> None:
+    table = Table(title="Trials that no other beats in all objectives", title_justify="left", pad_edge=False)
+    for column in front:
+        table.add_column(column)
+    for row in zip(*front.values(), strict=True):
+        table.add_row(*map(_number, row))
+    Console(highlight=False, markup=False, soft_wrap=True).print(table)
 
 
 def _print(title: str, rows: Sequence[tuple[str, str]], outcome: Outcome, store: Store) -> None:

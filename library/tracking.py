@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import matplotlib.pyplot as plt
 import mlflow
+import numpy as np
 from filelock import FileLock
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import from_numpy
@@ -30,7 +33,6 @@ from library.errors import StoreError, UserError
 from library.experiment import Run
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.figure import Figure
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
@@ -87,8 +89,15 @@ class MlflowRun(Run):
         mlflow.log_figure(figure, f"figures/{name}.png", save_kwargs={"bbox_inches": "tight"})
         plt.close(figure)
 
+    def log_image(self, name: str, image: np.ndarray, step: int = 0) -> None:
+        mlflow.log_image(image, key=name, step=step, synchronous=True)
+
     def log_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        mlflow.log_table({key: list(values) for key, values in columns.items()}, f"tables/{name}.json")
+        path = f"tables/{name}.json"
+        Path(url2pathname(urlsplit(mlflow.get_artifact_uri(path)).path)).unlink(
+            missing_ok=True
+        )  # or MLflow appends to it
+        mlflow.log_table({key: list(values) for key, values in columns.items()}, path)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         mlflow.set_tags(dict(tags))

@@ -1,6 +1,7 @@
 """The Trainer: fits any compiled Keras model and reports every epoch; it never asks which model it is."""
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -21,17 +22,19 @@ class Trainer:
         monitor: the metric that tells the best epoch, as in `val/loss`; of equal ones the last is best.
         mode: whether more or less of it is better.
         patience: epochs without a better one after which to stop; 0 never stops.
+        minutes: after which to stop at the end of an epoch; 0 never stops.
     """
 
     epochs: int
     monitor: str = "val/loss"
     mode: Literal["max", "min"] = "min"
     patience: int = 0
+    minutes: float = 0
 
     @classmethod
     def of(cls, config: TrainingConfig, monitor: str = "val/loss", mode: Literal["max", "min"] = "min") -> Self:
         """The trainer that a config asks for."""
-        return cls(epochs=config.epochs, patience=config.patience, monitor=monitor, mode=mode)
+        return cls(epochs=config.epochs, patience=config.patience, minutes=config.minutes, monitor=monitor, mode=mode)
 
     def fit(
         self, model: keras.Model, train: Any, validation: Any, run: Run | None = None, callbacks: Callbacks = ()
@@ -62,6 +65,7 @@ class _Keeper(keras.callbacks.Callback):
         self._trainer, self._run, self._callbacks = trainer, run, callbacks
         self._best = -math.inf
         self._improved = 0
+        self._began = time.perf_counter()
         self.epoch = 0
         self.metrics: dict[str, float] = {}
         self.weights: list[Any] = []
@@ -73,8 +77,13 @@ class _Keeper(keras.callbacks.Callback):
         self._keep_if_best(epoch + 1, metrics)
         for callback in self._callbacks:
             callback(epoch + 1, metrics)
-        if self._trainer.patience and epoch + 1 - self._improved >= self._trainer.patience:
+        if self._is_over(epoch + 1):
             self.model.stop_training = True
+
+    def _is_over(self, epoch: int) -> bool:
+        impatient = bool(self._trainer.patience) and epoch - self._improved >= self._trainer.patience
+        late = bool(self._trainer.minutes) and time.perf_counter() - self._began >= 60 * self._trainer.minutes
+        return impatient or late
 
     def _keep_if_best(self, epoch: int, metrics: dict[str, float]) -> None:
         score = metrics[self._trainer.monitor] * (1 if self._trainer.mode == "max" else -1)

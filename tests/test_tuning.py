@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import optuna
 import pytest
 from optuna.trial import BaseTrial, TrialState
 
-from library import tracking, tuning
+from library import report, tracking, tuning
 from library.configs import StudyOptions
 from library.errors import StudyChanged, UserError
-from library.tuning.study import counted
+from library.experiment import Experiment
+from library.objectives import Within
+from library.tuning import counted
+from library.tuning.search import check_unchanged, signature
 from tests import tiny
 
 ROOT = Path(__file__).parents[1]
@@ -23,10 +27,15 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def search(
-    store: tracking.Store, trials: int = 2, workers: int = 1, space: Any = tiny.space, **fixed: Any
+    store: tracking.Store,
+    trials: int = 2,
+    workers: int = 1,
+    space: Any = tiny.space,
+    experiment: Experiment = tiny.experiment,
+    **fixed: Any,
 ) -> tuning.Search:
     options = StudyOptions(trials=trials, workers=workers, study="tiny")
-    return tuning.Search("tiny", tiny.experiment, space, fixed, options, store)
+    return tuning.Search("tiny", experiment, space, fixed, options, store)
 
 
 def study_of(root: Path) -> optuna.Study:
@@ -107,6 +116,59 @@ def test_a_study_ends_with_its_winner_registered_and_its_pictures_logged(store: 
     assert len(study_of(store.root).trials) == 4
 
 
+def test_a_study_of_two_objectives_ends_with_its_front_and_the_winner_that_the_rule_chose(
+    store: tracking.Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sized = replace(tiny.sized, choose=Within(10.0))  # as good as every loss will do
+    done = tuning.tune(search(store, trials=7, experiment=sized))
+    assert [trial.state for trial in done.study.trials] == [TrialState.COMPLETE] * 7
+    values = {trial.number: tuple(trial.values) for trial in done.study.trials}
+    assert {values[number] for number in done.front["trial"]} == {tuple(t.values) for t in done.study.best_trials}
+    assert done.front["val/loss"] == sorted(done.front["val/loss"])
+    assert done.best.values[1] == min(units for _, units in values.values())
+    assert done.front["chosen"] == ["yes" if number == done.best.number else "" for number in done.front["trial"]]
+    assert mlflow.get_run(done.outcome.run).data.params["units"] == str(int(done.best.values[1]))
+    report.tuned(done, store)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"complete val/loss {values[0][0]:.5g} model/units {values[0][1]:g}" in shown
+    assert "Trials that no other beats" in shown
+    assert f"best trial │ {done.best.number}: {done.best.values[0]:.5g}, {done.best.values[1]:g}" in shown
+
+    parent = done.study.user_attrs["run"]
+    figures = {path.name for path in (store.root / "artifacts").rglob("*.png")}
+    assert {"front.png", "history-val-loss.png", "slices-model-units.png"} <= figures
+    metrics = mlflow.get_run(parent).data.metrics
+    assert [metrics["study/best/val/loss"], metrics["study/best/model/units"]] == done.best.values
+    logged = tracking.read_json(parent, "tables/front.json")
+    assert logged["columns"] == ["trial", "val/loss", "model/units", "chosen", "log2_units", "seed"]
+    assert [row[0] for row in logged["data"]] == done.front["trial"]
+
+    before = done.study.trials
+    other = tuning.tune(search(store, trials=8, experiment=replace(tiny.sized, choose=Within(0.0))))
+    assert other.study.trials[:7] == before
+    assert other.best.values[0] == min(trial.values[0] for trial in other.study.trials)
+    assert (other.outcome == done.outcome) == (other.best == done.best)
+    assert [row[0] for row in tracking.read_json(parent, "tables/front.json")["data"]] == other.front["trial"]
+
+
+@pytest.mark.parametrize("begun", ["with a signature", "without one"])
+def test_a_study_of_other_objectives_is_refused(store: tracking.Store, begun: str) -> None:
+    two = search(store, experiment=tiny.sized)
+    if begun == "with a signature":
+        check_unchanged(two.study(), signature(two))
+        check_unchanged(two.study(), signature(two))
+    else:  # as its driver leaves it that dies between making it and saying what it is
+        two.study()
+    for objectives in ({"val/loss": "minimize"}, {"val/loss": "minimize", "model/units": "maximize"}):
+        now = ", ".join(objectives.values())
+        with pytest.raises(
+            StudyChanged,
+            match=f"^study 'tiny': direction was minimize, minimize when it began and is {now} now; change it back, "
+            r"or begin another with STUDY=name$",
+        ):
+            tuning.tune(search(store, experiment=replace(tiny.sized, objectives=objectives)))
+
+
 def test_failed_trials_are_recorded_with_their_reason_and_the_study_goes_on(store: tracking.Store) -> None:
     done = tuning.tune(search(store, trials=6, space=raising_space))
     failed = [trial for trial in done.study.trials if trial.state is TrialState.FAIL]
@@ -118,14 +180,18 @@ def test_failed_trials_are_recorded_with_their_reason_and_the_study_goes_on(stor
         assert (run.info.status, run.data.tags["reason"]) == ("FAILED", "RuntimeError: told to fail")
 
 
-def test_a_study_of_which_no_trial_is_completed_says_why(store: tracking.Store) -> None:
-    with pytest.raises(UserError, match="no trial was completed; the last reason: NotFinite: train/loss is"):
-        tuning.tune(search(store, trials=1, fails="diverge"))
+@pytest.mark.parametrize(
+    ("fails", "reason"), [("diverge", "NotFinite: train/loss is"), ("forget", "model/units is missing")]
+)
+def test_a_study_of_which_no_trial_is_completed_says_why(store: tracking.Store, fails: str, reason: str) -> None:
+    with pytest.raises(UserError, match=f"no trial was completed; the last reason: {reason}"):
+        tuning.tune(search(store, trials=1, experiment=tiny.sized, fails=fails))
 
 
-def test_a_worker_that_dies_fails_its_trial_and_is_replaced(store: tracking.Store) -> None:
+@pytest.mark.parametrize("experiment", [tiny.experiment, tiny.sized], ids=["one objective", "two objectives"])
+def test_a_worker_that_dies_fails_its_trial_and_is_replaced(store: tracking.Store, experiment: Experiment) -> None:
     with pytest.raises(UserError, match="no trial was completed"):
-        tuning.tune(search(store, trials=2, fails="die"))
+        tuning.tune(search(store, trials=2, experiment=experiment, fails="die"))
     trials = study_of(store.root).trials
     assert [trial.state for trial in trials] == [TrialState.FAIL, TrialState.FAIL]
     reasons = [mlflow.get_run(trial.user_attrs["run"]).data.tags["reason"] for trial in trials]
@@ -172,6 +238,23 @@ def test_a_study_killed_again_and_again_goes_on_where_it_was(store_path: Path) -
         assert {mlflow.get_run(trial.user_attrs["run"]).info.status for trial in cut[:3]} == {"FAILED"}
         assert {run.info.status for run in runs()} <= {"FINISHED", "KILLED", "FAILED"}
         assert len([run for run in runs() if "mlflow.parentRunId" not in run.data.tags]) == 1
+
+
+def test_a_killed_study_of_two_objectives_goes_on_where_it_was(
+    store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINY_IS_SIZED", "1")
+    pipe = store_path / "pipe"
+    os.mkfifo(pipe)
+    process = paused(store_path, pipe, trials=2)
+    process.kill()
+    process.wait()
+    subprocess.run(command(store_path, 2, 2), cwd=ROOT, check=True, capture_output=True)
+    study = study_of(store_path)
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL] + [TrialState.COMPLETE] * 2
+    assert [trial.user_attrs.get("repeats") for trial in study.trials] == [None, 0, None]
+    assert study.trials[1].params == study.trials[0].params
+    assert all(trial.values[1] == 2 ** trial.params["log2_units"] for trial in counted(study))
 
 
 def test_a_study_that_another_process_runs_is_left_alone(store_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 A network learns on which side of a line a point lies. Run as a program it is a study:
 
-    python -m tests.tiny STORE TRIALS WORKERS
+    python -m tests.tiny STORE TRIALS WORKERS [FIELD=VALUE ...]    # of two objectives where TINY_IS_SIZED is set
 """
 
 import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ class Config(TrainingConfig):
     units: int = Field(4, ge=1, le=64, description="width of the hidden layer")
     epochs: int = Field(2, ge=1, description="few")
     steps_per_epoch: int = Field(4, ge=1, description="few")
-    fails: str = Field("", description="what to do instead of training: raise, die or diverge")
+    fails: str = Field("", description="what to do instead of training: raise, die, diverge or forget")
     data_seed: int = Field(0, ge=0, description="draws the points")
 
 
@@ -69,6 +70,13 @@ def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
     return Trainer.of(config).fit(model, batches, (x, y), run, callbacks)
 
 
+def train_sized(config: Config, run: Run, callbacks: Callbacks) -> Result:
+    """Trains, and adds the network's size to its scores, unless it is to be forgotten."""
+    result = train(config, run, callbacks)
+    size = {} if config.fails == "forget" else {"model/units": config.units}
+    return replace(result, metrics={**result.metrics, **size})
+
+
 def _pause(epoch: int, metrics: Mapping[str, float]) -> None:
     """Tells whoever reads the named pipe that an epoch has ended, and waits for ever."""
     Path(os.environ["TINY_PAUSES_AT"]).write_text("paused")
@@ -105,8 +113,9 @@ def space(trial: BaseTrial) -> dict[str, Any]:
 
 experiment = Experiment(
     config=Config, digest=digest, train=train, test=test, package=package, model_name=model_name,
-    objective="val/loss", direction="minimize", trial={"epochs": 1}, cores=cores,
+    objectives={"val/loss": "minimize"}, trial={"epochs": 1}, cores=cores,
 )  # fmt: skip
+sized = replace(experiment, train=train_sized, objectives={"val/loss": "minimize", "model/units": "minimize"})
 
 if __name__ == "__main__":
     from library import tracking, tuning
@@ -116,5 +125,6 @@ if __name__ == "__main__":
     with tracking.open_store(Path(sys.argv[1])) as store:
         options = StudyOptions(trials=int(sys.argv[2]), workers=int(sys.argv[3]), study="tiny")
         fixed = dict(pair.split("=") for pair in sys.argv[4:])
-        done = tuning.tune(tuning.Search("tiny", tiny.experiment, tiny.space, fixed, options, store))
+        asked = tiny.sized if "TINY_IS_SIZED" in os.environ else tiny.experiment
+        done = tuning.tune(tuning.Search("tiny", asked, tiny.space, fixed, options, store))
         print(done.outcome.version, done.outcome.stage)

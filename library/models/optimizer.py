@@ -7,21 +7,26 @@ import keras
 from library.configs import TrainingConfig
 
 
+def rate(config: TrainingConfig) -> keras.optimizers.schedules.LearningRateSchedule:
+    """A learning rate that is warmed up linearly, and then decayed by a cosine to 0, or kept."""
+    warmup = round(config.warmup * config.steps)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        decay_steps=config.steps - warmup,
+        alpha=0.0 if config.schedule == "cosine" else 1.0,
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
 def adamw(config: TrainingConfig, spared: Sequence[keras.Variable] = ()) -> keras.optimizers.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), its rate warmed up linearly and then decayed by a cosine to 0.
+    """AdamW (Loshchilov and Hutter 2019), at the config's rate.
 
     Args:
         config: rate, warm-up, decay, clipping and the number of steps.
         spared: variables that are not to be decayed, besides the biases.
     """
-    warmup = round(config.warmup * config.steps)
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else config.learning_rate,
-        decay_steps=config.steps - warmup,
-        warmup_target=config.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, clipnorm=config.clip_norm)
+    optimizer = keras.optimizers.AdamW(rate(config), weight_decay=config.weight_decay, clipnorm=config.clip_norm)
     optimizer.exclude_from_weight_decay(var_list=list(spared), var_names=["bias"])
     return optimizer
 

@@ -57,7 +57,7 @@ class Search:
             sampler=sampler,
             pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=self.experiment.prune_after),
             study_name=self.study_name,
-            direction=self.experiment.direction,
+            directions=list(self.experiment.objectives.values()),
             load_if_exists=True,
         )
 
@@ -89,8 +89,8 @@ def signature(search: Search) -> dict[str, str]:
     suggested = search.space(_fixing(probe, search.fixed)).keys() - search.fixed.keys()
     kept = {name: value for name, value in config.model_dump().items() if name not in suggested}
     return {
-        "direction": search.experiment.direction,
-        "objective": search.experiment.objective,
+        "direction": ", ".join(search.experiment.objectives.values()),
+        "objective": ", ".join(search.experiment.objectives),
         "data digest": search.experiment.digest(config),
         **{f"search space of {name}": distribution_to_json(d) for name, d in probe.distributions.items()},
         **{f"config field {name}": json.dumps(value) for name, value in kept.items()},
@@ -98,15 +98,18 @@ def signature(search: Search) -> dict[str, str]:
 
 
 def check_unchanged(study: Study, expected: Mapping[str, str]) -> None:
-    """Raises StudyChanged if the study was begun with another signature; a new one is given this."""
-    begun = study.user_attrs.get("signature")
-    if begun is None and not study.trials:
-        study.set_user_attr("signature", dict(expected))
-        return
-    for name in sorted({*(begun or {}), *expected}):
-        before, now = (begun or {}).get(name, "none"), expected.get(name, "none")
+    """Raises StudyChanged if the study was begun with another signature; a new one is given this.
+
+    Its directions are Optuna's own, which a study has before it has a signature.
+    """
+    directions = ", ".join(direction.name.lower() for direction in study.directions)
+    begun = study.user_attrs.get("signature", {} if study.trials else dict(expected))
+    begun = {**begun, "direction": directions}
+    for name in sorted({*begun, *expected}):
+        before, now = begun.get(name, "none"), expected.get(name, "none")
         if before != now:
             raise StudyChanged(
                 f"study {study.study_name!r}: {name} was {before} when it began and is {now} now; "
                 "change it back, or begin another with STUDY=name"
             )
+    study.set_user_attr("signature", begun)

@@ -1,25 +1,21 @@
 """A study from its first trial, or from where it was, to its registered winner."""
 
-import warnings
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
-import numpy as np
 import optuna
 from filelock import Timeout
-from matplotlib.figure import Figure
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from library import provenance, tracking
 from library.errors import UserError
 from library.lifecycle import Outcome, provide, train_in_full
 from library.registry import stage_of
 from library.tuning.search import Search, check_unchanged, signature
-from library.tuning.trials import counted, mend
+from library.tuning.summary import Table, front_table, log_study
+from library.tuning.trials import chosen, counted, front, mend
 from library.tuning.workers import run_trials
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -27,9 +23,17 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 @dataclass(frozen=True)
 class Tuned:
-    """A study's end: its trials, its best one, and what became of the winner."""
+    """A study's end.
+
+    Attributes:
+        study: with all its trials.
+        front: the columns of a table of the trials that no other beats; one row with a single objective.
+        best: the one of them that won.
+        outcome: what became of it.
+    """
 
     study: Study
+    front: Table
     best: FrozenTrial
     outcome: Outcome
 
@@ -38,7 +42,7 @@ def tune(search: Search) -> Tuned:
     """Runs a study to the number of trials asked for, or goes on with it, and trains its winner in full.
 
     Raises:
-        StudyChanged: the study was begun with another space, direction, data or config.
+        StudyChanged: the study was begun with another space, objective, data or config.
         UserError: the study is being run by another process, or none of its trials was completed.
     """
     expected = signature(search)
@@ -49,10 +53,12 @@ def tune(search: Search) -> Tuned:
         provide(search.experiment, search.base, search.store)
         with _parent_run(search, study) as run:
             run_trials(search, study, run.id)
-            best = _best(study)
+            unbeaten = _front(search, study)
+            best = chosen(unbeaten, search.experiment)
             outcome = _winner(search, study, best, run)
-            _log_study(study, run)
-            return Tuned(study, best, outcome)
+            table = front_table(unbeaten, best, search.experiment.objectives)
+            log_study(study, search.experiment.objectives, table, best, run)
+            return Tuned(study, table, best, outcome)
 
 
 @contextmanager
@@ -79,13 +85,15 @@ def _parent_run(search: Search, study: Study) -> Iterator[tracking.MlflowRun]:
         yield run
 
 
-def _best(study: Study) -> FrozenTrial:
-    if not any(trial.state is TrialState.COMPLETE for trial in study.get_trials(deepcopy=False)):
+def _front(search: Search, study: Study) -> list[FrozenTrial]:
+    """The trials that no other beats; at least one."""
+    found = front(study.get_trials(deepcopy=False), search.experiment.objectives)
+    if not found:
         reasons = [trial.user_attrs.get("reason") for trial in counted(study) if "reason" in trial.user_attrs]
         raise UserError(
             f"study {study.study_name!r}: no trial was completed; the last reason: {(reasons or ['none'])[-1]}"
         )
-    return study.best_trial
+    return found
 
 
 def _winner(search: Search, study: Study, best: FrozenTrial, run: tracking.MlflowRun) -> Outcome:
@@ -102,25 +110,3 @@ def _winner(search: Search, study: Study, best: FrozenTrial, run: tracking.Mlflo
     )
     study.set_user_attr("winner", {"trial": best.number, "outcome": asdict(outcome)})
     return outcome
-
-
-def _log_study(study: Study, run: tracking.MlflowRun) -> None:
-    """What came of the trials, and Optuna's own pictures of it."""
-    states = Counter(trial.state.name.lower() for trial in counted(study))
-    run.log_metrics({"study/best_value": study.best_value, **{f"study/trials_{name}": n for name, n in states.items()}})
-    run.set_tags({"best.trial": study.best_trial.number})
-    plots = optuna.visualization.matplotlib
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # these pictures are Optuna's, and few trials give it much to warn of
-        run.log_figure("history", _figure(plots.plot_optimization_history(study)))
-        run.log_figure("slices", _figure(plots.plot_slice(study)))
-        run.log_figure("parallel-coordinates", _figure(plots.plot_parallel_coordinate(study)))
-        if len({trial.value for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])}) > 1:
-            run.log_figure("importances", _figure(plots.plot_param_importances(study)))
-
-
-def _figure(axes: Any) -> Figure:
-    """The figure of what Optuna draws: one pair of axes or an array of them."""
-    figure: Figure = np.ravel(axes)[0].figure
-    figure.set_size_inches(18, 6)
-    return figure

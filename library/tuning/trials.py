@@ -1,9 +1,14 @@
-"""Which trials of a study count, which were interrupted, and how those are repeated."""
+"""Which trials of a study count, which of them are best, which were interrupted, and how those are repeated."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from library import tracking
+from library.experiment import Experiment
+from library.objectives import Objectives, unbeaten
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 RUN_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
@@ -14,6 +19,28 @@ def counted(study: Study) -> list[FrozenTrial]:
     trials = study.get_trials(deepcopy=False)
     repeated = {trial.user_attrs.get("repeats") for trial in trials}
     return [trial for trial in trials if trial.state in FINISHED and trial.number not in repeated]
+
+
+def completed(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Those that have a value."""
+    return [trial for trial in trials if trial.state is TrialState.COMPLETE]
+
+
+def values_of(trial: FrozenTrial, objectives: Objectives) -> dict[str, float]:
+    """A trial's values by the names of the objectives; nothing if it has none."""
+    return dict(zip(objectives, trial.values, strict=True)) if trial.values else {}
+
+
+def front(trials: Sequence[FrozenTrial], objectives: Objectives) -> list[FrozenTrial]:
+    """The completed trials that no other beats, of equal ones the first; a single one with a single objective."""
+    done = completed(trials)
+    return [done[place] for place in unbeaten([values_of(trial, objectives) for trial in done], objectives)]
+
+
+def chosen(front: Sequence[FrozenTrial], experiment: Experiment[Any]) -> FrozenTrial:
+    """The trial of a front, which must not be empty, that wins by the experiment's rule."""
+    objectives = experiment.objectives
+    return front[experiment.choose([values_of(trial, objectives) for trial in front], objectives)]
 
 
 def mend(study: Study) -> None:

@@ -21,7 +21,8 @@ from library import provenance, tracking
 from library.compute import available_cores, start_keras
 from library.configs import Config
 from library.errors import StoreError, UserError
-from library.experiment import Callback
+from library.experiment import Callbacks
+from library.objectives import Objectives
 from library.tuning.display import Progress
 from library.tuning.search import Search
 from library.tuning.trials import RUN_STATUS, counted, fail, mend
@@ -39,7 +40,7 @@ def run_trials(search: Search, study: Study, parent: str) -> None:
         StoreError: a worker could not read or write the store.
         UserError: a worker died before it began a trial.
     """
-    with Progress(search.options.trials, search.experiment.objective, search.experiment.direction) as progress:
+    with Progress(search.options.trials, search.experiment) as progress:
         progress.show(counted(study))
         while (missing := search.options.trials - len(counted(study))) > 0:
             try:
@@ -156,36 +157,40 @@ def _run_trial(search: Search, study: Study, parent: str) -> None:
     tags = {"study": search.study_name, "trial": trial.number, "command": repeat}
     with tracking.start_run(search.store, search.name, name, parent=parent, config=config, tags=tags) as run:
         trial.set_user_attr("run", run.id)
-        state, value, reason = _train(search, config, trial, run)
+        state, values, reason = _train(search, config, trial, run)
         if reason:
             trial.set_user_attr("reason", reason)
-        study.tell(trial, value, state=state)
+        study.tell(trial, values, state=state)
         run.end(RUN_STATUS[state], reason)
 
 
 def _train(
     search: Search, config: Config, trial: Trial, run: tracking.MlflowRun
-) -> tuple[TrialState, float | None, str]:
-    """How the trial ended, with what value or for what reason; only the store's own failures are raised."""
-    objective = search.experiment.objective
+) -> tuple[TrialState, list[float] | None, str]:
+    """How the trial ended, with what values or for what reason; only the store's own failures are raised."""
+    objectives = search.experiment.objectives
     try:
         with tracking.store_errors(search.store):
-            value = search.experiment.train(config, run, [_reporter(trial, objective)]).metrics[objective]
+            metrics = search.experiment.train(config, run, _reporters(trial, objectives)).metrics
     except optuna.TrialPruned as pruned:
         return TrialState.PRUNED, None, str(pruned)
     except StoreError:
         raise
     except Exception as error:
         return TrialState.FAIL, None, provenance.one_line(error)
-    if not math.isfinite(value):
-        return TrialState.FAIL, None, f"{objective} is {value}"
-    return TrialState.COMPLETE, value, ""
+    for name in objectives:
+        if not math.isfinite(metrics.get(name, math.nan)):
+            return TrialState.FAIL, None, f"{name} is {metrics.get(name, 'missing')}"
+    return TrialState.COMPLETE, [metrics[name] for name in objectives], ""
 
 
-def _reporter(trial: Trial, objective: str) -> Callback:
+def _reporters(trial: Trial, objectives: Objectives) -> Callbacks:
+    """What lets a trial be pruned: nothing with several objectives, for which Optuna cannot."""
+    [objective, *others] = objectives
+
     def report(epoch: int, metrics: Mapping[str, float]) -> None:
         trial.report(metrics[objective], epoch)
         if trial.should_prune():
             raise optuna.TrialPruned(f"pruned after epoch {epoch}: {objective} was worse than the others' median")
 
-    return report
+    return [] if others else [report]

@@ -1,0 +1,84 @@
+"""CAE: a convolutional autoencoder of 75x75 cats, the baseline that VAE and GAN are compared with.
+
+    make train-cae                                  # 30,000 drawn cats
+    make train-cae CATS=mlruns/cats/cat-faces       # real ones, which make cats CATS=... made a set of
+    make tune-cae                                   # latent size against error: a Pareto front
+    make generate MODEL=cae N=64 OUT=cats.png       # once a mixture is fitted to its codes, it draws too
+
+The measured scores and times are in docs/cats.md.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from library import generation
+from library.configs import AutoencoderConfig
+from library.data import cats
+from library.experiment import Callbacks, Experiment, Package, Result, Run, Scores
+
+if TYPE_CHECKING:
+    from library.models.autoencoders import Cae
+    from library.models.strategies import Strategy
+
+FITTED = 10_000  # training images at most to which strategies are fitted
+COMPONENTS = 10  # as Ghosh et al. 2020 have
+
+
+class Config(AutoencoderConfig):
+    """Which images, which network, and how to train it."""
+
+
+def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
+    """Trains to reproduce images; the best epoch has the least error on validation images."""
+    from library.models import autoencoders
+
+    return generation.train(config, autoencoders.build, "val/mean_squared_error", run, callbacks)
+
+
+def strategies(config: Config, model: "Cae") -> "dict[str, Strategy]":
+    """An autoencoder has no prior: what is like its codes must be fitted to them."""
+    from library.models import strategies as ways
+    from library.models.autoencoders import encode
+
+    codes = encode(model, cats.load(config).train[:FITTED])
+    return {
+        "prior": ways.normal(config.latent_size),
+        "gaussian": ways.fitted(codes, 1, config.seed),
+        "mixture": ways.fitted(codes, COMPONENTS, config.seed),
+    }
+
+
+def test(config: Config, model: "Cae", run: Run) -> Scores:
+    """Reproduces every test image and draws new ones; versions are compared by how well they reproduce."""
+    from library.evaluation import cat_figures, latents, reconstructions
+    from library.models.autoencoders import encode, reproduce
+
+    images = cats.load(config).test
+    again = reproduce(model, images)
+    run.log_figure("reconstructions", cat_figures.labelled_rows({"original": images[:12], "CAE": again[:12]}))
+    run.log_figure("latent-map", cat_figures.latent_map(latents.pca_map(encode(model, images)), images, "PCA"))
+    samples = generation.test_samples(config, generation.judge(config, model, strategies), run)
+    errors = reconstructions.mean_squared_errors(images, again)
+    return Scores({**reconstructions.evaluate(images, again), **samples}, generation.outcomes(config, -errors))
+
+
+def package(config: Config, model: "Cae", folder: Path) -> Package:
+    """Encoder, decoder and strategies."""
+    return generation.package(config, model, generation.judge(config, model, strategies), folder)
+
+
+def model_name(_: Config) -> str:
+    """One registered model."""
+    return "cats-cae"
+
+
+experiment = Experiment(
+    config=Config,
+    digest=generation.digest,
+    train=train,
+    test=test,
+    package=package,
+    model_name=model_name,
+    objectives={"val/mean_squared_error": "minimize", "model/latent_size": "minimize"},
+    trial={"epochs": 6},
+)

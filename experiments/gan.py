@@ -1,0 +1,85 @@
+"""GAN: a generative adversarial network of 75x75 cats, whose images are sharp.
+
+    make train-gan                                  # 30,000 drawn cats
+    make train-gan CATS=mlruns/cats/cat-faces       # real ones, which make cats CATS=... made a set of
+    make tune-gan                                   # both learning rates and latent size, for the quality of samples
+    make generate MODEL=gan N=64 OUT=cats.png
+
+The measured scores and times are in docs/cats.md.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from library import generation
+from library.configs import GanConfig
+from library.experiment import Callbacks, Experiment, Package, Result, Run, Scores
+
+if TYPE_CHECKING:
+    from library.models.gan import Gan
+    from library.models.strategies import Strategy
+
+
+class Config(GanConfig):
+    """Which images, which networks, and how to train them."""
+
+
+def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
+    """Trains generator and discriminator; the best epoch is that of the best samples, as no loss tells."""
+    from library.models import gan
+
+    return generation.train(config, gan.build, f"val/kid_{config.features}", run, callbacks)
+
+
+def strategies(config: Config, _: "Gan") -> "dict[str, Strategy]":
+    """The noise it was trained with, and without its tails (Brock et al. 2019, section 3.1): truer, but less varied."""
+    from library.models import strategies as ways
+
+    size = config.latent_size
+    return {
+        "prior": ways.normal(size),
+        "truncated-1.5": ways.normal(size, bound=1.5),
+        "truncated-1": ways.normal(size, bound=1.0),
+        "truncated-0.5": ways.normal(size, bound=0.5),
+    }
+
+
+def test(config: Config, model: "Gan", run: Run) -> Scores:
+    """Draws, and interpolates between two samples; versions are compared by which test images their samples reach."""
+    from library.evaluation import cat_figures, latents
+    from library.models.generative import draw
+
+    ends = np.random.default_rng(0).standard_normal((3, 2, config.latent_size))
+    between = {
+        f"spherical {pair + 1}": draw(model.decoder, latents.spherical(start, end, 10).astype(np.float32))
+        for pair, (start, end) in enumerate(ends)
+    }
+    run.log_figure("interpolations", cat_figures.labelled_rows(between))
+    judged = generation.judge(config, model, strategies)
+    return Scores(generation.test_samples(config, judged, run), generation.outcomes(config, judged.covered))
+
+
+def package(config: Config, model: "Gan", folder: Path) -> Package:
+    """The averaged generator, and strategies."""
+    return generation.package(config, model, generation.judge(config, model, strategies), folder)
+
+
+def model_name(_: Config) -> str:
+    """One registered model."""
+    return "cats-gan"
+
+
+experiment = Experiment(
+    config=Config,
+    digest=generation.digest,
+    train=train,
+    test=test,
+    package=package,
+    model_name=model_name,
+    objectives={"val/kid_random-vgg16-quarter": "minimize"},
+    trial={"epochs": 10},
+    # A GAN's scores go up and down from one epoch to the next; a bad epoch is no bad trial.
+    prune_after=6,
+)

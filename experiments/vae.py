@@ -1,0 +1,147 @@
+"""VAE: a variational autoencoder of 75x75 cats, with a latent space to sample from.
+
+    make train-vae                                  # 30,000 drawn cats
+    make train-vae CATS=mlruns/cats/cat-faces       # real ones, which make cats CATS=... made a set of
+    make tune-vae                                   # latent size, beta and rate, for the quality of samples
+    make generate MODEL=vae N=64 OUT=cats.png STRATEGY=mixture
+
+The measured scores and times are in docs/cats.md.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from library import generation
+from library.configs import VaeConfig
+from library.data import cats
+from library.experiment import Callbacks, Experiment, Package, Result, Run, Scores
+
+if TYPE_CHECKING:
+    from library.models.autoencoders import Vae
+    from library.models.strategies import Strategy
+
+FITTED = 10_000  # training images at most to which strategies are fitted
+COMPONENTS = 10  # as Ghosh et al. 2020 have
+
+
+class Config(VaeConfig):
+    """Which images, which network, and how to train it."""
+
+
+def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
+    """Trains on the bound; the best epoch is that of the best samples."""
+    from library.models import autoencoders
+
+    return generation.train(config, autoencoders.build, f"val/kid_{config.features}", run, callbacks)
+
+
+def strategies(config: Config, model: "Vae") -> "dict[str, Strategy]":
+    """The prior, and cooler; and what fits the aggregate posterior better, from which training images are drawn."""
+    from library.models import strategies as ways
+
+    means, log_variances = _posterior(model, cats.load(config).train[:FITTED])
+    noise = np.random.default_rng(config.seed).standard_normal(means.shape)
+    drawn = means + np.exp(log_variances / 2) * noise
+    return {
+        "prior": ways.normal(config.latent_size),
+        "prior-0.8": ways.normal(config.latent_size, 0.8),
+        "prior-0.6": ways.normal(config.latent_size, 0.6),
+        "gaussian": ways.fitted(drawn, 1, config.seed),
+        "mixture": ways.fitted(drawn, COMPONENTS, config.seed),
+    }
+
+
+def test(config: Config, model: "Vae", run: Run) -> Scores:
+    """Reproduces every test image, looks into the latent space, and draws; versions are compared by coverage."""
+    from library.evaluation import cat_figures, latents, reconstructions
+    from library.models.autoencoders import reproduce
+    from library.models.generative import draw
+
+    data = cats.load(config)
+    again = reproduce(model, data.test)
+    means, log_variances = _posterior(model, data.test)
+    noise = np.random.default_rng(0).standard_normal((2, *means.shape))
+    mismatch = latents.prior_mismatch(means + np.exp(log_variances / 2) * noise[0], noise[1])
+    divergences = latents.kl_per_dimension(means, log_variances)
+    own = {
+        "test/active_units": float(latents.active_units(means)),
+        "test/divergence": float(divergences.sum()),
+        "test/prior_mismatch": mismatch.value,
+        "test/prior_mismatch_standard_error": mismatch.standard_error,
+    }
+    if data.factors:
+        own |= _disentangled(data, means, model)
+    run.log_figure("reconstructions", cat_figures.labelled_rows({"original": data.test[:12], "VAE": again[:12]}))
+    run.log_figure("divergences", cat_figures.kl_bars(divergences, means))
+    run.log_figure("latent-map", cat_figures.latent_map(latents.pca_map(means), data.test, "PCA"))
+    run.log_figure("latent-map-tsne", cat_figures.latent_map(latents.tsne_map(means[:1000]), data.test[:1000], "t-SNE"))
+    ways = {"linear": latents.linear, "spherical": latents.spherical}
+    between = {
+        f"{name} {pair + 1}": draw(model.decoder, way(means[2 * pair], means[2 * pair + 1], 10).astype(np.float32))
+        for pair in range(3)
+        for name, way in ways.items()
+    }
+    run.log_figure("interpolations", cat_figures.labelled_rows(between))
+    order = np.argsort(-divergences)[:8]
+    run.log_figure("traversals", cat_figures.labelled_rows(_traversals(model, means[0], order)))
+    judged = generation.judge(config, model, strategies)
+    samples = generation.test_samples(config, judged, run)
+    scores = {**reconstructions.evaluate(data.test, again), **own, **samples}
+    return Scores(scores, generation.outcomes(config, judged.covered))
+
+
+def _posterior(model: "Vae", images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means and log variances, `[images, latent_size]` each."""
+    from library.models.autoencoders import encode
+
+    means, log_variances = np.split(encode(model, images), 2, axis=1)
+    return means, np.clip(log_variances, -12, 4)
+
+
+def _traversals(model: "Vae", code: np.ndarray, dimensions: np.ndarray) -> dict[str, np.ndarray]:
+    """What each of some dimensions changes in one cat: from -3 to 3, in nine steps."""
+    from library.models.generative import draw
+
+    rows = {}
+    for dimension in dimensions:
+        codes = np.tile(code, (9, 1)).astype(np.float32)
+        codes[:, dimension] = np.linspace(-3, 3, 9)
+        rows[f"dimension {dimension}"] = draw(model.decoder, codes)
+    return rows
+
+
+def _disentangled(data: cats.Cats, test_means: np.ndarray, model: "Vae") -> dict[str, float]:
+    """How far single dimensions stand for what the cats were drawn from; of 2,000 cats to learn from."""
+    from library.evaluation import disentanglement
+
+    means, _ = _posterior(model, data.train[:2000])
+    known = {name: values for name, values in (data.factors or {}).items() if name != "grain"}  # which has no order
+    learnt = {name: values[: len(means)] for name, values in known.items()}
+    tested = {name: values[-len(test_means) :] for name, values in known.items()}
+    scores = disentanglement.dci(means, learnt, test_means, tested)
+    return {f"test/{name}": value for name, value in {**scores, "mig": disentanglement.mig(means, learnt)}.items()}
+
+
+def package(config: Config, model: "Vae", folder: Path) -> Package:
+    """Encoder, decoder and strategies."""
+    return generation.package(config, model, generation.judge(config, model, strategies), folder)
+
+
+def model_name(_: Config) -> str:
+    """One registered model."""
+    return "cats-vae"
+
+
+experiment = Experiment(
+    config=Config,
+    digest=generation.digest,
+    train=train,
+    test=test,
+    package=package,
+    model_name=model_name,
+    objectives={"val/kid_random-vgg16-quarter": "minimize"},
+    trial={"epochs": 6},
+    prune_after=3,
+)

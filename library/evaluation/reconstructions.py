@@ -1,0 +1,113 @@
+"""How true reconstructions are to their originals, image by image.
+
+Errors of pixels reward what is blurred; the structural similarity asks for the contrasts of each neighbourhood too.
+"""
+
+import numpy as np
+
+# Of the structural similarity (Wang et al. 2004, section III.C).
+WINDOW, DEVIATION = 11, 1.5
+K1, K2 = 0.01, 0.03
+# Images that are compared at a time, to need little memory.
+BLOCK = 200
+
+
+def evaluate(originals: np.ndarray, reconstructions: np.ndarray, split: str = "test") -> dict[str, float]:
+    """The means over the images of all three measures, named as in `test/ssim`.
+
+    Args:
+        originals: `[images, height, width, channels]`, 0 to 255; at least one.
+        reconstructions: of the same shape and range.
+        split: what the originals are, for the names.
+
+    Raises:
+        ValueError: the shapes differ, or the images are smaller than the window of the structural similarity.
+    """
+    measures = {"mean_squared_error": mean_squared_errors, "psnr": psnr, "ssim": ssim}
+    return {f"{split}/{name}": float(each(originals, reconstructions).mean()) for name, each in measures.items()}
+
+
+def mean_squared_errors(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
+    """The mean squared error of each image's pixels, taken as 0 to 1: `[images]`.
+
+    Args:
+        originals: `[images, height, width, channels]`, 0 to 255.
+        reconstructions: of the same shape and range.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    _check(originals, reconstructions, 1)
+    errors = np.zeros(len(originals))
+    for rows in _blocks(len(originals)):
+        differences = originals[rows].astype(np.float32) - reconstructions[rows].astype(np.float32)
+        errors[rows] = np.square(differences / 255).mean(axis=(1, 2, 3), dtype=np.float64)
+    return errors
+
+
+def psnr(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
+    """The peak signal-to-noise ratio of each image, `-10 log10` of its mean squared error: `[images]`, in dB.
+
+    It is infinite for an image that is reproduced exactly.
+
+    Args:
+        originals: `[images, height, width, channels]`, 0 to 255.
+        reconstructions: of the same shape and range.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    with np.errstate(divide="ignore"):
+        return -10 * np.log10(mean_squared_errors(originals, reconstructions))
+
+
+def ssim(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
+    """The structural similarity of each image (Wang et al. 2004, eq. 13), 1 if equal: `[images]`, -1 to 1.
+
+    Means, variances and covariance are those in a Gaussian window of 11x11 pixels (deviation 1.5); the similarity is
+    averaged over all places where the window lies within the image, and over the channels.
+
+    Args:
+        originals: `[images, height, width, channels]`, 0 to 255; height and width at least 11.
+        reconstructions: of the same shape and range.
+
+    Raises:
+        ValueError: the shapes differ, or the images are smaller than the window.
+    """
+    _check(originals, reconstructions, WINDOW)
+    similarities = np.zeros(len(originals))
+    for rows in _blocks(len(originals)):
+        a, b = (np.moveaxis(images[rows].astype(np.float32), -1, 1) / 255 for images in (originals, reconstructions))
+        similarities[rows] = _similarity(a, b).mean(axis=(1, 2, 3), dtype=np.float64)
+    return similarities
+
+
+def _similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The map of similarities `[images, channels, height - 10, width - 10]` of images with channels first, 0 to 1."""
+    down, across = _windows(a.shape[-2]), _windows(a.shape[-1]).T
+    mean_a, mean_b, square_a, square_b, product = (down @ x @ across for x in (a, b, a * a, b * b, a * b))
+    means = mean_a * mean_b
+    squares = mean_a * mean_a + mean_b * mean_b
+    covariance, variances = product - means, square_a + square_b - squares
+    c1, c2 = K1**2, K2**2
+    return (2 * means + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
+
+
+def _windows(size: int) -> np.ndarray:
+    """The Gaussian window at each of its places on a line of pixels, `[size - 10, size]`; each sums to 1."""
+    weights = np.exp(-np.square(np.arange(WINDOW) - WINDOW // 2) / (2 * DEVIATION**2))
+    places = [np.pad(weights / weights.sum(), (place, size - WINDOW - place)) for place in range(size - WINDOW + 1)]
+    return np.array(places, dtype=np.float32)
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
+
+
+def _check(originals: np.ndarray, reconstructions: np.ndarray, least: int) -> None:
+    shape = originals.shape
+    if shape != reconstructions.shape or len(shape) != 4 or min(shape[1:3]) < least:
+        raise ValueError(
+            f"images: got {shape} and {reconstructions.shape}; allowed are equal shapes [images, height, width, "
+            f"channels] of {least} pixels or more"
+        )

@@ -1,0 +1,191 @@
+"""What experiments with images of cats have in common: training, scores on the test images, what is registered.
+
+They differ in their networks and in how latent vectors can be drawn for them; each experiment's file says that.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from library.configs import ImagesConfig
+from library.data import cats
+from library.experiment import Callbacks, Package, Result, Run
+
+if TYPE_CHECKING:
+    from library.models.generative import Generative
+    from library.models.strategies import Strategy
+
+SERVING = Path(__file__).parent / "serving" / "cats.py"
+SHOWN = 36  # images of a picture
+VALIDATED = 1000  # validation images at most, after each epoch
+REMEMBERED = 10_000  # training images at most among which a sample's nearest one is looked for
+
+Strategies = Callable[[Any, Any], "dict[str, Strategy]"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The ways to draw from a trained model, compared.
+
+    Attributes:
+        strategies: by name.
+        samples: images drawn by each, `[test_samples, 75, 75, 3]` uint8, always from the same noise.
+        scores: of each, by the score's name, on the validation and on the test images.
+        best: the name of that with the least kernel distance to validation images.
+        covered: whether the best one's samples reach each test image, `[test images]`, as coverage counts it.
+    """
+
+    strategies: "Mapping[str, Strategy]"
+    samples: Mapping[str, np.ndarray]
+    scores: Mapping[str, Mapping[str, float]]
+    best: str
+    covered: np.ndarray
+
+
+def digest(config: ImagesConfig) -> str:
+    """Names the exact images of each part."""
+    return cats.load(config).digest
+
+
+def train(
+    config: ImagesConfig, build: "Callable[[Any], Generative]", monitor: str, run: Run, callbacks: Callbacks
+) -> Result:
+    """Trains on the training images; the best epoch has the least of a metric. Samples are shown after each."""
+    import keras
+
+    from library.data.batches import Batches
+    from library.evaluation.cat_figures import tiled
+    from library.models.generative import draw
+    from library.training import Trainer
+
+    data = cats.load(config)
+    run.log_dataset("cats", data.digest, {"training": data.train, "validation": data.validation, "testing": data.test})
+    keras.utils.set_random_seed(config.seed)  # before build: the weights are drawn there
+    model = build(config)
+    batches = Batches(
+        data.train,
+        batch_size=config.batch_size,
+        steps=config.steps_per_epoch,
+        seed=config.seed,
+        render=_mirrored if config.mirror else _as_they_are,
+    )
+
+    def show(epoch: int, _: Mapping[str, float]) -> None:
+        run.log_image("samples", tiled(draw(model.decoder, model.noise[:SHOWN]), columns=9), step=epoch)
+
+    validation = (np.ascontiguousarray(data.validation[:VALIDATED]),)
+    result = Trainer.of(config, monitor, "min").fit(model, batches, validation, run, [show, *callbacks])
+    return Result(result.model, {**result.metrics, "model/latent_size": float(config.latent_size)}, result.epoch)
+
+
+def _mirrored(arrays: tuple[np.ndarray, ...], random: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """A batch of which every other image, on average, looks the other way."""
+    [images] = arrays
+    turned = random.random(len(images)) < 0.5
+    return (np.where(turned[:, np.newaxis, np.newaxis, np.newaxis], images[:, :, ::-1], images),)
+
+
+def _as_they_are(arrays: tuple[np.ndarray, ...], _: np.random.Generator) -> tuple[np.ndarray, ...]:
+    return arrays
+
+
+@lru_cache(maxsize=1)
+def judge(config: ImagesConfig, model: "Generative", strategies: Strategies) -> Judged:
+    """Draws by every strategy, and compares the samples with validation and test images; kept for the next call."""
+    from library.evaluation import samples
+    from library.models.features import features
+    from library.models.generative import draw
+
+    data = cats.load(config)
+    ways = strategies(config, model)
+    drawn = {
+        name: draw(model.decoder, way.sample(config.test_samples, np.random.default_rng(0)))
+        for name, way in ways.items()
+    }
+    seen, validation, test = (
+        features(images, config.features) for images in (data.train[:REMEMBERED], data.validation, data.test)
+    )
+    made = {name: features(images, config.features) for name, images in drawn.items()}
+    scores = {
+        name: {
+            **samples.evaluate(validation, one, network=config.features, split="val"),
+            **samples.evaluate(test, one, seen, network=config.features),
+        }
+        for name, one in made.items()
+    }
+    best = min(scores, key=lambda name: scores[name][samples.score_name("kid", config.features, "val")])
+    return Judged(ways, drawn, scores, best, samples.covered(test, made[best]))
+
+
+def outcomes(config: ImagesConfig, values: np.ndarray) -> dict[str, float]:
+    """A score of each test image by its place and the data's name: models are compared on the same images alone."""
+    data = digest(config)
+    return {f"{place} of {data}": float(value) for place, value in enumerate(values)}
+
+
+def test_samples(config: ImagesConfig, judged: Judged, run: Run) -> dict[str, float]:
+    """Reports the strategies side by side, and returns their test scores: `test/SCORE_NETWORK` of the best one.
+
+    Those of each are `test/STRATEGY/SCORE_NETWORK`.
+    """
+    from library.evaluation import cat_figures
+    from library.evaluation.kernels import Estimate
+    from library.evaluation.neighbours import nearest
+    from library.models.features import features
+
+    ending = f"_{config.features}"
+    rows = {
+        name: {
+            key.removeprefix("test/").removesuffix(ending): value
+            for key, value in scores.items()
+            if key.startswith("test/") and key.endswith(ending)
+        }
+        for name, scores in judged.scores.items()
+    }
+    run.log_table(
+        "strategies",
+        {"strategy": list(rows), **{key: [row[key] for row in rows.values()] for key in rows[judged.best]}},
+    )
+    shown = {
+        name: {
+            f"KID\n({config.features})": Estimate(row["kid"], row["kid_standard_error"]),
+            **{key: Estimate(row[key], np.nan) for key in ("precision", "recall", "density", "coverage")},
+        }
+        for name, row in rows.items()
+    }
+    run.log_figure("strategies", cat_figures.scores(shown))
+    run.log_figure("samples", cat_figures.labelled_rows({name: images[:12] for name, images in judged.samples.items()}))
+    run.log_figure(
+        "samples-of-the-best", cat_figures.contact_sheet(judged.samples[judged.best][:100], title=judged.best)
+    )
+    some, seen = judged.samples[judged.best][:500], cats.load(config).train[:REMEMBERED]
+    found = nearest(features(some, config.features), features(seen, config.features))
+    run.log_figure("nearest-neighbours", cat_figures.nearest_pairs(some, seen, found))
+    run.set_tags({"strategy": judged.best})
+    each = {f"test/{name}/{key}{ending}": value for name, row in rows.items() for key, value in row.items()}
+    return {**{f"test/{key}{ending}": value for key, value in rows[judged.best].items()}, **each}
+
+
+def package(config: ImagesConfig, model: "Generative", judged: Judged, folder: Path) -> Package:
+    """The networks without their optimizer, and all strategies to draw by; the best one is taken unless told."""
+    from library.models import strategies
+
+    files = {"strategies": folder / "strategies.npz", "sampling": Path(str(strategies.__file__))}
+    strategies.save(judged.strategies, files["strategies"])
+    for part in ("encoder", "decoder"):
+        network = getattr(model, part, None)
+        if network is not None:
+            files[part] = folder / f"{part}.keras"
+            network.save(files[part])
+    return Package(
+        code=SERVING,
+        files=files,
+        settings={"strategy": judged.best},
+        example=np.zeros((1, config.latent_size), dtype=np.float32),
+        answer=np.zeros((1, cats.SIZE, cats.SIZE, 3), dtype=np.uint8),
+        params={"strategy": judged.best, "seed": 0},
+    )
