@@ -45,6 +45,14 @@ def test_a_run_carries_params_provenance_and_data(store: tracking.Store) -> None
     assert (artifacts / "tables" / "answers.json").exists()
 
 
+def test_a_table_takes_the_place_of_one_of_its_name(store: tracking.Store) -> None:
+    with tracking.start_run(store, "tests", "run") as run:
+        run.log_table("front", {"trial": [0, 1]})
+    with tracking.start_run(store, "tests", "run", resume=run.id) as run:
+        run.log_table("front", {"trial": [2]})
+    assert tracking.read_json(run.id, "tables/front.json") == {"columns": ["trial"], "data": [[2]]}
+
+
 def test_an_exception_fails_the_run_and_becomes_its_reason(store: tracking.Store) -> None:
     with pytest.raises(ValueError, match="lost"), tracking.start_run(store, "tests", "run"):
         raise ValueError("lost\nand found")

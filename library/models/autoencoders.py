@@ -17,9 +17,10 @@ class Cae(Generative):
 
     def __init__(self, config: AutoencoderConfig, name: str = "cae", outputs: int = 0) -> None:
         super().__init__(config, name)
-        shape = {"residuals": config.residuals, "activation": config.activation}
-        self.encoder = blocks.encoder(config.filters, outputs or config.latent_size, **shape)
-        self.decoder = blocks.decoder(config.filters, config.latent_size, **shape)
+        depth, activation = config.residuals, config.activation
+        codes = outputs or config.latent_size
+        self.encoder = blocks.encoder(config.filters, codes, residuals=depth, activation=activation)
+        self.decoder = blocks.decoder(config.filters, config.latent_size, residuals=depth, activation=activation)
         self.squared = keras.metrics.Mean(name="mean_squared_error")
 
     def call(self, images: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:

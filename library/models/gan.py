@@ -28,9 +28,16 @@ class Gan(Generative):
 
     def __init__(self, config: GanConfig) -> None:
         super().__init__(config, "gan")
-        shape = {"residuals": config.residuals, "activation": config.activation}
-        self.generator = blocks.decoder(config.filters, config.latent_size, **shape, name="generator")
-        self.decoder = blocks.decoder(config.filters, config.latent_size, **shape)
+        self.generator, self.decoder = (
+            blocks.decoder(
+                config.filters,
+                config.latent_size,
+                residuals=config.residuals,
+                activation=config.activation,
+                name=name,
+            )
+            for name in ("generator", "decoder")
+        )
         self.decoder.trainable = False
         self.discriminator = blocks.encoder(
             config.filters, 1, residuals=config.residuals, activation="leaky_relu", name="discriminator"

@@ -78,10 +78,9 @@ def load(path: str | Path) -> dict[str, Strategy]:
     """The strategies that `save` wrote, in its order."""
     with np.load(path, allow_pickle=False) as arrays:
         names = dict.fromkeys(key.rpartition("/")[0] for key in arrays)
-        return {
-            name: Strategy(
-                *(arrays[f"{name}/{part}"] for part in ("weights", "means", "factors")),
-                bound=float(arrays[f"{name}/bound"]),
-            )
-            for name in names
-        }
+        return {name: _read(arrays, name) for name in names}
+
+
+def _read(arrays: Mapping[str, np.ndarray], name: str) -> Strategy:
+    weights, means, factors, bound = (arrays[f"{name}/{part}"] for part in ("weights", "means", "factors", "bound"))
+    return Strategy(weights, means, factors, float(bound))
