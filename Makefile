@@ -13,7 +13,7 @@ flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(n
 
 in_store = cd $(call quoted,STORE) && { test -e mlflow.db || { echo "error: no store in $$PWD; train or tune first" >&2; exit 2; }; } &&
 
-.PHONY: help setup predict cats ui dashboard bench test test-all check format lock clean
+.PHONY: help setup compare compare-baselines predict cats generate models promote archive rollback history ui dashboard bench test test-all check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -28,6 +28,11 @@ train-%: $(SETUP)  ## train the best known config once (train-seq2seq); any fiel
 compare-%: $(SETUP)  ## train one experiment under several configs (compare-training-fractions); SEEDS= and any field
 	@$(RUN) -m experiments compare $* $(flags)
 
+compare: $(SETUP)  ## put the registered CAE, VAE and GAN side by side on a page; STAGE=Production N=2000 OUT=
+	@$(RUN) -m experiments side-by-side $(flags)
+
+compare-baselines: compare-cae-baseline compare-vae-baseline compare-gan-baseline  ## measure CAE, VAE and GAN against plain ones, same time; CATS= SEEDS= and any field of all three
+
 predict: predict-seq2seq  ## ask a registered model: QUERY="45+23" STAGE=Production MODALITY=
 
 predict-%: $(SETUP)  ## the same of another experiment (predict-glyph-reader): QUERY=digit.png
@@ -35,6 +40,24 @@ predict-%: $(SETUP)  ## the same of another experiment (predict-glyph-reader): Q
 
 cats: $(SETUP)  ## make a set of cats of any images: CATS=folder|zip|tar|npy|address; OUT= SHA256=
 	@$(RUN) -m experiments cats $(flags)
+
+generate: $(SETUP)  ## draw cats into one PNG: MODEL=cae|vae|gan N=64 OUT=cats.png; STAGE= STRATEGY= SEED=
+	@$(RUN) -m experiments generate $(flags)
+
+models: $(SETUP)  ## list all registered models' versions: stage, score, run, age, size
+	@$(RUN) -m experiments models $(flags)
+
+promote: $(SETUP)  ## move a version to a stage if nothing speaks against it: MODEL=cats-vae VERSION=3; STAGE=Production FORCE=1
+	@$(RUN) -m experiments promote $(flags)
+
+archive: $(SETUP)  ## take a version out of its stage: MODEL=cats-vae VERSION=3; FORCE=1
+	@$(RUN) -m experiments archive $(flags)
+
+rollback: $(SETUP)  ## bring back the version that was in Production before: MODEL=cats-vae
+	@$(RUN) -m experiments rollback $(flags)
+
+history: $(SETUP)  ## tell who was in Production, when and why: MODEL=cats-vae
+	@$(RUN) -m experiments history $(flags)
 
 ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1, PORT=5000
 	@$(in_store) "$(CURDIR)/.venv/bin/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "sqlite:///$$PWD/mlflow.db"

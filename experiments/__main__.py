@@ -3,16 +3,35 @@
 Nothing heavy is imported before all values are known to be good: tensorflow and mlflow take seconds.
 """
 
+import math
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from library import command_line
+from library import command_line, discovery
 from library.command_line import Command
 from library.compute import start_keras
-from library.configs import ComparisonOptions, CurationOptions, Options, QueryOptions, StoreOptions, StudyOptions, parse
-from library.errors import UserError
+from library.configs import (
+    ComparisonOptions,
+    CurationOptions,
+    GenerationOptions,
+    ModelOptions,
+    Options,
+    PromotionOptions,
+    QueryOptions,
+    SideBySideOptions,
+    StoreOptions,
+    StudyOptions,
+    VersionOptions,
+    parse,
+)
+from library.data import pictures
+from library.errors import StoreError, UserError
+
+if TYPE_CHECKING:
+    from library.tracking import Store
 
 
 def train(command: Command) -> None:
@@ -45,17 +64,21 @@ def tune(command: Command) -> None:
 
 
 def compare(command: Command) -> None:
-    """Trains an experiment under several configs side by side, or goes on with it; a table and a figure."""
+    """Trains an experiment under several configs side by side, or goes on with it; a table and figures."""
     options = parse(ComparisonOptions, command.options)
 
-    from library import comparing, report, tracking
+    from library import baselines, comparing, report, tracking
     from library.discovery import find_comparison
+    from library.experiment import Baseline
 
     comparison = find_comparison(command.name)
     for config in comparison.configs(command.experiment, command.fields, seed=0):
         command.experiment.digest(config)
     with tracking.open_store(options.store) as store:
-        report.compared(comparing.compare(command.name, comparison, command.fields, options, store))
+        if isinstance(comparison, Baseline):
+            report.measured(baselines.measure(command.name, comparison, command.fields, options, store))
+        else:
+            report.compared(comparing.compare(command.name, comparison, command.fields, options, store))
 
 
 def predict(command: Command) -> None:
@@ -83,6 +106,87 @@ def cats(options: CurationOptions) -> None:
         curating.make_cats(options, store)
 
 
+def generate(options: GenerationOptions) -> None:
+    """Draws cats with a registered model and writes them as one PNG."""
+    try:
+        target = pictures.check_target(options.out)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    experiment = discovery.find(options.model)
+    config = experiment.config()
+
+    from library import registry, tracking
+    from library.evaluation.cat_figures import tiled
+
+    with tracking.open_store(options.store):
+        start_keras(experiment.cores(config))
+        model = registry.load(experiment.model_name(config), options.stage)
+        strategy = {"strategy": options.strategy} if options.strategy else {}
+        try:
+            drawn = model.predict([options.n], params={"seed": options.seed, **strategy})
+        except ValueError as error:  # of a strategy that it does not have
+            raise UserError(str(error)) from None
+    pictures.save(tiled(drawn, columns=math.ceil(math.sqrt(options.n))), target)
+    print(target)
+
+
+def side_by_side(options: SideBySideOptions) -> None:
+    """Compares the registered models of cats of a stage: a run, tables, figures and a page of them."""
+    with _filled(options) as store:
+        start_keras(None)
+
+        from library.side_by_side import compare
+
+        compare(options, store)
+
+
+def models(options: StoreOptions) -> None:
+    """Lists all registered models' versions: stage, score, run, age and size."""
+    with _filled(options):
+        from library import listing, registry
+
+        listing.models(registry.overview())
+
+
+def promote(options: PromotionOptions) -> None:
+    """Moves a version of a registered model to a stage, unless it is refused."""
+    with _filled(options):
+        from library import listing, registry
+
+        promotion = registry.appoint(options.model, str(options.version), options.stage, force=options.force)
+        listing.moved(options.model, promotion)
+
+
+def archive(options: VersionOptions) -> None:
+    """Takes a version of a registered model out of its stage."""
+    promote(PromotionOptions(**options.model_dump(), stage="Archived"))
+
+
+def rollback(options: ModelOptions) -> None:
+    """Brings back the version that was in Production before; once more goes further back."""
+    with _filled(options):
+        from library import listing, registry
+
+        listing.moved(options.model, registry.rollback(options.model))
+
+
+def history(options: ModelOptions) -> None:
+    """Tells who of a registered model was in Production, when and why."""
+    with _filled(options):
+        from library import listing, registry
+
+        listing.history(options.model, registry.history(options.model))
+
+
+def _filled(options: StoreOptions) -> AbstractContextManager["Store"]:
+    """Opens a store that must be there: no empty one is made to look for something in it."""
+    if not (options.store / "mlflow.db").exists():
+        raise StoreError(f"store {options.store}: there is none; train or tune first, or give STORE=folder")
+    from library import tracking
+
+    return tracking.open_store(options.store)
+
+
 VERBS: Mapping[str, tuple[Callable[[Command], None], type[Options]]] = {
     "train": (train, StoreOptions),
     "tune": (tune, StudyOptions),
@@ -90,8 +194,24 @@ VERBS: Mapping[str, tuple[Callable[[Command], None], type[Options]]] = {
     "predict": (predict, QueryOptions),
 }
 
-ALONE: Mapping[str, tuple[Callable[[Any], None], type[Options]]] = {"cats": (cats, CurationOptions)}
+ALONE: Mapping[str, tuple[Callable[[Any], None], type[Options]]] = {
+    "cats": (cats, CurationOptions),
+    "generate": (generate, GenerationOptions),
+    "side-by-side": (side_by_side, SideBySideOptions),
+    "models": (models, StoreOptions),
+    "promote": (promote, PromotionOptions),
+    "archive": (archive, VersionOptions),
+    "rollback": (rollback, ModelOptions),
+    "history": (history, ModelOptions),
+}
 """Verbs that are of no experiment."""
+
+INTERRUPTED = {
+    "train": "its run is recorded as killed",
+    "predict": "nothing was answered",
+    "generate": "nothing was drawn",
+}
+"""What becomes of a verb's work; that of all others goes on."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -112,9 +232,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        goes_on = verb in ("tune", "compare", *ALONE)
-        told = "the same command goes on where it was" if goes_on else "its run is recorded as killed"
-        print(f"interrupted: {told}", file=sys.stderr)
+        print(f"interrupted: {INTERRUPTED.get(verb, 'the same command goes on where it was')}", file=sys.stderr)
         return 130
     return 0
 

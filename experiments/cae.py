@@ -2,6 +2,7 @@
 
     make train-cae                                  # 30,000 drawn cats
     make train-cae CATS=mlruns/cats/cat-faces       # real ones, which make cats CATS=... made a set of
+    make predict-cae QUERY=cat.png OUT=again.png     # a picture as the model reproduces it
     make tune-cae                                   # latent size against error: a Pareto front
     make generate MODEL=cae N=64 OUT=cats.png       # once a mixture is fitted to its codes, it draws too
 
@@ -56,7 +57,8 @@ def test(config: Config, model: "Cae", run: Run) -> Scores:
     images = cats.load(config).test
     again = reproduce(model, images)
     run.log_figure("reconstructions", cat_figures.labelled_rows({"original": images[:12], "CAE": again[:12]}))
-    run.log_figure("latent-map", cat_figures.latent_map(latents.pca_map(encode(model, images)), images, "PCA"))
+    if config.latent_size > 1:
+        run.log_figure("latent-map", cat_figures.latent_map(latents.pca_map(encode(model, images)), images, "PCA"))
     samples = generation.test_samples(config, generation.judge(config, model, strategies), run)
     errors = reconstructions.mean_squared_errors(images, again)
     return Scores({**reconstructions.evaluate(images, again), **samples}, generation.outcomes(config, -errors))
@@ -64,7 +66,7 @@ def test(config: Config, model: "Cae", run: Run) -> Scores:
 
 def package(config: Config, model: "Cae", folder: Path) -> Package:
     """Encoder, decoder and strategies."""
-    return generation.package(config, model, generation.judge(config, model, strategies), folder)
+    return generation.package("cae", model, generation.judge(config, model, strategies), folder)
 
 
 def model_name(_: Config) -> str:
@@ -79,6 +81,7 @@ experiment = Experiment(
     test=test,
     package=package,
     model_name=model_name,
+    ask=generation.ask,
     objectives={"val/mean_squared_error": "minimize", "model/latent_size": "minimize"},
-    trial={"epochs": 6},
+    trial={"epochs": 3},
 )

@@ -2,12 +2,14 @@
 
     make train-vae                                  # 30,000 drawn cats
     make train-vae CATS=mlruns/cats/cat-faces       # real ones, which make cats CATS=... made a set of
+    make predict-vae QUERY=cat.png OUT=again.png     # a picture as the model reproduces it
     make tune-vae                                   # latent size, beta and rate, for the quality of samples
     make generate MODEL=vae N=64 OUT=cats.png STRATEGY=mixture
 
 The measured scores and times are in docs/cats.md.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,11 +74,17 @@ def test(config: Config, model: "Vae", run: Run) -> Scores:
         "test/prior_mismatch_standard_error": mismatch.standard_error,
     }
     if data.factors:
-        own |= _disentangled(data, means, model)
+        codes, _ = _posterior(model, data.train[:2000])
+        known = {name: values for name, values in data.factors.items() if name != "grain"}  # which has no order
+        own |= _disentangled(codes, means, known)
+        run.log_figure("attributes", cat_figures.labelled_rows(_attributes(model, codes, means[0], known)))
     run.log_figure("reconstructions", cat_figures.labelled_rows({"original": data.test[:12], "VAE": again[:12]}))
     run.log_figure("divergences", cat_figures.kl_bars(divergences, means))
-    run.log_figure("latent-map", cat_figures.latent_map(latents.pca_map(means), data.test, "PCA"))
-    run.log_figure("latent-map-tsne", cat_figures.latent_map(latents.tsne_map(means[:1000]), data.test[:1000], "t-SNE"))
+    if config.latent_size > 1:
+        run.log_figure("latent-map", cat_figures.latent_map(latents.pca_map(means), data.test, "PCA"))
+        some = means[:1000]
+        near = latents.tsne_map(some, perplexity=min(30, len(some) / 4))
+        run.log_figure("latent-map-tsne", cat_figures.latent_map(near, data.test[: len(some)], "t-SNE"))
     ways = {"linear": latents.linear, "spherical": latents.spherical}
     between = {
         f"{name} {pair + 1}": draw(model.decoder, way(means[2 * pair], means[2 * pair + 1], 10).astype(np.float32))
@@ -112,21 +120,35 @@ def _traversals(model: "Vae", code: np.ndarray, dimensions: np.ndarray) -> dict[
     return rows
 
 
-def _disentangled(data: cats.Cats, test_means: np.ndarray, model: "Vae") -> dict[str, float]:
-    """How far single dimensions stand for what the cats were drawn from; of 2,000 cats to learn from."""
+def _disentangled(codes: np.ndarray, test_codes: np.ndarray, factors: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """How far single dimensions stand for what the cats were drawn from; factors are of all images, in their order."""
     from library.evaluation import disentanglement
 
-    means, _ = _posterior(model, data.train[:2000])
-    known = {name: values for name, values in (data.factors or {}).items() if name != "grain"}  # which has no order
-    learnt = {name: values[: len(means)] for name, values in known.items()}
-    tested = {name: values[-len(test_means) :] for name, values in known.items()}
-    scores = disentanglement.dci(means, learnt, test_means, tested)
-    return {f"test/{name}": value for name, value in {**scores, "mig": disentanglement.mig(means, learnt)}.items()}
+    learnt = {name: values[: len(codes)] for name, values in factors.items()}
+    tested = {name: values[-len(test_codes) :] for name, values in factors.items()}
+    scores = disentanglement.dci(codes, learnt, test_codes, tested)
+    return {f"test/{name}": value for name, value in {**scores, "mig": disentanglement.mig(codes, learnt)}.items()}
+
+
+def _attributes(
+    model: "Vae", codes: np.ndarray, code: np.ndarray, factors: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """One cat that loses or gains what cats of more than the median of a factor have: from -2 to 2 times, in nine steps."""
+    from library.evaluation import latents
+    from library.models.generative import draw
+
+    rows = {}
+    for name in ("fur_lightness", "fluff", "ear_size", "eye_openness", "mouth", "yaw"):
+        values = factors[name][: len(codes)]
+        direction = latents.attribute(codes, values > np.median(values))
+        steps = np.linspace(-2, 2, 9)[:, np.newaxis]
+        rows[name.replace("_", " ")] = draw(model.decoder, (code + steps * direction).astype(np.float32))
+    return rows
 
 
 def package(config: Config, model: "Vae", folder: Path) -> Package:
     """Encoder, decoder and strategies."""
-    return generation.package(config, model, generation.judge(config, model, strategies), folder)
+    return generation.package("vae", model, generation.judge(config, model, strategies), folder)
 
 
 def model_name(_: Config) -> str:
@@ -141,7 +163,8 @@ experiment = Experiment(
     test=test,
     package=package,
     model_name=model_name,
+    ask=generation.ask,
     objectives={"val/kid_random-vgg16-quarter": "minimize"},
-    trial={"epochs": 6},
-    prune_after=3,
+    trial={"epochs": 3},
+    prune_after=1,
 )

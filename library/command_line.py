@@ -78,7 +78,7 @@ def _split(arguments: Sequence[str], explained: Mapping[str, str]) -> tuple[str,
     """Verb, name and flags; the overview instead where one of the first two is missing."""
     if len(arguments) < 2 or arguments[0].startswith("-") or arguments[1].startswith("-"):
         print("usage: python -m experiments VERB NAME [--field=value ...]\n\nverbs:")
-        print("\n".join(f"  {verb:9}{line}" for verb, line in explained.items()))
+        print("\n".join(f"  {verb:13}{line}" for verb, line in explained.items()))
         print(f"\nnames: {', '.join(discovery.names())}")
         print(f"names to compare: {', '.join(discovery.names('experiments.comparisons'))}")
         print("\npython -m experiments VERB NAME --help shows every field")

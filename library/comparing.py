@@ -4,7 +4,9 @@ What was trained before, from the same fields on the same data, is not trained a
 on where it was, and one that was run in parts is put together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -14,10 +16,18 @@ from library.compute import start_keras
 from library.configs import ComparisonOptions, Config
 from library.evaluation.comparison import wilson_interval
 from library.evaluation.figures import interval_lines
-from library.experiment import Comparison, Experiment
+from library.experiment import Baseline, Comparison, Experiment
 from library.lifecycle import provide, train_and_test
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a config: the run that tells it, and all metrics of its model."""
+
+    run: str
+    metrics: Mapping[str, float]
 
 
 def compare(
@@ -33,43 +43,73 @@ def compare(
     """
     experiment = discovery.find(comparison.experiment)
     configs = [list(comparison.configs(experiment, fixed, seed)) for seed in range(options.seeds)]
-    command = provenance.command("compare", name, {"seeds": options.seeds, **fixed})
-    tags = {"command": command, "comparison": name}
-    cores = {experiment.cores(config) for of_seed in configs for config in of_seed}
-    start_keras(None if None in cores else max(filter(None, cores)))  # once for all: it can be said but once
     rows = []
-    with tracking.start_run(store, comparison.experiment, name, tags=tags) as parent:
+    with started(name, comparison, [config for of_seed in configs for config in of_seed], fixed, options, store) as run:
         for same in zip(*configs, strict=True):
-            trained = [_metrics(comparison, experiment, config, store, parent) for config in same]
+            labels = [_label(comparison, config) for config in same]
+            trained = [
+                train_once(comparison.experiment, experiment, config, label, store, run).metrics
+                for config, label in zip(same, labels, strict=True)
+            ]
             rows.append(_row(comparison, same[0], trained))
-            parent.log_table("comparison", {column: [row[column] for row in rows] for column in rows[0]})
-        parent.log_figure("comparison", _figure(comparison, rows))
+            run.log_table("comparison", {column: [row[column] for row in rows] for column in rows[0]})
+        run.log_figure("comparison", _figure(comparison, rows))
     return rows
 
 
-def _metrics(
-    comparison: Comparison,
+@contextmanager
+def started(
+    name: str,
+    comparison: Comparison | Baseline,
+    configs: Sequence[Config],
+    fixed: Mapping[str, Any],
+    options: ComparisonOptions,
+    store: tracking.Store,
+) -> Iterator[tracking.MlflowRun]:
+    """The run of a whole comparison, with Keras ready for the trainings of these configs."""
+    cores = {discovery.find(comparison.experiment).cores(config) for config in configs}
+    start_keras(None if None in cores else max(filter(None, cores)))  # once for all: it can be said but once
+    command = provenance.command("compare", name, {"seeds": options.seeds, **fixed})
+    tags = {"command": command, "comparison": name}
+    with tracking.start_run(store, comparison.experiment, name, tags=tags) as run:
+        yield run
+
+
+def train_once(
+    name: str,
     experiment: Experiment[Any],
     config: Config,
+    label: str,
     store: tracking.Store,
     parent: tracking.MlflowRun,
-) -> dict[str, float]:
-    """What a config scored: told by an earlier run, or by one that is made now."""
-    digest = experiment.digest(config)
-    label = ", ".join(f"{one} {getattr(config, one)}" for one in (comparison.lines[0], comparison.along[0], "seed"))
+) -> Trained:
+    """What a config scored: told by an earlier run of the experiment, or by one that is made now.
+
+    Args:
+        name: of the experiment.
+        experiment: the same.
+        config: what to train.
+        label: what the run is called if one is made.
+        store: an open store.
+        parent: the run that a new one belongs to.
+    """
     params = {key: str(value) for key, value in config.model_dump().items()}
-    for done in tracking.finished_runs(comparison.experiment, {"data.digest": digest}):
+    for done in tracking.finished_runs(name, {"data.digest": experiment.digest(config)}):
         if params.items() <= done.data.params.items() and "time/training_seconds" in done.data.metrics:
             print(f"{label}: from run {done.info.run_id}, of commit {done.data.tags.get('git.commit')}", flush=True)
-            return dict(done.data.metrics)
+            return Trained(done.info.run_id, dict(done.data.metrics))
     import keras  # here: how many threads it has is to be said before
 
     provide(experiment, config, store)
     keras.utils.clear_session()
     print(f"{label}: training", flush=True)
-    tags = {"command": provenance.command("train", comparison.experiment, config.model_dump())}
-    with tracking.start_run(store, comparison.experiment, label, parent=parent.id, config=config, tags=tags) as run:
-        return train_and_test(experiment, config, run)[2]
+    tags = {"command": provenance.command("train", name, config.model_dump())}
+    with tracking.start_run(store, name, label, parent=parent.id, config=config, tags=tags) as run:
+        return Trained(run.id, train_and_test(experiment, config, run)[2])
+
+
+def _label(comparison: Comparison, config: Config) -> str:
+    return ", ".join(f"{one} {getattr(config, one)}" for one in (comparison.lines[0], comparison.along[0], "seed"))
 
 
 def _row(comparison: Comparison, config: Config, trained: Sequence[Mapping[str, float]]) -> Row:

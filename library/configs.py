@@ -15,6 +15,7 @@ from library.errors import UserError
 C = TypeVar("C", bound="Config")
 OptionsType = TypeVar("OptionsType", bound="Options")
 Stage = Literal["Staging", "Production", "Archived"]
+Network = Literal["random-vgg16-quarter", "inception-v3"]
 Modality = Literal["text-to-text", "image-to-text", "text-to-image"]
 STAGES: tuple[str, ...] = get_args(Stage)
 
@@ -61,6 +62,47 @@ class CurationOptions(StoreOptions):
     sha256: str = Field(
         "", pattern=r"^([0-9a-fA-F]{64})?$", description="checksum of what is downloaded; empty: any will do"
     )
+
+
+class GenerationOptions(StoreOptions):
+    """Which model is to draw how many cats, and how."""
+
+    model: Literal["cae", "vae", "gan"] = Field(description="which experiment's model")
+    n: int = Field(64, ge=1, le=10_000, description="images to draw, in one grid")
+    out: str = Field("", description="where to write the grid to: a file ending in .png")
+    stage: Stage = Field("Production", description="stage of the version to load")
+    strategy: str = Field("", description="how latent vectors are drawn, such as mixture; empty: the model's best way")
+    seed: int = Field(0, ge=0, lt=2**32, description="draws them")
+
+
+class ModelOptions(StoreOptions):
+    """Which registered model."""
+
+    model: str = Field(min_length=1, description="name in the registry, such as seq2seq-text-to-text")
+
+
+class VersionOptions(ModelOptions):
+    """Which version of it."""
+
+    version: int = Field(ge=1, description="number of the version")
+    force: bool = Field(False, description="do it whatever speaks against it")
+
+
+class PromotionOptions(VersionOptions):
+    """Which version is to go where."""
+
+    stage: Stage = Field("Production", description="stage to move it to")
+
+
+class SideBySideOptions(StoreOptions):
+    """Which models of cats to compare, and how."""
+
+    stage: Stage = Field("Production", description="stage of the versions to compare")
+    n: int = Field(2000, ge=10, le=10_000, description="images to draw of each model by each strategy")
+    features: Network = Field(
+        "random-vgg16-quarter", description="network in whose features samples are compared with test images"
+    )
+    out: str = Field("", description="folder for the page and its pictures; empty: STORE/cats/comparison")
 
 
 class Config(Options):
@@ -200,18 +242,18 @@ class ImagesConfig(CatsConfig, TrainingConfig):
     """What networks of images have in common, and how their samples are judged."""
 
     epochs: int = Field(30, ge=1, le=100_000, description="how often validation is scored, at equal distances")
-    steps_per_epoch: int = Field(140, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")
+    steps_per_epoch: int = Field(280, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")
     weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled decay of AdamW, on all but the biases")
     latent_size: int = Field(128, ge=1, le=4096, description="numbers that an image is drawn from")
     filters: str = Field(
         "32-64-128",
-        pattern=r"^[1-9]\d{0,3}-[1-9]\d{0,3}-[1-9]\d{0,3}$",
-        description="of the convolutions at 38x38, 19x19 and 10x10 pixels",
+        pattern=r"^[1-9]\d{0,3}(-[1-9]\d{0,3}){2,3}$",
+        description="of the convolutions at 38x38, 19x19, 10x10 and, if there are four, 5x5 pixels",
     )
-    residuals: int = Field(1, ge=0, le=16, description="residual blocks at 10x10 pixels, on the way down and up")
+    residuals: int = Field(0, ge=0, le=16, description="residual blocks at 10x10 pixels, on the way down and up")
     activation: Literal["silu", "relu"] = Field("silu", description="after each convolution")
     mirror: bool = Field(True, description="show every other image mirrored while training")
-    features: Literal["random-vgg16-quarter", "inception-v3"] = Field(
+    features: Network = Field(
         "random-vgg16-quarter", description="network in whose features samples are compared with real images"
     )
     validation_samples: int = Field(
@@ -222,6 +264,8 @@ class ImagesConfig(CatsConfig, TrainingConfig):
 
 class AutoencoderConfig(ImagesConfig):
     """A convolutional autoencoder and its training."""
+
+    epochs: int = Field(8, ge=1, le=100_000, description="how often validation is scored, at equal distances")
 
 
 class VaeConfig(AutoencoderConfig):
@@ -237,8 +281,23 @@ class VaeConfig(AutoencoderConfig):
 class GanConfig(ImagesConfig):
     """A generative adversarial network and its training."""
 
+    pretraining: int = Field(
+        4, ge=0, le=100_000, description="epochs in which the generator first learns to draw as a VAE's decoder"
+    )
+    batch_size: int = Field(32, ge=1, le=65_536, description="examples in a batch")
+    steps_per_epoch: int = Field(200, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")
+    epochs: int = Field(15, ge=1, le=100_000, description="how often validation is scored, at equal distances")
     learning_rate: float = Field(2e-4, gt=0, le=1, description="of the generator")
-    discriminator_ratio: float = Field(1.0, gt=0, le=1000, description="the discriminator's learning rate over it")
+    schedule: Literal["cosine", "constant"] = Field(
+        "constant", description="of the learning rates after the warm-up: down to 0, or kept"
+    )
+    discriminator_ratio: float = Field(2.0, gt=0, le=1000, description="the discriminator's learning rate over it")
+    discriminator_filters: str = Field(
+        "24-48-96-192",
+        pattern=r"^[1-9]\d{0,3}(-[1-9]\d{0,3}){2,3}$",
+        description="of the discriminator's convolutions; those of the generator are in filters",
+    )
+    hidden: int = Field(256, ge=0, le=4096, description="units of the discriminator's last layer but one; 0 has none")
     loss: Literal["relativistic", "plain"] = Field(
         "relativistic", description="plain: real against drawn, each by itself (non-saturating)"
     )
@@ -246,7 +305,7 @@ class GanConfig(ImagesConfig):
         True, description="change colours and place of all images, real and drawn, before they are judged"
     )
     penalty: float = Field(
-        1.0, ge=0, le=10_000, description="weight of how much the discriminator's verdict changes with small noise (R1)"
+        0.1, ge=0, le=10_000, description="weight of how much the discriminator's verdict changes with small noise (R1)"
     )
     averaging: float = Field(0.995, ge=0, lt=1, description="of the generator's weights, per step; 0: as they are")
 

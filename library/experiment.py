@@ -81,8 +81,11 @@ class Package:
         code: a Python file with an `mlflow.pyfunc.PythonModel`, kept as it is (MLflow's "models from code").
         files: the files it finds in `context.artifacts`, by name.
         example: an input that it answers.
-        asked: options of `predict` that ask for it, to be shown when it was trained, as in `query`.
+        asked: options of the verb that ask for it, to be shown when it was trained, as in `query`.
+        verb: `predict`, or one that is of no experiment.
         answer: what it answers, where the signature is to be told from both; not needed where `predict` has type hints.
+        any_input: whether it takes inputs of several kinds; its signature tells the answer and params alone, as MLflow
+            can check but one kind, and its file checks what it is given.
         settings: the values it finds in `context.model_config`.
         params: what a caller may set by `predict(..., params=...)`, and the values otherwise; only with an answer.
         requirements: the packages it needs; their installed versions are pinned.
@@ -92,7 +95,9 @@ class Package:
     files: Mapping[str, Path]
     example: Any
     answer: Any = None
+    any_input: bool = False
     asked: Mapping[str, str] = field(default_factory=dict)
+    verb: str = "predict"
     settings: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     requirements: Sequence[str] = ("keras", "tensorflow", "numpy")
@@ -184,8 +189,7 @@ class Comparison:
         Raises:
             UserError: a compared field is fixed to another value, or a field does not exist or is out of bounds.
         """
-        if "seed" in fixed:
-            raise UserError(f"seed: got {fixed['seed']!r}; a comparison trains from seed 0 on, give SEEDS=how many")
+        _check_seed(fixed)
         compared = {}
         for name, values in (self.lines, self.along):
             compared[name] = [value for value in values if str(value) == str(fixed.get(name, value))]
@@ -195,3 +199,33 @@ class Comparison:
         for cell in itertools.product(*compared.values()):
             fields = {**self.fields, **fixed, **dict(zip(compared, cell, strict=True)), "seed": seed}
             yield parse(experiment.config, fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """What an experiment's defaults are measured against: another config, trained for as long as they are.
+
+    Attributes:
+        experiment: its name.
+        fields: those that are the baseline's own, whatever the command fixes; neither of the data nor of the scores.
+        figures: which of both runs' figures are put side by side.
+    """
+
+    experiment: str
+    fields: Mapping[str, Any]
+    figures: Sequence[str] = ()
+
+    def configs(self, experiment: Experiment[Any], fixed: Mapping[str, Any], seed: int) -> Iterator[Config]:
+        """The defaults of one seed, but for what is fixed; then the baseline, as long as it takes.
+
+        Raises:
+            UserError: a field does not exist or is out of bounds.
+        """
+        _check_seed(fixed)
+        for fields in (fixed, {**fixed, **self.fields}):
+            yield parse(experiment.config, {**fields, "seed": seed})
+
+
+def _check_seed(fixed: Mapping[str, Any]) -> None:
+    if "seed" in fixed:
+        raise UserError(f"seed: got {fixed['seed']!r}; a comparison trains from seed 0 on, give SEEDS=how many")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from library.configs import ImagesConfig
-from library.data import cats
-from library.experiment import Callbacks, Package, Result, Run
+from library.data import cats, pictures
+from library.experiment import Callbacks, Package, Question, Result, Run
 
 if TYPE_CHECKING:
     from library.models.generative import Generative
@@ -170,7 +170,7 @@ def test_samples(config: ImagesConfig, judged: Judged, run: Run) -> dict[str, fl
     return {**{f"test/{key}{ending}": value for key, value in rows[judged.best].items()}, **each}
 
 
-def package(config: ImagesConfig, model: "Generative", judged: Judged, folder: Path) -> Package:
+def package(name: str, model: "Generative", judged: Judged, folder: Path) -> Package:
     """The networks without their optimizer, and all strategies to draw by; the best one is taken unless told."""
     from library.models import strategies
 
@@ -185,7 +185,21 @@ def package(config: ImagesConfig, model: "Generative", judged: Judged, folder: P
         code=SERVING,
         files=files,
         settings={"strategy": judged.best},
-        example=np.zeros((1, config.latent_size), dtype=np.float32),
+        example=[1],
         answer=np.zeros((1, cats.SIZE, cats.SIZE, 3), dtype=np.uint8),
-        params={"strategy": judged.best, "seed": 0},
+        any_input=True,
+        verb="generate",
+        asked={"model": name, "out": "cats.png"},
+        params={"strategy": judged.best, "seed": 0, "task": "auto"},
     )
+
+
+def ask(_: ImagesConfig, query: str, out: str) -> Question:
+    """A picture of a cat, which comes back as the model reproduces it."""
+    image, target = pictures.read_photo(query), pictures.check_target(out)
+
+    def show(answers: np.ndarray) -> str:
+        pictures.save(answers[0], target)
+        return str(target)
+
+    return Question(image[np.newaxis], show)

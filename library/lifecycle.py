@@ -11,7 +11,7 @@ from typing import Any
 from library import discovery, display, provenance, registry, tracking
 from library.compute import kept_environment, start_keras
 from library.configs import C
-from library.experiment import Experiment, Result, Scores
+from library.experiment import Experiment, Package, Result, Scores
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,15 @@ def train_in_full(
             stage=promotion.stage,
             reason=promotion.reason,
             metrics=metrics,
-            predict=provenance.command("predict", name, {**_naming(experiment, config), **package.asked, **stage}),
+            predict=_asking(name, _naming(experiment, config), package, stage),
             example=str(package.example) if isinstance(package.example, list) else "images",
         )
+
+
+def _asking(name: str, naming: Mapping[str, Any], package: Package, stage: Mapping[str, str]) -> str:
+    if package.verb == "predict":
+        return provenance.command("predict", name, {**naming, **package.asked, **stage})
+    return provenance.command(package.verb, "", {**package.asked, **stage})
 
 
 def _naming(experiment: Experiment[C], config: C) -> dict[str, Any]:

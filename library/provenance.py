@@ -15,9 +15,9 @@ PACKAGES = ("keras", "tensorflow", "mlflow", "optuna", "numpy")
 
 
 def command(verb: str, experiment: str, values: Mapping[str, Any]) -> str:
-    """The command line that does the same again."""
+    """The command line that does the same again; the verb may be of no experiment."""
     flags = (f"--{name.replace('_', '-')}={value}" for name, value in values.items())
-    return shlex.join(["python", "-m", "experiments", verb, experiment, *flags])
+    return shlex.join(["python", "-m", "experiments", verb, *filter(None, [experiment]), *flags])
 
 
 def one_line(error: BaseException) -> str:

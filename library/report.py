@@ -46,6 +46,28 @@ def compared(rows: Sequence[Mapping[str, Any]]) -> None:
         print(f"| {row[first]} | {row[second]} | {scores} | {row['parameters']:,.0f} | {row['seconds']:.0f} s |")
 
 
+def measured(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A column for each training of the defaults and of a baseline, as Markdown, to be copied.
+
+    Of one seed, the last column is what of the baseline's score the defaults have.
+    """
+    first, second = rows[:2]
+    alone = len(rows) == 2
+    named = [f"{row['config']}, seed {row['seed']}" for row in rows]
+    print(f"| | {' | '.join(named + ['default / baseline'] * alone)} |")
+    print("|---" * (1 + len(rows) + alone) + "|")
+    for name in list(first)[2:]:
+        if "_standard_error" not in name:
+            ratio = f"{first[name] / second[name]:.3f}" if second[name] else "-"
+            print(f"| {name} | {' | '.join([_estimate(row, name) for row in rows] + [ratio] * alone)} |")
+
+
+def _estimate(row: Mapping[str, Any], name: str) -> str:
+    """A value with its standard error, where that is among the others."""
+    errors = [row[other] for other in row if other != name and other.replace("_standard_error", "") == name]
+    return " ± ".join(f"{value:,.0f}" if value >= 1000 else f"{value:.4g}" for value in [row[name], *errors])
+
+
 def _model_rows(outcome: Outcome) -> list[tuple[str, str]]:
     return [
         *((name, _number(value)) for name, value in outcome.metrics.items()),

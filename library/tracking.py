@@ -114,6 +114,14 @@ class MlflowRun(Run):
             mlflow.end_run(status)
 
 
+def connected() -> Store:
+    """The store that MLflow speaks to in this process; StoreError if that is not a folder of this machine."""
+    uri = mlflow.get_tracking_uri()
+    if not uri.startswith("sqlite:///"):
+        raise StoreError(f"store {uri}: versions are registered and moved where its folder is; open that")
+    return Store(Path(uri.removeprefix("sqlite:///")).parent)
+
+
 @contextmanager
 def open_store(root: Path) -> Iterator[Store]:
     """Opens the store, creates it if there is none, and ends the runs that dead processes left open.
@@ -127,7 +135,8 @@ def open_store(root: Path) -> Iterator[Store]:
         tempfile.TemporaryFile(dir=store.root).close()
         store.connect()
         try:
-            _end_abandoned_runs()
+            with store.lock("opening"):  # two that create one database at once would break it
+                _end_abandoned_runs()
         except MlflowException as error:  # such as a database of another version
             raise StoreError(f"store {store.root}: {str(error).splitlines()[0]}") from error
         yield store
@@ -219,6 +228,18 @@ def params_of(run_id: str) -> dict[str, str]:
     return dict(mlflow.get_run(run_id).data.params)
 
 
+def metrics_of(run_id: str) -> dict[str, float]:
+    """The last value of each metric of a run."""
+    return dict(mlflow.get_run(run_id).data.metrics)
+
+
+def course_of(run_id: str, metric: str) -> list[tuple[float, float]]:
+    """All values of a metric, each with the minutes since the run began; none if it was not logged."""
+    client = mlflow.MlflowClient()
+    began = client.get_run(run_id).info.start_time
+    return [((one.timestamp - began) / 60_000, one.value) for one in client.get_metric_history(run_id, metric)]
+
+
 def status_of(run_id: str) -> str:
     """RUNNING, FINISHED, KILLED or FAILED."""
     return str(mlflow.get_run(run_id).info.status)
@@ -231,6 +252,12 @@ def finished_runs(experiment: str, tags: Mapping[str, str]) -> list[mlflow.entit
         return []
     clauses = ["attributes.status = 'FINISHED'", *(f"tags.`{key}` = '{value}'" for key, value in tags.items())]
     return list(mlflow.MlflowClient().search_runs([found.experiment_id], " and ".join(clauses)))
+
+
+def read_figure(run_id: str, name: str) -> np.ndarray:
+    """A figure of a run, as `log_figure` keeps it: `[height, width, 4]`, 0 to 1; MlflowException if it has none."""
+    path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=f"figures/{name}.png")
+    return np.asarray(plt.imread(path))
 
 
 def read_json(run_id: str, path: str) -> Any:

@@ -57,6 +57,15 @@ def test_every_experiment_can_be_trained_and_tuned(name: str) -> None:
     assert would_run(f"tune-{name}") == [".venv/bin/python", "-m", "experiments", "tune", name]
 
 
+def test_models_are_compared_with_each_other_and_with_baselines() -> None:
+    run = [".venv/bin/python", "-m", "experiments"]
+    assert would_run("compare", "STAGE=Staging") == [*run, "side-by-side", "--STAGE=Staging"]
+    names = ("cae-baseline", "vae-baseline", "gan-baseline")
+    assert would_run("compare-baselines", "CATS=my cats") == [
+        word for name in names for word in (*run, "compare", name, "--CATS=my cats")
+    ]
+
+
 def test_variables_become_flags() -> None:
     words = would_run("tune-seq2seq", "TRIALS=50", "units=128", "TRAIN_FRACTION=0.1")
     assert words[:5] == [".venv/bin/python", "-m", "experiments", "tune", "seq2seq"]

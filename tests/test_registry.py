@@ -59,7 +59,7 @@ def test_without_an_open_store_the_one_of_the_folder_is_asked(store: tracking.St
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(registry.__file__).parents[1])},
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(tracking.__file__).parents[1])},
         capture_output=True,
         text=True,
         check=True,

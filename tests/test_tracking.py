@@ -137,3 +137,11 @@ def test_a_full_disk_within_the_block_is_one_line_and_bugs_keep_their_traceback(
         raise RuntimeError("while logging") from OSError(28, "No space left on device")
     with pytest.raises(KeyError), tracking.open_store(store_path):
         raise KeyError("a bug")
+
+
+def test_processes_that_open_a_new_store_at_once_do_not_break_it(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from library import tracking\n"
+    code += "with tracking.open_store(Path(sys.argv[1])): pass"
+    command = [sys.executable, "-c", code, str(tmp_path / "new")]
+    opening = [subprocess.Popen(command, cwd=Path(__file__).parents[1]) for _ in range(3)]
+    assert [process.wait() for process in opening] == [0, 0, 0]

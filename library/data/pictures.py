@@ -1,4 +1,4 @@
-"""PNG files of handwritten characters side by side: read for a query, written for an answer."""
+"""Image files read for a query and written for an answer: characters side by side, or a cat."""
 
 import os
 from pathlib import Path
@@ -35,8 +35,33 @@ def read(query: str, characters: int) -> np.ndarray:
 
 def write(images: np.ndarray, path: Path) -> None:
     """Writes `[characters, 28, 28]` uint8 images side by side as a PNG; UserError where it cannot."""
+    save(np.concatenate(list(images), axis=1), path)
+
+
+def read_photo(query: str) -> np.ndarray:
+    """The middle square of an image of any size, `[75, 75, 3]` uint8 RGB.
+
+    Args:
+        query: the path of a PNG, JPEG or whatever else OpenCV reads.
+
+    Raises:
+        ValueError: the file is missing, or no image; one line names it.
+    """
+    from library.data.curation.decoding import decode
+
     try:
-        path.write_bytes(cv2.imencode(".png", np.concatenate(list(images), axis=1))[1].tobytes())
+        picture = decode(Path(query).read_bytes())
+    except OSError as error:
+        raise ValueError(f"query: {query!r} cannot be read ({error.strerror}); allowed is an image, as PNG") from None
+    if picture.reason in ("broken", "too large"):
+        raise ValueError(f"query: {query!r} is {picture.reason} or no image; allowed is an image, as PNG")
+    return picture.image
+
+
+def save(image: np.ndarray, path: Path) -> None:
+    """Writes a uint8 image, `[height, width]` or `[height, width, 3]` RGB, as a PNG; UserError where it cannot."""
+    try:
+        path.write_bytes(cv2.imencode(".png", image[..., ::-1] if image.ndim == 3 else image)[1].tobytes())
     except OSError as error:
         raise UserError(f"out: {str(path)!r} cannot be written ({error.strerror}); give another OUT=file.png") from None
 

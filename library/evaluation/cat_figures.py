@@ -104,13 +104,16 @@ def scores(models: Mapping[str, Mapping[str, Estimate]]) -> Figure:
         models: by name, their scores by name; the bar is 2 standard errors to either side, none where that is nan.
     """
     names = list(dict.fromkeys(name for row in models.values() for name in row))
-    figure = Figure(figsize=(1.5 + 2.6 * len(names), 1.1 + 0.35 * len(models)), layout="constrained")
-    for place, (axes, name) in enumerate(zip(figure.subplots(1, len(names), squeeze=False).flat, names, strict=True)):
+    columns = min(5, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(1.5 + 2.6 * columns, 0.3 + rows * (0.8 + 0.35 * len(models))), layout="constrained")
+    for place, name in enumerate(names):
+        axes = figure.add_subplot(rows, columns, place + 1)
         for row, model in enumerate(models.values()):
             if name in model:
                 error = 2 * np.nan_to_num(model[name].standard_error)
                 axes.errorbar(model[name].value, row, xerr=error or None, fmt="o", capsize=3, color=f"C{row % 10}")
-        axes.set_yticks(range(len(models)), list(models) if place == 0 else [""] * len(models))
+        axes.set_yticks(range(len(models)), [""] * len(models) if place % columns else list(models))
         axes.set(ylim=(len(models) - 0.5, -0.5), xlabel=name)
         axes.grid(alpha=0.3)
     figure.suptitle("bars: 2 standard errors to either side", fontsize=9)

@@ -1,7 +1,9 @@
 """Is one model better than another on the same examples, by more than chance?"""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 from scipy.stats import binomtest
 
@@ -52,3 +54,11 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927); good near 0 and 1, where the textbook one is not."""
     low, high = binomtest(successes, n).proportion_ci(method="wilson")
     return float(low), float(high)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of the mean of at least one value: Wilson's if all are 0 or 1, else by its standard error."""
+    if set(values) <= {0, 1}:
+        return wilson_interval(round(sum(values)), len(values))
+    within = 1.96 * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    return fmean(values) - within, fmean(values) + within

@@ -173,6 +173,23 @@ def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
+def pictures(shown: Mapping[str, np.ndarray]) -> Figure:
+    """Finished pictures under a title each: upright ones beside one another, wide ones below one another.
+
+    Args:
+        shown: by title, `[height, width, 3 or 4]`, as large as they are shown.
+    """
+    height, width = (max(picture.shape[axis] for picture in shown.values()) for axis in (0, 1))
+    wide = width > 2 * height
+    down, across = (len(shown), 1) if wide else (1, len(shown))
+    figure = Figure(figsize=(across * width / 100 + 0.2, down * (height / 100 + 0.4)), layout="constrained")
+    for axes, (title, picture) in zip(figure.subplots(down, across, squeeze=False).flat, shown.items(), strict=True):
+        axes.imshow(picture)
+        axes.set_title(title, fontsize=11)
+        axes.set_axis_off()
+    return figure
+
+
 def interval_lines(title: str, x: str, lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Exact match of several models along some quantity, each with its 95 % interval; seeds are dots.
 

@@ -92,7 +92,7 @@ def spherical(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
 def attribute(codes: np.ndarray, present: np.ndarray) -> np.ndarray:
     """The direction in which images gain an attribute: the mean code of those that have it, less that of the others.
 
-    To be added to an image's code, or taken from it (Larsen et al. 2016, section 4.2.1): `[dimensions]`.
+    To be added to an image's code, or taken from it (Larsen et al. 2016, section 4): `[dimensions]`.
 
     Args:
         codes: `[images, dimensions]`.
@@ -130,5 +130,8 @@ def tsne_map(codes: np.ndarray, seed: int = 0, perplexity: float = 30) -> np.nda
         perplexity: about how many neighbours each code is to keep.
     """
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # which scikit-learn brings along
 
-    return np.asarray(TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(codes))
+    # On cores that are also busy with something else, its threads wait for each other, ten times as long as one takes.
+    with threadpool_limits(1, user_api="openmp"):
+        return np.asarray(TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(codes))

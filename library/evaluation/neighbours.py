@@ -27,7 +27,7 @@ def neighbourhoods(real: np.ndarray, samples: np.ndarray, neighbours: int = NEIG
     The ball around an image reaches to its k-th nearest neighbour in its own set. `precision` is the share of samples
     in any real image's ball, `recall` that of real images in any sample's (Kynkaanniemi et al. 2019, eqs. 1 and 2);
     `density` counts the real images' balls that a sample is in, over k, and may exceed 1; `coverage` is the share of
-    real images whose ball holds a sample (Naeem et al. 2020, eqs. 3 and 4; k = 5 is theirs).
+    real images whose ball holds a sample (Naeem et al. 2020, section 3; k = 5 is theirs).
 
     Args:
         real: `[images, features]`, more than `neighbours`.
@@ -90,7 +90,7 @@ def memorisation(samples: np.ndarray, test: np.ndarray) -> dict[str, float]:
 
     `memorisation_ratio` is the ratio of the median distances, 1 or more if nothing is learnt by heart;
     `memorisation_share` is the share of samples nearer than the nearest 1 % of test images, then 0.01 or less. These
-    two distances are what Meehan et al. 2020 (A Non-Parametric Test to Detect Data-Copying, section 3) compare.
+    two distances are what Meehan et al. 2020 (A Non-Parametric Test to Detect Data-Copying) compare.
 
     Args:
         samples: each sample's distance to the nearest training image, at least one.

@@ -13,7 +13,7 @@ BLOCK = 200
 
 
 def evaluate(originals: np.ndarray, reconstructions: np.ndarray, split: str = "test") -> dict[str, float]:
-    """The means over the images of all three measures, named as in `test/ssim`.
+    """The means over the images of all three measures, named as in `test/ssim`, and `test/ssim_standard_error`.
 
     Args:
         originals: `[images, height, width, channels]`, 0 to 255; at least one.
@@ -24,7 +24,9 @@ def evaluate(originals: np.ndarray, reconstructions: np.ndarray, split: str = "t
         ValueError: the shapes differ, or the images are smaller than the window of the structural similarity.
     """
     measures = {"mean_squared_error": mean_squared_errors, "psnr": psnr, "ssim": ssim}
-    return {f"{split}/{name}": float(each(originals, reconstructions).mean()) for name, each in measures.items()}
+    values = {f"{split}/{name}": each(originals, reconstructions) for name, each in measures.items()}
+    errors = {f"{name}_standard_error": float(each.std() / np.sqrt(len(each))) for name, each in values.items()}
+    return {**{name: float(each.mean()) for name, each in values.items()}, **errors}
 
 
 def mean_squared_errors(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:

@@ -40,7 +40,12 @@ class Gan(Generative):
         )
         self.decoder.trainable = False
         self.discriminator = blocks.encoder(
-            config.filters, 1, residuals=config.residuals, activation="leaky_relu", name="discriminator"
+            config.discriminator_filters,
+            1,
+            residuals=config.residuals,
+            activation="leaky_relu",
+            hidden=config.hidden,
+            name="discriminator",
         )
         self._latent_size, self._augment = config.latent_size, config.augment
         self._relativistic, self._penalty = config.loss == "relativistic", config.penalty
@@ -62,19 +67,21 @@ class Gan(Generative):
     ) -> keras.KerasTensor:
         """The discriminator's loss and the generator's; `discriminator_accuracy` is of pairs of real and drawn."""
         real, drawn = self._change(blocks.to_unit(x)), self._change(y_pred)
-        noise = NOISE * keras.random.normal(ops.shape(real), seed=self._draws)
-        shown = [real, ops.stop_gradient(drawn), *([real + noise] if self._penalty else [])]
+        count = ops.shape(real)[0]
+        some = (count + 3) // 4  # tell the penalty well enough
+        noise = NOISE * keras.random.normal(ops.shape(real[:some]), seed=self._draws)
+        shown = [real, ops.stop_gradient(drawn), *([real[:some] + noise] if self._penalty else [])]
         verdicts = self.discriminator(ops.concatenate(shown), training=training)
-        on_real, on_drawn, *on_noisy = ops.split(verdicts, len(shown))
+        on_real, on_drawn, on_noisy = (verdicts[:count], verdicts[count : 2 * count], verdicts[2 * count :])
         self.won.update_state(ops.cast(on_real > on_drawn, "float32"))
         # The same weights, as constants: through them the generator is told how to do better.
         fixed = [ops.stop_gradient(weight.value) for weight in self.discriminator.trainable_variables]
         others = [weight.value for weight in self.discriminator.non_trainable_variables]
         judged, _ = self.discriminator.stateless_call(fixed, others, drawn, training=training)
         against = self._lost(on_real, on_drawn)
-        for verdict in on_noisy:
+        if self._penalty:
             # R1 (Mescheder et al. 2018, eq. 9) without second derivatives: a small change of the image, over its size.
-            against += self._penalty / 2 * ops.mean(ops.square((verdict - on_real) / NOISE))
+            against += self._penalty / 2 * ops.mean(ops.square((on_noisy - on_real[:some]) / NOISE))
         return against + self._lost(judged, ops.stop_gradient(on_real), drawn=True)
 
     def _change(self, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -92,7 +99,9 @@ class Gan(Generative):
 
     def evaluate(self, *arguments: Any, **options: Any) -> Any:
         """As `Generative` does, of the generator as it is on average by now."""
-        averages = self.optimizer._model_variables_moving_average if self.optimizer.use_ema else None
+        # Before the first step there is no average.
+        averaged = self.optimizer.use_ema and int(self.optimizer.iterations)
+        averages = self.optimizer._model_variables_moving_average if averaged else None
         places = {id(weight): place for place, weight in enumerate(self.trainable_variables)}
         for kept, weight in zip(self.decoder.weights, self.generator.weights, strict=True):
             kept.assign(averages[places[id(weight)]] if averages else weight)

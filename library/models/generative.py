@@ -28,7 +28,7 @@ class Generative(keras.Model):
         random = np.random.default_rng(config.seed)
         # From a stream that has nothing to do with the weights'.
         self.noise = random.standard_normal((config.validation_samples, config.latent_size)).astype(np.float32)
-        self._real: np.ndarray | None = None
+        self._seen: tuple[Any, np.ndarray] | None = None  # images and their features, the same after every epoch
 
     def latents(self) -> np.ndarray:
         """What the samples of each epoch are drawn from, `[validation_samples, latent_size]`: the prior's noise."""
@@ -45,10 +45,10 @@ class Generative(keras.Model):
         scores = super().evaluate(x, y, **options)
         if not options.get("return_dict"):
             return scores
-        if self._real is None:
-            self._real = features(np.asarray(x), self._features)
+        if self._seen is None or self._seen[0] is not x:
+            self._seen = x, features(np.asarray(x), self._features)
         drawn = features(draw(self.decoder, self.latents()), self._features)
-        return {**scores, **self._named(samples.evaluate(self._real, drawn, network=self._features, split="val"))}
+        return {**scores, **self._named(samples.evaluate(self._seen[1], drawn, network=self._features, split="val"))}
 
     def _named(self, scores: Mapping[str, float]) -> dict[str, float]:
         """Keras puts `val_` before each name itself."""

@@ -36,7 +36,8 @@ class Strategy:
         latents = np.empty(noise.shape, dtype=np.float32)
         for component in np.unique(chosen):
             rows = chosen == component
-            latents[rows] = self.means[component] + noise[rows] @ self.factors[component].T
+            # As precise as what is kept: the same is drawn before and after.
+            latents[rows] = self.means[component] + noise[rows] @ self.factors[component].T.astype(np.float32)
         return latents
 
 

@@ -1,0 +1,31 @@
+"""The model registry: register, promote, load; the only folder that speaks to it.
+
+A stage is two things at once here, as MLflow calls its stages deprecated and its aliases their successor: the native
+stage and an alias of the same name in lower case. `models:/NAME/Production` and `models:/NAME@production` name one
+version.
+"""
+
+from library.registry.overview import Entry, history, overview
+from library.registry.packages import OUTCOMES, find, is_trained_from, load, load_trained_from, register
+from library.registry.stages import Promotion, appoint, move, promote, rollback
+from library.registry.succession import Term
+from library.registry.versions import stage_of
+
+__all__ = [
+    "OUTCOMES",
+    "Entry",
+    "Promotion",
+    "Term",
+    "appoint",
+    "find",
+    "history",
+    "is_trained_from",
+    "load",
+    "load_trained_from",
+    "move",
+    "overview",
+    "promote",
+    "register",
+    "rollback",
+    "stage_of",
+]

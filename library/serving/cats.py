@@ -1,0 +1,116 @@
+"""A registered model of cats as its caller sees it: `[16]` in, sixteen new uint8 images `[16, 75, 75, 3]` RGB out.
+
+What goes in is told apart by its dimensions, and the param `task` may say what is to come of it:
+
+* a number of images, 1 to 10,000: `generate`; the params `strategy` and `seed` say how they are drawn;
+* latent vectors `[n, latent_size]`: `decode`, an image of each;
+* uint8 images `[n, 75, 75, 3]`: `reconstruct`, each as the model has it, or `encode`, float32 latent vectors
+  `[n, latent_size]`, of a VAE the posterior's means. A GAN has no encoder and takes none.
+
+MLflow keeps this file and runs it when the model is loaded, with a copy of `library/models/strategies.py` beside it;
+so it needs nothing of this repository.
+"""
+
+import runpy
+from typing import Any
+
+import keras
+import numpy as np
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+SHAPE = (75, 75, 3)
+MOST = 10_000
+BATCH = 250
+NUMBER, LATENTS, IMAGES = "a number of images", "latent vectors", "images"
+# What each takes; of two that take the same, "auto" is the first.
+TASKS = {"generate": NUMBER, "decode": LATENTS, "reconstruct": IMAGES, "encode": IMAGES}
+
+
+class Cats(PythonModel):
+    """Draws cats, and where it has an encoder reads them too."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Loads the networks, and the ways to draw latent vectors for them."""
+        files = context.artifacts
+        self.strategies = runpy.run_path(files["sampling"])["load"](files["strategies"])
+        self.best = context.model_config["strategy"]
+        self._decoder = keras.saving.load_model(files["decoder"], compile=False)
+        self.encoder = keras.saving.load_model(files["encoder"], compile=False) if "encoder" in files else None
+        self.latent_size = self._decoder.input_shape[-1]
+
+    def predict(
+        self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """Images, or latent vectors where the task is to encode; ValueError for what the model cannot take."""
+        given, values = self._read(np.asarray(model_input))
+        task = self._task(given, **(params or {}))
+        if task == "generate":
+            values = self._sample(int(values), **(params or {}))
+        elif given == IMAGES:
+            values = self._encode(values)
+        return values if task == "encode" else self._decode(values)
+
+    def _read(self, values: np.ndarray) -> tuple[str, np.ndarray]:
+        """What was given, and it as this model computes with it."""
+        got = f"got {values.dtype} {list(values.shape)}"
+        if values.ndim < 2 and values.size == 1 and values.dtype.kind in "iuf":
+            number = values.item()
+            if not (1 <= number <= MOST and number == int(number)):
+                raise ValueError(f"number of images: got {number}; allowed is 1 to {MOST:,}")
+            return NUMBER, np.asarray(int(number))
+        if values.ndim == 2 and values.dtype.kind in "iuf":
+            if values.shape[1] != self.latent_size:
+                raise ValueError(f"latent vectors: {got}; allowed is [n, {self.latent_size}]")
+            if not np.isfinite(values).all():
+                raise ValueError("latent vectors: got some that are infinite or not a number; allowed are finite ones")
+            return LATENTS, values.astype(np.float32)
+        if values.ndim == 4:
+            # Of other integers too, as JSON knows no uint8.
+            bytes_ = values.dtype.kind in "iu" and not (values.size and (values.min() < 0 or values.max() > 255))
+            if not bytes_ or values.shape[1:] != SHAPE:
+                raise ValueError(f"images: {got}; allowed is uint8 [n, 75, 75, 3]")
+            return IMAGES, values
+        raise ValueError(
+            f"input: {got}; allowed are a number of images, as in [16], latent vectors [n, {self.latent_size}]"
+            f"{' and images uint8 [n, 75, 75, 3]' if self.encoder else ''}"
+        )
+
+    def _task(self, given: str, task: str = "auto", **_: Any) -> str:
+        """What is to come of what was given."""
+        if task not in ("auto", *TASKS):
+            raise ValueError(f"task: got {task!r}; allowed are {', '.join(['auto', *TASKS])}")
+        if not self.encoder and IMAGES in (given, TASKS.get(task)):
+            asked = "images" if task == "auto" else repr(task)
+            raise ValueError(f"task: got {asked}, but this model has no encoder; allowed are 'generate' and 'decode'")
+        if task == "auto":
+            return next(task for task, taken in TASKS.items() if taken == given)
+        if TASKS[task] != given:
+            raise ValueError(f"task: got {task!r} with {given}; allowed is {TASKS[task]}")
+        return task
+
+    def _sample(self, count: int, strategy: str = "", seed: int = 0, **_: Any) -> np.ndarray:
+        """Latent vectors to draw from."""
+        name = strategy or self.best
+        if name not in self.strategies:
+            raise ValueError(f"strategy: got {name!r}; this model has {', '.join(self.strategies)}")
+        if seed < 0:
+            raise ValueError(f"seed: got {seed}; allowed is 0 or more")
+        return self.strategies[name].sample(count, np.random.default_rng(seed))
+
+    def _encode(self, images: np.ndarray) -> np.ndarray:
+        """Latent vectors; a VAE's encoder gives log variances beside the means."""
+        found = (self.encoder.predict_on_batch(some.astype(np.float32) / 255) for some in _batches(images))
+        return np.concatenate([np.zeros((0, self.latent_size), np.float32), *(x[:, : self.latent_size] for x in found)])
+
+    def _decode(self, latents: np.ndarray) -> np.ndarray:
+        """Images, made bytes batch by batch: 10,000 of them as floats are 675 MB."""
+        drawn = (self._decoder.predict_on_batch(some) for some in _batches(latents))
+        return np.concatenate([np.zeros((0, *SHAPE), np.uint8), *(np.rint(255 * x).astype(np.uint8) for x in drawn)])
+
+
+def _batches(values: np.ndarray) -> list[np.ndarray]:
+    return [values[start : start + BATCH] for start in range(0, len(values), BATCH)]
+
+
+set_model(Cats())
