@@ -133,7 +133,7 @@ def _disentangled(codes: np.ndarray, test_codes: np.ndarray, factors: Mapping[st
 def _attributes(
     model: "Vae", codes: np.ndarray, code: np.ndarray, factors: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """One cat that loses or gains what cats of more than the median of a factor have: from -2 to 2 times, in nine steps."""
+    """One cat that loses or gains what sets apart cats above the median of a factor: -2 to 2 times, in nine steps."""
     from library.evaluation import latents
     from library.models.generative import draw
 

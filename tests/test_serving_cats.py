@@ -33,6 +33,7 @@ SHRUNK = {
     "validation_samples": 10,
     "test_samples": 10,
 }
+OWN = {"gan": {"discriminator_filters": "4-8-8", "hidden": 0, "pretraining": 0}}
 WAYS = {
     "cae": "prior, gaussian, mixture",
     "vae": "prior, prior-0.8, prior-0.6, gaussian, mixture",

@@ -1,7 +1,7 @@
 """Measures what README.md states and prints a table of it, each row beside its target.
 
 make bench                    # all of it: about 40 minutes on 2 cores; let nothing else run
-make bench ONLY=throughput    # one part: exact-match, time-to-99, stock, throughput, pipeline, images, overhead or study
+make bench ONLY=throughput    # one part: exact-match, time-to-99, stock, throughput, pipeline, images, overhead, study
 """
 
 import statistics
