@@ -114,11 +114,10 @@ def generate(options: GenerationOptions) -> None:
         raise UserError(str(error)) from None
     experiment = discovery.find(options.model)
     config = experiment.config()
+    with _filled(options):
+        from library import registry
+        from library.evaluation.cat_figures import tiled
 
-    from library import registry, tracking
-    from library.evaluation.cat_figures import tiled
-
-    with tracking.open_store(options.store):
         start_keras(experiment.cores(config))
         model = registry.load(experiment.model_name(config), options.stage)
         strategy = {"strategy": options.strategy} if options.strategy else {}

@@ -65,9 +65,8 @@ def _moment(when: datetime) -> str:
 
 
 def _print(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(pad_edge=False)
-    for column in columns:
-        table.add_column(column, no_wrap=True)
+    """Plain columns, as wide as what is in them: nothing is cut off, on a terminal or in a pipe."""
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+    Console(highlight=False, markup=False, width=1000).print(table)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-import matplotlib.pyplot as plt
 import mlflow
 import numpy as np
 from filelock import FileLock
@@ -86,6 +85,8 @@ class MlflowRun(Run):
         mlflow.set_tag("data.digest", digest)
 
     def log_figure(self, name: str, figure: "Figure") -> None:
+        import matplotlib.pyplot as plt  # late, as it takes as long as all that `make models` reads
+
         mlflow.log_figure(figure, f"figures/{name}.png", save_kwargs={"bbox_inches": "tight"})
         plt.close(figure)
 
@@ -256,6 +257,8 @@ def finished_runs(experiment: str, tags: Mapping[str, str]) -> list[mlflow.entit
 
 def read_figure(run_id: str, name: str) -> np.ndarray:
     """A figure of a run, as `log_figure` keeps it: `[height, width, 4]`, 0 to 1; MlflowException if it has none."""
+    import matplotlib.pyplot as plt
+
     path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=f"figures/{name}.png")
     return np.asarray(plt.imread(path))
 

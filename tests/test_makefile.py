@@ -86,6 +86,12 @@ def test_what_make_runs_is_what_the_command_line_reads() -> None:
     assert command.fields == {"learning_rate": "0.01"}
 
 
+def test_a_verb_of_no_experiment_has_a_target_too() -> None:
+    words = would_run("generate", "MODEL=vae", "N=3", "OUT=it's.png")
+    assert words[2:4] == ["experiments", "generate"]
+    assert sorted(words[4:]) == ["--MODEL=vae", "--N=3", "--OUT=it's.png"]
+
+
 def test_only_variables_of_the_command_line_become_flags() -> None:
     assert would_run("train-seq2seq", UNITS="7", STORE="elsewhere")[5:] == []
     assert would_run("train-seq2seq", "PYTHON=python3.12", "PORT=5001")[5:] == []

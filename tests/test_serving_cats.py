@@ -59,38 +59,38 @@ def louder(experiment: Experiment) -> Experiment:
 
     def train(*arguments: Any) -> Result:
         result = experiment.train(*arguments)
-        for part in ("encoder", "decoder"):
-            for weight in getattr(result.model, part).weights if hasattr(result.model, part) else []:
-                weight.assign(2 * weight)
+        for network in filter(None, (getattr(result.model, part, None) for part in ("encoder", "decoder"))):
+            network.set_weights([2 * weights for weights in network.get_weights()])
         return result
 
     return replace(experiment, train=train, test=lambda *_: Scores({}, {}))
 
 
 @pytest.fixture(scope="module")
-def outcomes(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, lifecycle.Outcome]:
-    """What came of training all three for two steps, in a store of their own."""
-    root = Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("cats") / "store"))
+def root(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of all tests."""
+    return Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("cats") / "store"))
+
+
+@pytest.fixture(scope="module")
+def outcomes(root: Path) -> dict[str, lifecycle.Outcome]:
+    """What came of training all three there for two steps."""
     with tracking.open_store(root) as store, pytest.MonkeyPatch.context() as patch:
         patch.setattr("library.models.features.features", mean_colours)
         patch.setattr("library.models.generative.features", mean_colours)
         experiments = {name: louder(discovery.find(name)) for name in NAMES}
+        configs = {name: experiment.config(**SHRUNK, **OWN.get(name, {})) for name, experiment in experiments.items()}
         return {
-            name: lifecycle.train_in_full(name, experiment, experiment.config(**SHRUNK), store, run_name="small")
-            for name, experiment in experiments.items()
+            name: lifecycle.train_in_full(name, experiments[name], config, store, run_name="small")
+            for name, config in configs.items()
         }
 
 
 @pytest.fixture(scope="module")
-def root(outcomes: dict[str, lifecycle.Outcome]) -> Path:
-    """That store's folder."""
-    return Path(mlflow.get_tracking_uri().removeprefix("sqlite:///")).parent
-
-
-@pytest.fixture(scope="module")
-def models(root: Path) -> dict[str, Any]:
+def models(root: Path, outcomes: dict[str, lifecycle.Outcome]) -> dict[str, Any]:
     """All three, loaded as anyone would."""
-    return {name: mlflow.pyfunc.load_model(f"models:/cats-{name}/Production") for name in NAMES}
+    with tracking.open_store(root):
+        return {name: mlflow.pyfunc.load_model(f"models:/cats-{name}/Production") for name in NAMES}
 
 
 @pytest.fixture
@@ -326,7 +326,12 @@ def test_generate_writes_what_the_model_draws_as_one_grid(
     ],
 )
 def test_generate_says_what_the_registry_does_not_have(
-    root: Path, flags: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    outcomes: dict[str, lifecycle.Outcome],
+    root: Path,
+    flags: list[str],
+    told: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     line = refused(["generate", *flags, f"--out={tmp_path}/cats.png", f"--store={root}"], capsys)
     assert line.startswith(f"error: {told}")

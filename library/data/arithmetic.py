@@ -7,6 +7,7 @@ is one at 25 % and at 10 % too, so that models of different training fractions c
 import hashlib
 import operator
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 
@@ -65,8 +66,9 @@ def notation(config: ArithmeticConfig) -> Notation:
     return Notation(config.operators, config.padding)
 
 
+@lru_cache(maxsize=2)
 def load(config: ArithmeticConfig) -> Splits:
-    """All queries, written and split as the config says."""
+    """All queries, written and split as the config says; kept for the next call."""
     which, left, right = np.indices((len(config.operators), 100, 100)).reshape(3, -1)
     groups = mirror_groups(which, left, right) if config.split == "disjoint" else np.arange(len(left))
     parts = split(groups, config.train_fraction, config.validation_fraction, config.split_seed)

@@ -7,7 +7,7 @@ a poor measure of near, so it is taken in the features of a reader, layer by lay
 another one, which no drawing is trained to please, scores the drawings.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -90,11 +90,6 @@ class Drawing(keras.Model):
             named = keras.losses.sparse_categorical_crossentropy(y["ids"], spelled, from_logits=True)
             loss += self._weight * ops.mean(named)
         return loss
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Mapping[str, Any]:
-        """The loss, and how many drawings the judge reads as the right answer; of each training batch it reads 8."""
-        metrics: Mapping[str, Any] = self.get_metrics_result()
-        return metrics
 
     def _average(self, codes: keras.KerasTensor, images: keras.KerasTensor) -> keras.KerasTensor:
         return ops.mean(ops.square(self._draw(codes) - images))

@@ -3,6 +3,6 @@
 Each was scored when it was trained; here test images, number of samples, noise and feature network are the same too.
 """
 
-from library.side_by_side.compare import compare
+from library.side_by_side.comparison import compare
 
 __all__ = ["compare"]

@@ -12,12 +12,14 @@ from library.evaluation.samples import score_name
 from library.side_by_side.drawings import Drawing
 from library.side_by_side.models import SEED, Model
 
-ACROSS = 10  # images in a row
+ACROSS = 8  # images in a row
 WAYS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "linear": latents.linear,
     "spherical": latents.spherical,
 }
-CURVES = ("mean_squared_error", "kid", "frechet_distance", "precision", "recall", "coverage")
+OF_PIXELS = "mean_squared_error"
+OF_SAMPLES = ("kid", "frechet_distance", "precision", "recall", "coverage")
+FALLING = ("mean squared error", "kid", "frechet distance")  # over several powers of ten
 
 
 def reconstructions(models: Sequence[Model], test: np.ndarray) -> Figure:
@@ -33,7 +35,7 @@ def drawn(drawings: Sequence[Drawing]) -> Figure:
     for one in drawings:
         if one.is_best:
             first, second = np.array_split(one.images[: 2 * ACROSS], 2)
-            rows |= {f"{one.model.name}\n{one.strategy}": first, f"{one.model.name} ": second}
+            rows |= {f"{one.model.name}\n{one.strategy}": first, f"{one.model.name},\nmore": second}
     return cat_figures.labelled_rows(rows)
 
 
@@ -43,7 +45,7 @@ def strategies(drawings: Sequence[Drawing]) -> Figure:
 
 
 def _scored(one: Drawing) -> str:
-    kid = f"KID {one.scores['kid']:.3g} ± {one.scores['kid_standard_error']:.1g}"
+    kid = f"KID {one.scores['kid']:.3f} ± {one.scores['kid_standard_error']:.3f}"
     return f"{one.model.name} {one.strategy}\n{kid}\ncoverage {one.scores['coverage']:.2f}"
 
 
@@ -101,8 +103,12 @@ def training_curves(models: Sequence[Model]) -> Figure:
     """How the validation scores went while each model was trained, by the network that it was trained with."""
     curves = {}
     for model in models:
-        named = {score: score_name(score, model.params["features"], "val") for score in CURVES}
-        named["mean_squared_error"] = "val/mean_squared_error"
+        network = model.params["features"]
+        named = {OF_PIXELS: f"val/{OF_PIXELS}", **{score: score_name(score, network, "val") for score in OF_SAMPLES}}
         courses = {score: tracking.course_of(model.run, metric) for score, metric in named.items()}
-        curves[model.name] = {score: course for score, course in courses.items() if course}
-    return cat_figures.training_curves(curves)
+        curves[model.name] = {score.replace("_", " "): course for score, course in courses.items() if course}
+    figure = cat_figures.training_curves(curves)
+    for axes in figure.axes:
+        if axes.get_title() in FALLING:
+            axes.set_yscale("log", nonpositive="mask")  # as a good model's kernel distance may be
+    return figure
