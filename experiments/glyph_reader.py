@@ -5,7 +5,8 @@
     make predict-glyph-reader QUERY=seven.png     # a 28x28 PNG, light ink on a dark ground
 
 It learns from the training handwriting alone and is scored on handwriting that no model ever trained on. A
-text-to-image training begins with training one where there is none for the same digits.
+text-to-image training begins with training one where there is none for the same digits, which the tag `data.digest` of
+a version tells.
 """
 
 from functools import partial
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from library import classification
 from library.configs import ReaderConfig
 from library.data import glyphs, pictures
 from library.data.glyphs import Glyphs
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     import keras
 
 CHARACTERS = "0123456789+-* "
-SERVING = Path(glyphs.__file__).parents[1] / "serving"
 
 
 class Config(ReaderConfig):
@@ -73,49 +74,15 @@ def _render(
 
 def test(config: Config, model: "keras.Model", run: Run) -> Scores:
     """Reads every digit of the test handwriting once; operators and blanks are drawn, not written, and do not count."""
-    from library.evaluation import figures, mistakes
-    from library.evaluation.comparison import wilson_interval
-
-    handwriting = glyphs.load(config.digits, CHARACTERS).test
-    digits = handwriting.ids < 10
-    truth = handwriting.ids[digits]
-    read = np.argmax(model.predict(handwriting.images[digits], batch_size=1000, verbose=0), axis=-1)
-    right = read == truth
-    low, high = wilson_interval(int(right.sum()), len(right))
-    shown, answered = ([CHARACTERS[i] for i in ids] for ids in (truth, read))
-    counts = mistakes.confusion(shown, answered, CHARACTERS, 1)
-    run.log_figure("confusions", figures.confusions(counts, CHARACTERS))
-    return Scores(
-        metrics={
-            "test/accuracy": float(right.mean()),
-            "test/accuracy_low": low,
-            "test/accuracy_high": high,
-            "test/images": float(len(right)),
-        },
-        # Named after the images too: models are compared on examples that are the same to the pixel.
-        outcomes={f"{i} in {digest(config)}": float(one) for i, one in enumerate(right)},
-    )
+    pools = glyphs.load(config.digits, CHARACTERS)
+    digits = pools.test.ids < 10
+    return classification.score(model, pools.test.images[digits], pools.test.ids[digits], CHARACTERS, pools.digest, run)
 
 
 def package(config: Config, model: "keras.Model", folder: Path) -> Package:
     """The network without its optimizer."""
-    import keras
-
-    network = folder / "network.keras"
-    keras.Model(model.inputs, model.outputs).save(network)
-    return Package(
-        code=SERVING / "glyph_reader.py",
-        files={"network": network},
-        settings={"characters": CHARACTERS},
-        example=glyphs.load(config.digits, CHARACTERS).test.images[:1],
-        answer=["0"],
-        asked={"query": "digit.png"},
-    )
-
-
-def model_name(_: Config) -> str:
-    """One for all digits; the tag `data.digest` tells on which a version was trained."""
-    return "glyph-reader"
+    example = glyphs.load(config.digits, CHARACTERS).test.images[:1]
+    return classification.package(model, example, CHARACTERS, folder, asked={"query": "digit.png"})
 
 
 def ask(_: Config, query: str, __: str) -> Question:
@@ -129,7 +96,6 @@ experiment = Experiment(
     train=train,
     test=test,
     package=package,
-    model_name=model_name,
     objectives={"val/accuracy": "maximize"},
     trial={"epochs": 5},
     prune_after=2,

@@ -96,7 +96,8 @@ def _build(config: Config) -> "keras.Model":
     judge = teacher = None
     if config.draws_images:
         [reader] = needs(config).values()
-        registered = registry.load_trained_from(glyph_reader.model_name(reader), reader, glyph_reader.digest(reader))
+        name = glyph_reader.experiment.model_name(reader)
+        registered = registry.load_trained_from(name, reader, glyph_reader.digest(reader))
         judge = _in_order(registered.network, config)
         if config.handwriting == "varied":
             other = {"seed": (config.seed + 1) % 2**32, "epochs": 12, "pooling": False}

@@ -127,6 +127,11 @@ def nothing(_: Any) -> None:
     """Asks for no more than there is."""
 
 
+def name_of_file(config: Config) -> str:
+    """The experiment's name, told by the file of its config: `experiments/a_b.py` is `a-b`."""
+    return type(config).__module__.rpartition(".")[2].replace("_", "-")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Experiment(Generic[C]):
     """All that the framework needs to know of an experiment.
@@ -139,7 +144,7 @@ class Experiment(Generic[C]):
         train: trains a model from a config, reports to the run, calls the callbacks after every epoch.
         test: scores a trained model on the test split and reports to the run; asked once for each final model.
         package: writes into a folder what a registered model consists of.
-        model_name: the name in the registry of what this config trains.
+        model_name: the name in the registry of what this config trains; the experiment's own, unless told.
         objectives: the metrics of `Result.metrics` that a study optimises, and whether more or less of each is better;
             usually one. Of several, that which matters most comes first.
         choose: which trial of the Pareto front wins; with one objective there is but one.
@@ -157,7 +162,7 @@ class Experiment(Generic[C]):
     train: Callable[[C, Run, Callbacks], Result]
     test: "Callable[[C, keras.Model, Run], Scores]"
     package: "Callable[[C, keras.Model, Path], Package]"
-    model_name: Callable[[C], str]
+    model_name: Callable[[C], str] = name_of_file
     objectives: Objectives
     choose: Choice = field(default_factory=Within)
     trial: Mapping[str, Any] = field(default_factory=dict)

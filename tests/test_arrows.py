@@ -19,7 +19,8 @@ HEAVY = {"keras", "tensorflow", "mlflow", "numpy", "matplotlib", "sklearn", "cv2
 BRIDGES = {
     f"library.{name}"
     for name in (
-        "tracking", "registry", "tuning", "lifecycle", "comparing", "baselines", "side_by_side", "training",
+        "tracking", "registry", "tuning", "lifecycle", "comparing", "baselines", "side_by_side", "training", "listing",
+        "report", "curating",
     )
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from library.configs import CatsConfig
 from library.data import cats
+from library.data.examples import digest
 from library.errors import UserError
 from tests import piles
 
@@ -51,7 +52,7 @@ def test_the_digest_tells_of_every_pixel_and_of_the_split(tmp_path: Path) -> Non
         load(tmp_path / "a", 99).digest,
     }
     assert len(digests) == 4
-    assert load(write(tmp_path / "d")).digest == load(tmp_path / "a").digest == cats.digest(np.split(IMAGES, [80, 90]))
+    assert load(write(tmp_path / "d")).digest == load(tmp_path / "a").digest == digest(np.split(IMAGES, [80, 90]))
 
 
 def test_fewer_images_are_the_first_of_each_part(tmp_path: Path) -> None:

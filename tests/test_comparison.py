@@ -1,11 +1,13 @@
 """The sign test and the interval agree with scipy; the better model is better, whichever is asked about."""
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from library.evaluation.comparison import Comparison, compare, sign_test, wilson_interval
+from library.evaluation.comparison import Comparison, compare, interval, sign_test, wilson_interval
 
 counts = st.integers(0, 300)
 outcomes = st.dictionaries(st.sampled_from("abcdefghijkl"), st.sampled_from([0.0, 0.25, 1.0]))
@@ -102,3 +104,11 @@ def test_exchanging_the_models_exchanges_wins_and_losses(candidate: dict[str, fl
 
 def test_a_comparison_reads_as_a_sentence() -> None:
     assert str(Comparison(100, 9, 1, 22 / 1024)) == "better on 9, worse on 1 of 100 common test examples, p = 0.021"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([1, 1, 1, 0], wilson_interval(3, 4)), ([-1, -2, -3], (-3.1316, -0.8684)), ([2.0], (-math.inf, math.inf))],
+)
+def test_the_interval_of_a_mean(values: list[float], expected: tuple[float, float]) -> None:
+    assert interval(values) == pytest.approx(expected, abs=1e-4)

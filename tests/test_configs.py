@@ -1,7 +1,7 @@
 """Configs: every field is explained, bounded and read from text; every error is one line that can be acted on."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -10,12 +10,27 @@ from pydantic import ValidationError
 
 from experiments.seq2seq import Config
 from library import configs, discovery
-from library.configs import ArithmeticConfig, Options, QueryOptions, StudyOptions, TrainingConfig
+from library.configs import (
+    ArithmeticConfig,
+    GanConfig,
+    ImagesConfig,
+    Options,
+    QueryOptions,
+    StudyOptions,
+    TrainingConfig,
+    VaeConfig,
+)
 from library.errors import UserError
 
 OWN = [value for value in vars(configs).values() if isinstance(value, type) and issubclass(value, Options)]
 ALL = OWN + [discovery.find(name).config for name in discovery.names()]
 of_every_config = pytest.mark.parametrize("config_type", ALL, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
+
+
+def needed(config_type: type[Options]) -> dict[str, Any]:
+    """Values for the fields that have no default."""
+    fields = {name: field.annotation for name, field in config_type.model_fields.items() if field.is_required()}
+    return {name: next(iter(get_args(kind)), 1 if kind is int else "text") for name, kind in fields.items()}
 
 
 def refused(config_type: type[Options], **values: Any) -> str:
@@ -42,7 +57,7 @@ def test_every_number_has_a_bound(config_type: type[Options]) -> None:
 @of_every_config
 def test_every_default_is_within_bounds_and_read_back_from_text(config_type: type[Options]) -> None:
     defaults = {name: field.default for name, field in config_type.model_fields.items() if not field.is_required()}
-    required = {name: "text" for name in config_type.model_fields if name not in defaults}
+    required = needed(config_type)
     parsed = configs.parse(config_type, required | {name: str(value) for name, value in defaults.items()})
     assert parsed.model_dump() == defaults | required
 
@@ -78,6 +93,19 @@ def test_text_becomes_what_the_field_is() -> None:
         (TrainingConfig, "epochs", "2.5", "a valid integer"),
         (TrainingConfig, "learning_rate", "inf", "a finite number"),
         (TrainingConfig, "clip_norm", "0.0", "greater than 0"),
+        (TrainingConfig, "minutes", "-1", "greater than or equal to 0"),
+        (TrainingConfig, "schedule", "linear", "'cosine' or 'constant'"),
+        (ImagesConfig, "images", "59", "greater than or equal to 60"),
+        (ImagesConfig, "filters", "32-64", "text that matches"),
+        (ImagesConfig, "filters", "32-0-64", "text that matches"),
+        (ImagesConfig, "filters", "32-64-128-256-512", "text that matches"),
+        (ImagesConfig, "features", "vgg16", "'random-vgg16-quarter' or 'inception-v3'"),
+        (ImagesConfig, "validation_samples", "9", "greater than or equal to 10"),
+        (VaeConfig, "beta", "-0.1", "greater than or equal to 0"),
+        (VaeConfig, "likelihood", "bernoulli", "'calibrated' or 'unit'"),
+        (GanConfig, "averaging", "1", "less than 1"),
+        (GanConfig, "discriminator_ratio", "0", "greater than 0"),
+        (GanConfig, "loss", "hinge", "'relativistic' or 'plain'"),
         (Config, "units", "5000", "less than or equal to 4096"),
         (Config, "bidirectional", "perhaps", "a valid boolean"),
         (Config, "modality", "smell-to-text", "'text-to-text'"),
@@ -106,8 +134,7 @@ def test_any_text_is_a_value_or_one_line_that_names_field_and_text(name: str, te
 
 @of_every_config
 def test_a_field_that_does_not_exist_is_named_with_those_that_do(config_type: type[Options]) -> None:
-    required = {name: "text" for name, field in config_type.model_fields.items() if field.is_required()}
-    assert refused(config_type, **required, nope=1) == (
+    assert refused(config_type, **needed(config_type), nope=1) == (
         f"unknown field 'nope'; allowed are {', '.join(config_type.model_fields)}"
     )
 

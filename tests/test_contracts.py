@@ -14,12 +14,22 @@ from library.tuning import Search
 
 NAMES = discovery.names()
 # Enough to run every line, and to learn nothing.
-SHRUNK = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 8}
+SHRUNK = {
+    "epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "images": 60, "latent_size": 3, "residuals": 1,
+    "filters": "2-3-4", "discriminator_filters": "2-3-4", "hidden": 4, "pretraining": 0, "validation_samples": 10,
+    "test_samples": 20,
+}  # fmt: skip
 
 
 def shrunk(experiment: Experiment) -> Config:
+    """An experiment's config with those of the small values whose fields it has, of the same kind."""
+    fields = experiment.config.model_fields
     return experiment.config(
-        **{name: value for name, value in SHRUNK.items() if name in experiment.config.model_fields}
+        **{
+            name: value
+            for name, value in SHRUNK.items()
+            if name in fields and isinstance(fields[name].default, type(value))
+        }
     )
 
 
@@ -54,7 +64,7 @@ def test_a_config_survives_being_written_as_params(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_digest_of_the_data_is_a_function_of_the_config(name: str) -> None:
     experiment = discovery.find(name)
-    assert experiment.digest(experiment.config()) == experiment.digest(experiment.config())
+    assert experiment.digest(shrunk(experiment)) == experiment.digest(shrunk(experiment))
 
 
 @pytest.mark.parametrize("name", NAMES)

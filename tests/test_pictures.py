@@ -142,3 +142,24 @@ def test_what_is_no_png_in_a_folder_is_no_target(name: str, tmp_path: Path) -> N
         ValueError, match=r"^out: got '.*'; allowed is a file ending in \.png in a folder that can be written$"
     ):
         pictures.check_target(f"{tmp_path}/{name}")
+
+
+@pytest.mark.parametrize("shape", [(75, 75), (20, 20), (300, 200), (40, 90)])
+def test_a_photo_of_any_size_is_its_middle_square_in_colour(shape: tuple[int, int], tmp_path: Path) -> None:
+    photo = np.zeros((*shape, 3), np.uint8)
+    photo[..., 0] = 200
+    pictures.save(photo, tmp_path / "cat.png")
+    read = pictures.read_photo(str(tmp_path / "cat.png"))
+    assert (read.shape, read.dtype) == ((75, 75, 3), np.uint8)
+    assert (read == [200, 0, 0]).all()
+
+
+@pytest.mark.parametrize("kind", ["missing", "a folder", "empty", "a text", "the head of a PNG"])
+def test_what_is_no_photo_is_refused_in_one_line_that_names_it(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "cat.png"
+    make, what = BAD[kind]
+    make(path)
+    told = what if "cannot" in what else "is broken or no image"
+    with pytest.raises(ValueError, match=r"^query: ") as caught:
+        pictures.read_photo(str(path))
+    assert str(caught.value) == f"query: {str(path)!r} {told}; allowed is an image, as PNG"

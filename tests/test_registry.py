@@ -1,6 +1,7 @@
 """Registering, promoting and loading, against a real registry."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -106,9 +107,16 @@ def test_one_version_a_stage(store: tracking.Store, tmp_path: Path) -> None:
 
 
 def test_what_does_not_exist_is_one_line_that_says_what_does(store: tracking.Store, tmp_path: Path) -> None:
-    with pytest.raises(NotRegistered, match=r"^model 'tiny': no version in stage Production; train or tune one first"):
+    with pytest.raises(NotRegistered, match=r"^model 'tiny': not registered; train or tune first$"):
         registry.load(NAME)
-    registry.promote(NAME, register(store, tmp_path, "01"))
+    register(store, tmp_path, "01")
+    with pytest.raises(NotRegistered, match=r"no version in stage Production; there is version 1 in no stage$"):
+        registry.load(NAME)
+    registry.promote(NAME, "1")
+    with pytest.raises(NotRegistered, match=r"^model 'tony': not registered; there is tiny$"):
+        registry.load("tony")
+    with pytest.raises(NotRegistered, match=r"^model 'tiny': no version 2; there is version 1 in Production$"):
+        registry.promote(NAME, "2")
     with pytest.raises(NotRegistered, match="no version in stage Staging; there is version 1 in Production"):
         registry.load(NAME, "Staging")
     with pytest.raises(UserError, match="stage: got 'Prod'; allowed are Staging, Production, Archived"):
@@ -131,6 +139,30 @@ def test_files_that_are_not_those_registered_are_refused(store: tracking.Store, 
     served.write_text("99")
     with pytest.raises(UserError, match="version 1: its files are not those that were registered"):
         registry.load(NAME)
+    served.unlink()
+    with pytest.raises(UserError, match="version 1: its files are not those that were registered"):
+        registry.load(NAME)
+    shutil.rmtree(served.parents[1])
+    with pytest.raises(UserError, match=r"^model 'tiny' version 1: its files cannot be read: [^\n]+$"):
+        registry.load(NAME)
+
+
+def test_the_holder_is_not_judged_against_itself(store: tracking.Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "01"))
+    with pytest.raises(UserError, match=r"^model 'tiny' version 1: is in Production already$"):
+        registry.promote(NAME, "1")
+    assert stages() == {"1": "Production"}
+
+
+def test_where_outcomes_are_lost_the_holder_stays(store: tracking.Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "0" * 10))
+    [kept] = store.root.rglob("outcomes.json")
+    kept.unlink()
+    promotion = registry.promote(NAME, register(store, tmp_path, "1" * 10))
+    assert (promotion.stage, promotion.reason) == (
+        "Staging",
+        "has no test example in common with version 1, which stays",
+    )
 
 
 def test_a_full_disk_while_a_model_is_logged_registers_nothing(

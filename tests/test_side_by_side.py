@@ -29,6 +29,9 @@ SMALL = {
 }  # fmt: skip
 
 
+OWN = {"gan": {"pretraining": 0, "discriminator_filters": "4-8-8", "hidden": 4}}
+
+
 @pytest.fixture(scope="module")
 def filled(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tracking.Store]:
     """A store with a CAE, a VAE and a GAN in Production, open."""
@@ -37,7 +40,8 @@ def filled(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         start_keras(None)
         for name in ("cae", "vae", "gan"):
             experiment = discovery.find(name)
-            lifecycle.train_in_full(name, experiment, experiment.config(**SMALL), store, run_name=name)
+            config = experiment.config(**SMALL, **OWN.get(name, {}))
+            lifecycle.train_in_full(name, experiment, config, store, run_name=name)
         yield store
 
 

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
+from library import training
 from library.configs import TrainingConfig
 from library.errors import NotFinite
 from library.experiment import Run
@@ -87,6 +89,43 @@ def test_leaves_the_weights_of_the_best_epoch_the_last_of_equal_ones(
 ) -> None:
     weights, epoch = _scripted(scores, patience)
     assert (weights, epoch) == (best, best)
+
+
+@pytest.mark.parametrize(("minutes", "epochs"), [(0, 3), (0.01, 1), (1, 1), (1.5, 2), (99, 3)])
+def test_stops_after_the_epoch_in_which_its_minutes_are_over(
+    minutes: float, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, now = Kept(), [1000.0]
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def last_a_minute(_: int, __: Mapping[str, float]) -> None:
+        now[0] += 60
+
+    tiny.train(tiny.Config(epochs=3, minutes=minutes), run, [last_a_minute])
+    assert [step for step, _ in run.metrics] == list(range(1, epochs + 1))
+
+
+def test_a_training_that_its_minutes_ended_leaves_the_best_weights_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 6000, 60))
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: float(next(now))))
+    # A rate of next to nothing: of equal epochs the last is the best.
+    result = tiny.train(tiny.Config(epochs=9, minutes=3, learning_rate=1e-30), Run(), ())
+    assert result.epoch == 3
+    x, y = tiny.points(0)
+    assert result.model.evaluate(x, y, verbose=0) == pytest.approx(result.metrics["val/loss"])
+
+
+def test_a_constant_rate_stays_at_its_peak_after_the_warm_up() -> None:
+    config = TrainingConfig(epochs=10, steps_per_epoch=10, warmup=0.1, learning_rate=0.5, schedule="constant")
+    rate = adamw(config)._learning_rate
+    assert [float(rate(step)) for step in (0, 5, 10, 55, 100, 1000)] == pytest.approx([0, 0.25, 0.5, 0.5, 0.5, 0.5])
+
+
+def test_the_trainer_is_as_its_config_says() -> None:
+    config = TrainingConfig(epochs=7, patience=3, minutes=2.5)
+    assert Trainer.of(config, "val/kid", "max") == Trainer(
+        epochs=7, patience=3, minutes=2.5, monitor="val/kid", mode="max"
+    )
 
 
 def test_stops_on_a_loss_that_is_not_finite_and_names_epoch_and_metric() -> None:

@@ -96,11 +96,6 @@ def package(config: Config, model: "keras.Model", folder: Path) -> Package:
     return Package(Path(__file__).with_name("tiny_served.py"), {"units": folder / "units.txt"}, example=["?"])
 
 
-def model_name(config: Config) -> str:
-    """One for all."""
-    return "tiny"
-
-
 def cores(config: Config) -> int:
     """One is plenty."""
     return 1
@@ -112,7 +107,7 @@ def space(trial: BaseTrial) -> dict[str, Any]:
 
 
 experiment = Experiment(
-    config=Config, digest=digest, train=train, test=test, package=package, model_name=model_name,
+    config=Config, digest=digest, train=train, test=test, package=package,
     objectives={"val/loss": "minimize"}, trial={"epochs": 1}, cores=cores,
 )  # fmt: skip
 sized = replace(experiment, train=train_sized, objectives={"val/loss": "minimize", "model/units": "minimize"})

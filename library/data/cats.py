@@ -3,7 +3,6 @@
 What trains, validates and tests is settled before any image is used, and a digest names all three.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from library.configs import CatsConfig
+from library.data.examples import digest
 from library.errors import UserError
 
 SIZE = 75
@@ -50,15 +50,6 @@ def load(config: CatsConfig) -> Cats:
         UserError: there is no curated set where the config says.
     """
     return _load(config.cats, config.images)
-
-
-def digest(parts: Sequence[np.ndarray]) -> str:
-    """Sixteen hexadecimal digits of the images of each part, their order, and where one part ends."""
-    sha = hashlib.sha256()
-    for part in parts:
-        sha.update(np.int64(len(part)).tobytes())
-        sha.update(part.reshape(-1).data)
-    return sha.hexdigest()[:16]
 
 
 @lru_cache(maxsize=2)

@@ -72,26 +72,27 @@ def mistake_kinds(kinds: Sequence[str]) -> Figure:
     return figure
 
 
-def confusions(counts: np.ndarray, characters: str) -> Figure:
+def confusions(counts: np.ndarray, characters: Sequence[str]) -> Figure:
     """Which character was answered for which: one square for each position of the answer, from the left.
 
     Args:
         counts: `[length, n, n]` as `mistakes.confusion` gives them.
-        characters: the n characters.
+        characters: the n characters, or labels where an answer is one of them.
     """
     rows = -(-len(counts) // 3)
     columns = -(-len(counts) // rows)
     names = ["blank" if character == " " else character for character in characters]
     mistakes = ~np.eye(len(characters), dtype=bool)
     figure = Figure(figsize=(5 * columns, 5 * rows + 0.5), layout="constrained")
-    figure.suptitle("red: how often one character was answered for another; grey: right; both shaded on a log scale")
+    figure.suptitle("red: how often one was answered for another; grey: right; both shaded on a log scale")
     for position, table in enumerate(counts, start=1):
         axes = figure.add_subplot(rows, columns, position)
         _shade(axes, table, ~mistakes, "Greys", counts.max(initial=0, where=~mistakes))
         _shade(axes, table, mistakes, "Reds", counts.max(initial=0, where=mistakes))
         for true, answered in np.argwhere(mistakes & (table > 0)):
             axes.text(answered, true, f"{table[true, answered]}", ha="center", va="center", fontsize=7)
-        axes.set(title=f"position {position} of {len(counts)}", xlabel="answered", ylabel="true")
+        title = f"position {position} of {len(counts)}" if len(counts) > 1 else ""
+        axes.set(title=title, xlabel="answered", ylabel="true")
         axes.set_xticks(range(len(names)), names)
         axes.set_yticks(range(len(names)), names)
     return figure

@@ -43,8 +43,7 @@ def versions(name: str | None = None) -> list[ModelVersion]:
 
 
 def version_of(name: str, number: str) -> ModelVersion:
-    """One version; NotRegistered tells which models or versions there are."""
-    model(name)
+    """One version of a model that there is; NotRegistered tells which there are."""
     found = next((version for version in versions(name) if str(version.version) == number), None)
     if found is None:
         raise NotRegistered(f"model {name!r}: no version {number}; {inventory(name)}")

@@ -36,7 +36,7 @@ class Cats(PythonModel):
         self.strategies = runpy.run_path(files["sampling"])["load"](files["strategies"])
         self.best = context.model_config["strategy"]
         self._decoder = keras.saving.load_model(files["decoder"], compile=False)
-        self.encoder = keras.saving.load_model(files["encoder"], compile=False) if "encoder" in files else None
+        self.encoder: Any = keras.saving.load_model(files["encoder"], compile=False) if "encoder" in files else None
         self.latent_size = self._decoder.input_shape[-1]
 
     def predict(

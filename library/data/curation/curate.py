@@ -24,6 +24,7 @@ from library.data.curation.journal import Entry, Journal
 from library.data.curation.sheets import Sheet, sheets
 from library.data.curation.sifting import Dropped, Sifted, dropped, sift
 from library.data.curation.sources import BadSource, Content, Source, none_found
+from library.data.examples import digest
 from library.errors import UserError
 
 _CHUNK, _CHUNK_BYTES = 256, 1 << 25
@@ -183,7 +184,7 @@ def _write(journal: Journal, sifted: Sifted, folder: Path, source: Source, gone:
     images = np.load(folder / IMAGES, mmap_mode="r")
     report = {
         "source": source.given,
-        "digest": cats.digest(np.split(images, np.cumsum(sizes)[:-1])),
+        "digest": digest(np.split(images, np.cumsum(sizes)[:-1])),
         "splits": dict(zip(PARTS, sizes, strict=True)),
         "alike": sifted.alike,
         "dropped": [asdict(one) for one in gone],
