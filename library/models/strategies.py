@@ -4,6 +4,7 @@ A decoder knows the vectors that its training images had; how like those the dra
 This file also goes into every registered model, as it is: it needs numpy alone.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,10 +58,13 @@ def fitted(latents: np.ndarray, components: int, seed: int) -> Strategy:
         components: 1 fits a single Gaussian.
         seed: draws where the components begin.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture  # here: who only draws has no need of it
 
     mixture = GaussianMixture(components, reg_covar=1e-3 * float(latents.var()), random_state=seed, max_iter=50)
-    mixture.fit(latents.astype(np.float64))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a fit whose last digits still move draws as well
+        mixture.fit(latents.astype(np.float64))
     return Strategy(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_))
 
 

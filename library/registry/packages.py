@@ -112,7 +112,8 @@ def verify(version: ModelVersion) -> None:
     try:
         digest, _ = _measure(_uri(version))
     except (OSError, MlflowException) as error:
-        raise UserError(f"{told(version)}: its files cannot be read: {one_line(error)}") from error
+        lie = mlflow.MlflowClient().get_model_version_download_uri(version.name, version.version)
+        raise UserError(f"{told(version)}: its files cannot be read from {lie}: {one_line(error)}") from error
     if version.tags.get("artifact.digest") != digest:
         raise UserError(f"{told(version)}: its files are not those that were registered")
 

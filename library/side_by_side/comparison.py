@@ -38,7 +38,7 @@ def compare(options: SideBySideOptions, store: tracking.Store) -> Path:
     given = options.model_dump(exclude_defaults=True).items()
     command = shlex.join(["make", "compare", *(f"{field.upper()}={value}" for field, value in given)])
     compared = ", ".join(f"{NAMES[model.name]} {model.version}" for model in models)
-    tags = {"command": command, "page": folder / PAGE, "models": compared}
+    tags = {"command": command, "page": str(folder / PAGE), "models": compared}
     with tracking.start_run(store, "cats", f"side by side, {options.stage}", tags=tags) as run:
         run.log_dataset("cats", data.digest, {"testing": data.test})
         known = [_known(model, data) for model in models]
