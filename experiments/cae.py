@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from library.models.autoencoders import Cae
     from library.models.strategies import Strategy
 
-FITTED = 10_000  # training images at most to which strategies are fitted
-COMPONENTS = 10  # as Ghosh et al. 2020 have
-
 
 class Config(AutoencoderConfig):
     """Which images, which network, and how to train it."""
@@ -41,12 +38,8 @@ def strategies(config: Config, model: "Cae") -> "dict[str, Strategy]":
     from library.models import strategies as ways
     from library.models.autoencoders import encode
 
-    codes = encode(model, cats.load(config).train[:FITTED])
-    return {
-        "prior": ways.normal(config.latent_size),
-        "gaussian": ways.fitted(codes, 1, config.seed),
-        "mixture": ways.fitted(codes, COMPONENTS, config.seed),
-    }
+    codes = encode(model, cats.load(config).train[: generation.FITTED])
+    return {"prior": ways.normal(config.latent_size), **ways.fitted_afterwards(codes, config.seed)}
 
 
 def test(config: Config, model: "Cae", run: Run) -> Scores:

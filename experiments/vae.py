@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from library.models.autoencoders import Vae
     from library.models.strategies import Strategy
 
-FITTED = 10_000  # training images at most to which strategies are fitted
-COMPONENTS = 10  # as Ghosh et al. 2020 have
-
 
 class Config(VaeConfig):
     """Which images, which network, and how to train it."""
@@ -42,28 +39,28 @@ def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
 def strategies(config: Config, model: "Vae") -> "dict[str, Strategy]":
     """The prior, and cooler; and what fits the aggregate posterior better, from which training images are drawn."""
     from library.models import strategies as ways
+    from library.models.autoencoders import posterior
 
-    means, log_variances = _posterior(model, cats.load(config).train[:FITTED])
+    means, log_variances = posterior(model, cats.load(config).train[: generation.FITTED])
     noise = np.random.default_rng(config.seed).standard_normal(means.shape)
     drawn = means + np.exp(log_variances / 2) * noise
     return {
         "prior": ways.normal(config.latent_size),
         "prior-0.8": ways.normal(config.latent_size, 0.8),
         "prior-0.6": ways.normal(config.latent_size, 0.6),
-        "gaussian": ways.fitted(drawn, 1, config.seed),
-        "mixture": ways.fitted(drawn, COMPONENTS, config.seed),
+        **ways.fitted_afterwards(drawn, config.seed),
     }
 
 
 def test(config: Config, model: "Vae", run: Run) -> Scores:
     """Reproduces every test image, looks into the latent space, and draws; versions are compared by coverage."""
     from library.evaluation import cat_figures, latents, reconstructions
-    from library.models.autoencoders import reproduce
+    from library.models.autoencoders import posterior, reproduce
     from library.models.generative import draw
 
     data = cats.load(config)
     again = reproduce(model, data.test)
-    means, log_variances = _posterior(model, data.test)
+    means, log_variances = posterior(model, data.test)
     noise = np.random.default_rng(0).standard_normal((2, *means.shape))
     mismatch = latents.prior_mismatch(means + np.exp(log_variances / 2) * noise[0], noise[1])
     divergences = latents.kl_per_dimension(means, log_variances)
@@ -74,7 +71,7 @@ def test(config: Config, model: "Vae", run: Run) -> Scores:
         "test/prior_mismatch_standard_error": mismatch.standard_error,
     }
     if data.factors:
-        codes, _ = _posterior(model, data.train[:2000])
+        codes, _ = posterior(model, data.train[:2000])
         known = {name: values for name, values in data.factors.items() if name != "grain"}  # which has no order
         own |= _disentangled(codes, means, known)
         run.log_figure("attributes", cat_figures.labelled_rows(_attributes(model, codes, means[0], known)))
@@ -98,14 +95,6 @@ def test(config: Config, model: "Vae", run: Run) -> Scores:
     samples = generation.test_samples(config, judged, run)
     scores = {**reconstructions.evaluate(data.test, again), **own, **samples}
     return Scores(scores, generation.outcomes(config, judged.covered))
-
-
-def _posterior(model: "Vae", images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means and log variances, `[images, latent_size]` each."""
-    from library.models.autoencoders import encode
-
-    means, log_variances = np.split(encode(model, images), 2, axis=1)
-    return means, np.clip(log_variances, -12, 4)
 
 
 def _traversals(model: "Vae", code: np.ndarray, dimensions: np.ndarray) -> dict[str, np.ndarray]:

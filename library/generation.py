@@ -16,6 +16,7 @@ from library.data import cats, pictures
 from library.experiment import Callbacks, Package, Question, Result, Run
 
 if TYPE_CHECKING:
+    from library.evaluation.neighbours import Nearest
     from library.models.generative import Generative
     from library.models.strategies import Strategy
 
@@ -23,6 +24,8 @@ SERVING = Path(__file__).parent / "serving" / "cats.py"
 SHOWN = 36  # images of a picture
 VALIDATED = 1000  # validation images at most, after each epoch
 REMEMBERED = 10_000  # training images at most among which a sample's nearest one is looked for
+COMPARED = 500  # samples at most whose nearest one is looked for to be shown
+FITTED = 10_000  # training images at most to which strategies are fitted
 
 Strategies = Callable[[Any, Any], "dict[str, Strategy]"]
 
@@ -37,6 +40,7 @@ class Judged:
         scores: of each, by the score's name, on the validation and on the test images.
         best: the name of that with the least kernel distance to validation images.
         covered: whether the best one's samples reach each test image, `[test images]`, as coverage counts it.
+        nearest: the training image nearest to each of its first samples, `COMPARED` of them at most.
     """
 
     strategies: "Mapping[str, Strategy]"
@@ -44,6 +48,7 @@ class Judged:
     scores: Mapping[str, Mapping[str, float]]
     best: str
     covered: np.ndarray
+    nearest: "Nearest"
 
 
 def digest(config: ImagesConfig) -> str:
@@ -57,7 +62,7 @@ def train(
     """Trains on the training images; the best epoch has the least of a metric. Samples are shown after each."""
     import keras
 
-    from library.data.batches import Batches
+    from library.data.batches import Batches, as_they_are
     from library.evaluation.cat_figures import tiled
     from library.models.generative import draw
     from library.training import Trainer
@@ -71,7 +76,7 @@ def train(
         batch_size=config.batch_size,
         steps=config.steps_per_epoch,
         seed=config.seed,
-        render=_mirrored if config.mirror else _as_they_are,
+        render=_mirrored if config.mirror else as_they_are,
     )
 
     def show(epoch: int, _: Mapping[str, float]) -> None:
@@ -89,14 +94,11 @@ def _mirrored(arrays: tuple[np.ndarray, ...], random: np.random.Generator) -> tu
     return (np.where(turned[:, np.newaxis, np.newaxis, np.newaxis], images[:, :, ::-1], images),)
 
 
-def _as_they_are(arrays: tuple[np.ndarray, ...], _: np.random.Generator) -> tuple[np.ndarray, ...]:
-    return arrays
-
-
 @lru_cache(maxsize=1)
 def judge(config: ImagesConfig, model: "Generative", strategies: Strategies) -> Judged:
     """Draws by every strategy, and compares the samples with validation and test images; kept for the next call."""
     from library.evaluation import samples
+    from library.evaluation.neighbours import nearest
     from library.models.features import features
     from library.models.generative import draw
 
@@ -118,7 +120,8 @@ def judge(config: ImagesConfig, model: "Generative", strategies: Strategies) -> 
         for name, one in made.items()
     }
     best = min(scores, key=lambda name: scores[name][samples.score_name("kid", config.features, "val")])
-    return Judged(ways, drawn, scores, best, samples.covered(test, made[best]))
+    covered = samples.covered(test, made[best])
+    return Judged(ways, drawn, scores, best, covered, nearest(made[best][:COMPARED], seen))
 
 
 def outcomes(config: ImagesConfig, values: np.ndarray) -> dict[str, float]:
@@ -133,9 +136,6 @@ def test_samples(config: ImagesConfig, judged: Judged, run: Run) -> dict[str, fl
     Those of each are `test/STRATEGY/SCORE_NETWORK`.
     """
     from library.evaluation import cat_figures
-    from library.evaluation.kernels import Estimate
-    from library.evaluation.neighbours import nearest
-    from library.models.features import features
 
     ending = f"_{config.features}"
     rows = {
@@ -150,21 +150,13 @@ def test_samples(config: ImagesConfig, judged: Judged, run: Run) -> dict[str, fl
         "strategies",
         {"strategy": list(rows), **{key: [row[key] for row in rows.values()] for key in rows[judged.best]}},
     )
-    shown = {
-        name: {
-            f"KID\n({config.features})": Estimate(row["kid"], row["kid_standard_error"]),
-            **{key: Estimate(row[key], np.nan) for key in ("precision", "recall", "density", "coverage")},
-        }
-        for name, row in rows.items()
-    }
-    run.log_figure("strategies", cat_figures.scores(shown))
+    run.log_figure("strategies", cat_figures.sample_scores(rows, config.features))
     run.log_figure("samples", cat_figures.labelled_rows({name: images[:12] for name, images in judged.samples.items()}))
     run.log_figure(
         "samples-of-the-best", cat_figures.contact_sheet(judged.samples[judged.best][:100], title=judged.best)
     )
-    some, seen = judged.samples[judged.best][:500], cats.load(config).train[:REMEMBERED]
-    found = nearest(features(some, config.features), features(seen, config.features))
-    run.log_figure("nearest-neighbours", cat_figures.nearest_pairs(some, seen, found))
+    some, seen = judged.samples[judged.best][:COMPARED], cats.load(config).train
+    run.log_figure("nearest-neighbours", cat_figures.nearest_pairs(some, seen, judged.nearest))
     run.set_tags({"strategy": judged.best})
     each = {f"test/{name}/{key}{ending}": value for name, row in rows.items() for key, value in row.items()}
     return {**{f"test/{key}{ending}": value for key, value in rows[judged.best].items()}, **each}

@@ -120,6 +120,24 @@ def scores(models: Mapping[str, Mapping[str, Estimate]]) -> Figure:
     return figure
 
 
+def sample_scores(rows: Mapping[str, Mapping[str, float]], network: str) -> Figure:
+    """The scores of samples by several strategies or models; of KID its standard error too.
+
+    Args:
+        rows: by name, scores as `samples.evaluate` names them, without split and network.
+        network: the feature network that they were taken in.
+    """
+    return scores(
+        {
+            name: {
+                f"KID\n({network})": Estimate(row["kid"], row["kid_standard_error"]),
+                **{key: Estimate(row[key], np.nan) for key in ("precision", "recall", "density", "coverage")},
+            }
+            for name, row in rows.items()
+        }
+    )
+
+
 def kl_bars(divergences: np.ndarray, means: np.ndarray) -> Figure:
     """What each latent dimension says of an image, the most talkative first; those that are not in use are grey.
 

@@ -130,7 +130,7 @@ def tsne_map(codes: np.ndarray, seed: int = 0, perplexity: float = 30) -> np.nda
         perplexity: about how many neighbours each code is to keep.
     """
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # which scikit-learn brings along
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     # On cores that are also busy with something else, its threads wait for each other, ten times as long as one takes.
     with threadpool_limits(1, user_api="openmp"):

@@ -11,6 +11,8 @@ from library.models import blocks
 from library.models.generative import BATCH, Generative, draw
 from library.models.optimizer import adamw, steps_per_execution
 
+LOG_VARIANCES = (-12.0, 4.0)  # of a posterior: beyond them an exponential is nothing, or all
+
 
 class Cae(Generative):
     """Learns to reproduce images through a vector; its mean squared error is that of pixels from 0 to 1."""
@@ -64,7 +66,7 @@ class Vae(Cae):
     def posterior(self, images: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         """Mean and log variance, `[batch, latent_size]` each, of images from 0 to 255."""
         mean, log_variance = ops.split(self.encoder(blocks.to_unit(images)), 2, axis=-1)
-        return mean, ops.clip(log_variance, -12.0, 4.0)
+        return mean, ops.clip(log_variance, *LOG_VARIANCES)
 
     def call(
         self, images: keras.KerasTensor, training: bool | None = None
@@ -107,6 +109,12 @@ def encode(model: Cae, images: np.ndarray) -> np.ndarray:
     """What the encoder makes of images `[n, 75, 75, 3]` uint8: latent vectors, or a VAE's means and log variances."""
     batches = [images[start : start + BATCH].astype(np.float32) / 255 for start in range(0, len(images), BATCH)]
     return np.concatenate([np.asarray(model.encoder(batch)) for batch in batches])
+
+
+def posterior(model: Vae, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means and log variances, `[images, latent_size]` each, of images `[n, 75, 75, 3]` uint8."""
+    means, log_variances = np.split(encode(model, images), 2, axis=1)
+    return means, np.clip(log_variances, *LOG_VARIANCES)
 
 
 def reproduce(model: Cae, images: np.ndarray) -> np.ndarray:

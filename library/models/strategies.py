@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+COMPONENTS = 10  # of a mixture, as Ghosh et al. 2020 have
+
 
 @dataclass(frozen=True)
 class Strategy:
@@ -66,6 +68,16 @@ def fitted(latents: np.ndarray, components: int, seed: int) -> Strategy:
         warnings.simplefilter("ignore", ConvergenceWarning)  # a fit whose last digits still move draws as well
         mixture.fit(latents.astype(np.float64))
     return Strategy(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_))
+
+
+def fitted_afterwards(latents: np.ndarray, seed: int) -> dict[str, Strategy]:
+    """What an autoencoder's codes call for, by name: a Gaussian, and the mixture of Ghosh et al.
+
+    Args:
+        latents: `[images, latent_size]`.
+        seed: draws where the components begin.
+    """
+    return {"gaussian": fitted(latents, 1, seed), "mixture": fitted(latents, COMPONENTS, seed)}
 
 
 def save(strategies: Mapping[str, Strategy], path: Path) -> None:

@@ -8,11 +8,10 @@ import numpy as np
 from library.data.cats import Cats
 from library.evaluation import samples
 from library.evaluation.neighbours import Nearest, nearest
-from library.generation import REMEMBERED
+from library.generation import COMPARED, REMEMBERED
 from library.models.features import features
 from library.side_by_side.models import Model
 
-SHOWN = 500  # samples that are kept, at most, to be shown
 SCORES = (
     "kid", "kid_standard_error", "frechet_distance", "precision", "recall", "density", "coverage", "memorisation_ratio",
 )  # fmt: skip
@@ -51,4 +50,4 @@ def draw(models: list[Model], data: Cats, count: int, network: str) -> Iterator[
             made = features(images, network)
             named = samples.evaluate(test, made, seen, network=network)
             scores = {score: named[samples.score_name(score, network)] for score in SCORES}
-            yield Drawing(model, strategy, images[:SHOWN].copy(), nearest(made[:SHOWN], seen), scores)
+            yield Drawing(model, strategy, images[:COMPARED].copy(), nearest(made[:COMPARED], seen), scores)

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from library import tracking
 from library.evaluation import cat_figures, latents
-from library.evaluation.kernels import Estimate
 from library.evaluation.samples import score_name
 from library.side_by_side.drawings import Drawing
 from library.side_by_side.models import SEED, Model
@@ -51,15 +50,7 @@ def _scored(one: Drawing) -> str:
 
 def scores(drawings: Sequence[Drawing], network: str) -> Figure:
     """The same scores, and more of them, as dots with their errors."""
-    return cat_figures.scores(
-        {
-            f"{one.model.name} {one.strategy}": {
-                f"KID\n({network})": Estimate(one.scores["kid"], one.scores["kid_standard_error"]),
-                **{key: Estimate(one.scores[key], np.nan) for key in ("precision", "recall", "density", "coverage")},
-            }
-            for one in drawings
-        }
-    )
+    return cat_figures.sample_scores({f"{one.model.name} {one.strategy}": one.scores for one in drawings}, network)
 
 
 def interpolations(models: Sequence[Model], test: np.ndarray) -> Figure:
