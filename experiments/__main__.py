@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from library import command_line, discovery
 from library.command_line import Command
 from library.compute import start_keras
-from library.configs import (
+from library.data import pictures
+from library.errors import StoreError, UserError
+from library.options import (
     ComparisonOptions,
     CurationOptions,
     GenerationOptions,
@@ -27,8 +29,6 @@ from library.configs import (
     VersionOptions,
     parse,
 )
-from library.data import pictures
-from library.errors import StoreError, UserError
 
 if TYPE_CHECKING:
     from library.tracking import Store

@@ -10,11 +10,11 @@ from typing import Any
 
 from library import discovery, tracking
 from library.comparing import Row, Trained, started, train_once
-from library.configs import ComparisonOptions
 from library.evaluation.cat_figures import scores
 from library.evaluation.figures import pictures
 from library.evaluation.kernels import Estimate
 from library.experiment import Baseline
+from library.options import ComparisonOptions
 
 ABOUT = ("config", "seed", "parameters", "seconds")  # the first columns of a row, before its scores
 ERROR = "_standard_error"

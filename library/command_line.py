@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from library import discovery
-from library.configs import Options
 from library.errors import UserError
 from library.experiment import Experiment
+from library.options import Options
 
 BOUNDS = {"minimum": ">= {}", "exclusiveMinimum": "> {}", "maximum": "<= {}", "exclusiveMaximum": "< {}"}
 

@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 
 from library import discovery, provenance, tracking
 from library.compute import start_keras
-from library.configs import ComparisonOptions, Config
+from library.configs import Config
 from library.evaluation.comparison import wilson_interval
 from library.evaluation.figures import interval_lines
 from library.experiment import Baseline, Comparison, Experiment
 from library.lifecycle import provide, train_and_test
+from library.options import ComparisonOptions
 
 Row = dict[str, Any]
 

@@ -16,13 +16,13 @@ from rich.table import Table
 
 from library import display, tracking
 from library.compute import muted_stderr
-from library.configs import CurationOptions
 from library.data import cats
 from library.data.curation.curate import Curation, curate, writing
 from library.data.curation.download import download, file_name, is_address
 from library.data.curation.sheets import contact_sheet
 from library.data.curation.sources import BadSource, open_source
 from library.errors import UserError
+from library.options import CurationOptions
 
 _ENDINGS = re.compile(r"(\.(zip|tar|npy|tgz|tar\.\w+))?$", re.IGNORECASE)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
-from library.configs import C, Config, parse
+from library.configs import C, Config
 from library.errors import UserError
 from library.objectives import Choice, Objectives, Within
+from library.options import parse
 
 if TYPE_CHECKING:
     import keras

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from experiments.__main__ import main
 from library import baselines, discovery, report, tracking
-from library.configs import ComparisonOptions
 from library.errors import UserError
 from library.experiment import Baseline, Callbacks, Result, Run, Scores
+from library.options import ComparisonOptions
 from tests import tiny
 
 PLAIN = Baseline(

@@ -14,7 +14,7 @@ import pytest
 from experiments.__main__ import VERBS, main
 from library import command_line, discovery
 from library.command_line import Command
-from library.configs import Options
+from library.options import Options
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"tensorflow", "keras", "mlflow", "optuna", "matplotlib", "sklearn"}

@@ -7,10 +7,10 @@ import mlflow
 import pytest
 
 from library import comparing, discovery, tracking
-from library.configs import ComparisonOptions
 from library.errors import UserError
 from library.evaluation.comparison import wilson_interval
 from library.experiment import Callbacks, Comparison, Result, Run, Scores
+from library.options import ComparisonOptions
 from tests import tiny
 
 SIZES = Comparison(

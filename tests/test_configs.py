@@ -9,20 +9,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from experiments.seq2seq import Config
-from library import configs, discovery
-from library.configs import (
-    ArithmeticConfig,
-    GanConfig,
-    ImagesConfig,
-    Options,
-    QueryOptions,
-    StudyOptions,
-    TrainingConfig,
-    VaeConfig,
-)
+from library import configs, discovery, options
+from library.configs import ArithmeticConfig, GanConfig, ImagesConfig, TrainingConfig, VaeConfig
 from library.errors import UserError
+from library.options import Options, QueryOptions, StudyOptions, parse
 
-OWN = [value for value in vars(configs).values() if isinstance(value, type) and issubclass(value, Options)]
+DECLARED = (vars(options) | vars(configs)).values()
+OWN = [value for value in DECLARED if isinstance(value, type) and issubclass(value, Options)]
 ALL = OWN + [discovery.find(name).config for name in discovery.names()]
 of_every_config = pytest.mark.parametrize("config_type", ALL, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 
@@ -36,7 +29,7 @@ def needed(config_type: type[Options]) -> dict[str, Any]:
 def refused(config_type: type[Options], **values: Any) -> str:
     """What is said of values that are not allowed: always one line."""
     with pytest.raises(UserError) as caught:
-        configs.parse(config_type, values)
+        parse(config_type, values)
     line = str(caught.value)
     assert len(line.splitlines()) == 1
     return line
@@ -58,7 +51,7 @@ def test_every_number_has_a_bound(config_type: type[Options]) -> None:
 def test_every_default_is_within_bounds_and_read_back_from_text(config_type: type[Options]) -> None:
     defaults = {name: field.default for name, field in config_type.model_fields.items() if not field.is_required()}
     required = needed(config_type)
-    parsed = configs.parse(config_type, required | {name: str(value) for name, value in defaults.items()})
+    parsed = parse(config_type, required | {name: str(value) for name, value in defaults.items()})
     assert parsed.model_dump() == defaults | required
 
 
@@ -70,13 +63,13 @@ def test_an_experiment_runs_on_its_defaults(name: str) -> None:
 
 
 def test_text_becomes_what_the_field_is() -> None:
-    config = configs.parse(
+    config = parse(
         Config,
         {"units": "64", "learning_rate": "1e-3", "bidirectional": "true", "split": "disjoint", "epochs": 3},
     )
     assert (config.units, config.learning_rate, config.bidirectional) == (64, 0.001, True)
     assert (config.split, config.epochs) == ("disjoint", 3)
-    assert configs.parse(StudyOptions, {"store": "some where"}).store == Path("some where")
+    assert parse(StudyOptions, {"store": "some where"}).store == Path("some where")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +119,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(
 @given(st.sampled_from(sorted(Config.model_fields)), st.text())
 def test_any_text_is_a_value_or_one_line_that_names_field_and_text(name: str, text: str) -> None:
     try:
-        configs.parse(Config, {name: text})
+        parse(Config, {name: text})
     except UserError as error:
         assert str(error).startswith(f"{name}: got {text!r}; allowed is ")
         assert len(str(error).splitlines()) == 1
@@ -149,7 +142,7 @@ def test_a_field_that_is_needed_is_named_with_its_meaning() -> None:
 def test_pairs_need_padding_on_the_left() -> None:
     line = refused(Config, reading_order="pairs", padding="right")
     assert line == "reading_order: got 'pairs' with padding='right'; allowed is padding='left', which aligns"
-    assert configs.parse(Config, {"reading_order": "as-written", "padding": "right"}).padding == "right"
+    assert parse(Config, {"reading_order": "as-written", "padding": "right"}).padding == "right"
 
 
 def test_a_config_cannot_be_changed() -> None:
@@ -161,7 +154,7 @@ def test_a_config_cannot_be_changed() -> None:
 
 def test_a_config_is_repeated_from_its_params() -> None:
     config = Config(units=32, split="disjoint", learning_rate=1e-3)
-    assert configs.parse(Config, {name: str(value) for name, value in config.model_dump().items()}) == config
+    assert parse(Config, {name: str(value) for name, value in config.model_dump().items()}) == config
 
 
 def test_steps_are_those_of_the_whole_training() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from library import discovery, lifecycle, registry, tracking
 from library.compute import start_keras
-from library.configs import Config, StudyOptions
+from library.configs import Config
 from library.experiment import Experiment
+from library.options import StudyOptions
 from library.tuning import Search
 
 NAMES = discovery.names()

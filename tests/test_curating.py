@@ -13,9 +13,10 @@ import pytest
 
 from experiments.__main__ import main
 from library import curating, tracking
-from library.configs import CatsConfig, CurationOptions
+from library.configs import CatsConfig
 from library.data import cats
 from library.errors import UserError
+from library.options import CurationOptions
 from tests import piles
 
 FILES = {f"{i:03}.png": piles.encoded(image) for i, image in enumerate(piles.photos(80))}

@@ -13,9 +13,10 @@ import pytest
 from experiments.__main__ import main
 from library import discovery, lifecycle, tracking
 from library.compute import start_keras
-from library.configs import CatsConfig, SideBySideOptions
+from library.configs import CatsConfig
 from library.data import cats
 from library.errors import NotRegistered, UserError
+from library.options import SideBySideOptions
 from library.side_by_side import compare, figures
 from library.side_by_side.drawings import SCORES, Drawing, draw
 from library.side_by_side.models import Model, data_of, load

@@ -14,10 +14,10 @@ import pytest
 from optuna.trial import BaseTrial, TrialState
 
 from library import report, tracking, tuning
-from library.configs import StudyOptions
 from library.errors import StudyChanged, UserError
 from library.experiment import Experiment
 from library.objectives import Within
+from library.options import StudyOptions
 from library.tuning import counted
 from library.tuning.search import check_unchanged, signature
 from tests import tiny

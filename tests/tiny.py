@@ -17,8 +17,9 @@ import numpy as np
 from optuna.trial import BaseTrial
 from pydantic import Field
 
-from library.configs import StudyOptions, TrainingConfig
+from library.configs import TrainingConfig
 from library.experiment import Callbacks, Experiment, Package, Result, Run, Scores
+from library.options import StudyOptions
 
 if TYPE_CHECKING:
     import keras

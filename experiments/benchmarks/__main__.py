@@ -213,7 +213,7 @@ def _timed(spent: list[float], run_type: type[Any]) -> Iterator[None]:
 def study() -> Iterator[Row]:
     """The main job on a new store."""
     from library import discovery, tracking, tuning
-    from library.configs import StudyOptions
+    from library.options import StudyOptions
 
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()

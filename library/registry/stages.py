@@ -17,8 +17,8 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from library import tracking
-from library.configs import STAGES
 from library.errors import UserError
+from library.options import STAGES
 from library.registry import packages, succession
 from library.registry.versions import alone, check_stage, holder, model, told, version_of, versions
 

@@ -11,8 +11,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 
 from library import tracking
-from library.configs import STAGES
 from library.errors import NotRegistered, UserError
+from library.options import STAGES
 
 T = TypeVar("T")
 SHOWN = 10

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from library import tracking
-from library.configs import SideBySideOptions
 from library.data.cats import Cats
 from library.errors import UserError
 from library.evaluation import reconstructions
+from library.options import SideBySideOptions
 from library.side_by_side import figures
 from library.side_by_side.drawings import Drawing, draw
 from library.side_by_side.models import NAMES, Model, data_of, load

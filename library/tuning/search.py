@@ -11,9 +11,10 @@ from optuna.distributions import distribution_to_json
 from optuna.study import Study
 from optuna.trial import BaseTrial
 
-from library.configs import Config, StudyOptions, parse
+from library.configs import Config
 from library.errors import StudyChanged
 from library.experiment import Experiment
+from library.options import StudyOptions, parse
 from library.tracking import Store
 
 Space = Callable[[BaseTrial], Mapping[str, Any]]
