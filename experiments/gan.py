@@ -99,7 +99,7 @@ experiment = Experiment(
     package=package,
     model_name=model_name,
     ask=ask,
-    objectives={"val/kid_random-vgg16-quarter": "minimize"},
+    objectives={"val/kid_{features}": "minimize"},
     trial={"epochs": 8, "pretraining": 2},
     # A GAN's scores go up and down from one epoch to the next; a bad epoch is no bad trial.
     prune_after=4,

@@ -20,7 +20,7 @@ class Config(Options):
     seed: int = Field(0, ge=0, lt=2**32, description="draws the weights and the order of the batches")
 
 
-class TrainingConfig(Config):
+class ScheduleConfig(Config):
     """How long and how fast to train; the budget does not depend on the size of the training set."""
 
     epochs: int = Field(40, ge=1, le=100_000, description="how often validation is scored, at equal distances")
@@ -34,16 +34,21 @@ class TrainingConfig(Config):
         "cosine", description="of the learning rate after the warm-up: down to 0, or kept"
     )
     warmup: float = Field(0.05, ge=0, lt=1, description="share of all steps in which the rate grows from 0")
-    weight_decay: float = Field(
-        0.3, ge=0, le=10, description="decoupled decay of AdamW, on all but biases and what reads or draws images"
-    )
-    clip_norm: float = Field(1.0, gt=0, description="gradients of a larger norm are scaled down to it")
     minutes: float = Field(0, ge=0, le=1e6, description="stop after the epoch in which so many are over; 0 never stops")
 
     @property
     def steps(self) -> int:
         """Batches in the whole training."""
         return self.epochs * self.steps_per_epoch
+
+
+class TrainingConfig(ScheduleConfig):
+    """How to train with AdamW, as all do that have one loss."""
+
+    weight_decay: float = Field(
+        0.3, ge=0, le=10, description="decoupled decay of AdamW, on all but biases and what reads or draws images"
+    )
+    clip_norm: float = Field(1.0, gt=0, description="gradients of a larger norm are scaled down to it")
 
 
 class ArithmeticConfig(Config):
@@ -147,12 +152,11 @@ class Seq2SeqConfig(ExercisesConfig, TrainingConfig):
     )
 
 
-class ImagesConfig(CatsConfig, TrainingConfig):
+class ImagesConfig(CatsConfig, ScheduleConfig):
     """What networks of images have in common, and how their samples are judged."""
 
     epochs: int = Field(30, ge=1, le=100_000, description="how often validation is scored, at equal distances")
     steps_per_epoch: int = Field(280, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")
-    weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled decay of AdamW, on all but the biases")
     latent_size: int = Field(128, ge=1, le=4096, description="numbers that an image is drawn from")
     filters: str = Field(
         "32-64-128",
@@ -171,10 +175,11 @@ class ImagesConfig(CatsConfig, TrainingConfig):
     test_samples: int = Field(2000, ge=10, le=100_000, description="images drawn of each strategy for the final scores")
 
 
-class AutoencoderConfig(ImagesConfig):
+class AutoencoderConfig(ImagesConfig, TrainingConfig):
     """A convolutional autoencoder and its training."""
 
     epochs: int = Field(8, ge=1, le=100_000, description="how often validation is scored, at equal distances")
+    weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled decay of AdamW, on all but the biases")
 
 
 class VaeConfig(AutoencoderConfig):

@@ -6,9 +6,9 @@ An experiment is one `Experiment` object in `experiments/NAME.py` and one functi
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 from library.configs import C, Config
 from library.errors import UserError
@@ -147,7 +147,8 @@ class Experiment(Generic[C]):
         package: writes into a folder what a registered model consists of.
         model_name: the name in the registry of what this config trains; the experiment's own, unless told.
         objectives: the metrics of `Result.metrics` that a study optimises, and whether more or less of each is better;
-            usually one. Of several, that which matters most comes first.
+            usually one. Of several, that which matters most comes first. A field in braces, as in `val/kid_{features}`,
+            stands for what the config has of it.
         choose: which trial of the Pareto front wins; with one objective there is but one.
         trial: config values that make a trial cheap; the winner is trained without them.
         prune_after: epochs in which a trial is never pruned, as their scores say little yet; with several objectives
@@ -171,6 +172,11 @@ class Experiment(Generic[C]):
     cores: Callable[[C], int | None] = nothing
     ask: Callable[[C, str, str], Question] = ask_text
     needs: Callable[[C], Mapping[str, Config] | None] = nothing
+
+    def settled(self, config: C) -> Self:
+        """The same experiment, with the objectives' names as this config's metrics have them."""
+        fields = config.model_dump()
+        return replace(self, objectives={name.format(**fields): way for name, way in self.objectives.items()})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,7 +56,7 @@ def train_and_test(
 ) -> tuple[Result, Scores, dict[str, float]]:
     """Trains a config and scores it on the test split; returns also all metrics, with its size and its time."""
     began = time.perf_counter()
-    with display.epochs(config, list(experiment.objectives)) as shown:
+    with display.epochs(config, list(experiment.settled(config).objectives)) as shown:
         result = experiment.train(config, run, [shown])
     trained = time.perf_counter()
     scores = experiment.test(config, result.model, run)

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 import keras
 
-from library.configs import TrainingConfig
+from library.configs import ScheduleConfig
 from library.errors import NotFinite
 from library.experiment import Callbacks, Result, Run
 
@@ -32,7 +32,7 @@ class Trainer:
     minutes: float = 0
 
     @classmethod
-    def of(cls, config: TrainingConfig, monitor: str = "val/loss", mode: Literal["max", "min"] = "min") -> Self:
+    def of(cls, config: ScheduleConfig, monitor: str = "val/loss", mode: Literal["max", "min"] = "min") -> Self:
         """The trainer that a config asks for."""
         return cls(epochs=config.epochs, patience=config.patience, minutes=config.minutes, monitor=monitor, mode=mode)
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments import vae
 from library.objectives import Objectives, Within, unbeaten
 
 TWO: Objectives = {"error": "minimize", "size": "minimize"}
@@ -59,3 +60,9 @@ def test_of_three_objectives_the_last_decides_among_those_that_are_near_in_the_o
         {"score": 0.10, "size": 1, "seconds": 1},
     ]
     assert Within()(front, three) == 1
+
+
+def test_an_objectives_name_follows_the_config() -> None:
+    for network in ("random-vgg16-quarter", "inception-v3"):
+        settled = vae.experiment.settled(vae.Config(features=network))
+        assert settled.objectives == {f"val/kid_{network}": "minimize"}

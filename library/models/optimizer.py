@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import keras
 
-from library.configs import TrainingConfig
+from library.configs import ScheduleConfig, TrainingConfig
 
 
-def rate(config: TrainingConfig) -> keras.optimizers.schedules.LearningRateSchedule:
+def rate(config: ScheduleConfig) -> keras.optimizers.schedules.LearningRateSchedule:
     """A learning rate that is warmed up linearly, and then decayed by a cosine to 0, or kept."""
     warmup = round(config.warmup * config.steps)
     return keras.optimizers.schedules.CosineDecay(
@@ -31,6 +31,6 @@ def adamw(config: TrainingConfig, spared: Sequence[keras.Variable] = ()) -> kera
     return optimizer
 
 
-def steps_per_execution(config: TrainingConfig, at_most: int = 50) -> int:
+def steps_per_execution(config: ScheduleConfig, at_most: int = 50) -> int:
     """How many batches to run between two returns to Python: the largest divisor of an epoch's steps."""
     return max(n for n in range(1, at_most + 1) if config.steps_per_epoch % n == 0)

@@ -31,6 +31,9 @@ class Search:
     options: StudyOptions
     store: Store
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "experiment", self.experiment.settled(self.base))
+
     @property
     def study_name(self) -> str:
         """What was asked for, else the name of the model that it tunes."""
