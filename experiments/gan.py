@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from library import generation
-from library.configs import GanConfig, VaeConfig
+from library.configs import GanConfig, ImagesConfig, ScheduleConfig, VaeConfig
 from library.experiment import Callbacks, Experiment, Package, Result, Run, Scores
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def _build(config: Config) -> "Gan":
 
     model = gan.build(config)
     if config.pretraining:
-        common = ("seed", "cats", "images", "latent_size", "filters", "residuals", "activation", "mirror", "features")
-        first = VaeConfig(**config.model_dump(include=set(common)), epochs=config.pretraining)
+        # All of its images and network; how long and how fast to learn are an autoencoder's own.
+        common = set(ImagesConfig.model_fields) - set(ScheduleConfig.model_fields) | {"seed"}
+        first = VaeConfig(**config.model_dump(include=common), epochs=config.pretraining)
         vae = generation.train(first, autoencoders.build, "val/mean_squared_error", Run(), ()).model
         model.generator.set_weights(vae.decoder.get_weights())
     return model

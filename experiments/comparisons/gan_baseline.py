@@ -12,6 +12,7 @@ comparison = Baseline(
         "residuals": 0,
         "activation": "relu",
         "hidden": 0,
+        "smooth": False,
         "discriminator_filters": "128-128-128",
         "pretraining": 0,
         "mirror": False,
