@@ -165,7 +165,6 @@ class ImagesConfig(CatsConfig, ScheduleConfig):
     )
     residuals: int = Field(0, ge=0, le=16, description="residual blocks at 10x10 pixels, on the way down and up")
     activation: Literal["silu", "relu"] = Field("silu", description="after each convolution")
-    smooth: bool = Field(False, description="average neighbours after each doubling: no chequers, but less sharp")
     mirror: bool = Field(True, description="show every other image mirrored while training")
     features: Network = Field(
         "random-vgg16-quarter", description="network in whose features samples are compared with real images"
@@ -206,7 +205,6 @@ class GanConfig(ImagesConfig):
     schedule: Literal["cosine", "constant"] = Field(
         "constant", description="of the learning rates after the warm-up: down to 0, or kept"
     )
-    smooth: bool = Field(True, description="average neighbours after each doubling: no chequers, but less sharp")
     discriminator_ratio: float = Field(2.0, gt=0, le=1000, description="the discriminator's learning rate over it")
     discriminator_filters: str = Field(
         "24-48-96-192",

@@ -28,10 +28,6 @@ def decoder(filters: str = "2-3-4", residuals: int = 1, activation: str = "relu"
     return blocks.decoder(filters, 5, residuals=residuals, activation=activation)
 
 
-def smooth_decoder(text: str) -> keras.Model:
-    return blocks.decoder(text, 5, residuals=0, activation="relu", smooth=True)
-
-
 def of_kind(network: keras.Model, kind: type[layers.Layer]) -> list[layers.Layer]:
     return [layer for layer in network.layers if isinstance(layer, kind)]
 
@@ -70,26 +66,6 @@ def test_each_doubling_puts_every_pixel_where_its_halving_took_it_from() -> None
         up = doubling(small.astype("float32"))
         # One is the other's transpose: (A x) y = x (A' y).
         assert (ops.convert_to_numpy(down) * small).sum() == pytest.approx((large * up.numpy()).sum(), rel=1e-3)
-
-
-def test_smooth_takes_chequers_out_after_each_doubling_and_keeps_its_size() -> None:
-    doublings = of_kind(smooth_decoder("2-3-4-5"), layers.Conv2DTranspose)
-    for doubling in doublings:
-        [follower] = [node.operation for node in doubling._outbound_nodes]
-        assert isinstance(follower, layers.AveragePooling2D)
-        assert follower.output.shape == doubling.output.shape
-        rows, columns = np.indices(doubling.output.shape[1:3])
-        chequers = ((rows + columns) % 2).astype("float32")[np.newaxis, ..., np.newaxis]
-        np.testing.assert_array_equal(follower(chequers)[0, :-1, :-1], 0.5)
-    assert not of_kind(decoder("2-3-4-5"), layers.AveragePooling2D)
-
-
-def test_a_smooth_decoder_takes_the_weights_of_one_that_is_not() -> None:
-    plain, smooth = decoder(residuals=0), smooth_decoder("2-3-4")
-    smooth.set_weights(plain.get_weights())
-    latents = np.random.default_rng(0).normal(size=(2, 5)).astype("float32")
-    assert plain(latents).shape == smooth(latents).shape
-    assert not np.allclose(plain(latents), smooth(latents))
 
 
 @pytest.mark.parametrize("hidden", [0, 7])

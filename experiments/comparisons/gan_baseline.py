@@ -12,7 +12,6 @@ comparison = Baseline(
         "residuals": 0,
         "activation": "relu",
         "hidden": 0,
-        "smooth": False,
         "discriminator_filters": "128-128-128",
         "pretraining": 0,
         "mirror": False,

@@ -41,9 +41,7 @@ def encoder(
     return keras.Model(image, layers.Dense(outputs)(x), name=name)
 
 
-def decoder(
-    filters: str, latent_size: int, *, residuals: int, activation: str, smooth: bool = False, name: str = "decoder"
-) -> keras.Model:
+def decoder(filters: str, latent_size: int, *, residuals: int, activation: str, name: str = "decoder") -> keras.Model:
     """A network from vectors `[batch, latent_size]` to images `[batch, 75, 75, 3]`, 0 to 1.
 
     Args:
@@ -51,8 +49,6 @@ def decoder(
         latent_size: numbers in a vector.
         residuals: residual blocks before the first doubling.
         activation: after each convolution but the last.
-        smooth: average neighbours after each doubling. A kernel of 3 at stride 2 reaches some pixels more often than
-            others, which a GAN's images show as chequers (Odena et al. 2016); a mean of 2x2 takes away just these.
         name: of the network.
     """
     *outer, inner = widths(filters)
@@ -64,8 +60,6 @@ def decoder(
         x = _residual(x, activation)
     for width, size in zip((*reversed(outer), 3), reversed(sizes[:-1]), strict=True):
         x = layers.Conv2DTranspose(width, 3, strides=2, padding="same", output_padding=1 - size % 2)(x)
-        if smooth:
-            x = layers.AveragePooling2D(2, strides=1, padding="same")(x)
         # The last in float32 whatever the rest is in: colours have 256 levels, bfloat16 but 8 bits.
         last = size == SIZE
         x = layers.Activation("sigmoid" if last else activation, dtype="float32" if last else None)(x)

@@ -34,7 +34,6 @@ class Gan(Generative):
                 config.latent_size,
                 residuals=config.residuals,
                 activation=config.activation,
-                smooth=config.smooth,
                 name=name,
             )
             for name in ("generator", "decoder")
