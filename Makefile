@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PORT ?= 5000
 STORE ?= mlruns
-RUN = .venv/bin/python
+VENV = .venv/bin/python
 SETUP = .venv/.installed
 
 quoted = '$(subst ','\'',$(value $(1)))'
@@ -13,66 +13,79 @@ flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(n
 
 in_store = cd $(call quoted,STORE) && { test -e mlflow.db || { echo "error: no store in $$PWD; train or tune first" >&2; exit 2; }; } &&
 
-.PHONY: help setup compare compare-baselines predict cats generate models promote archive rollback history ui dashboard bench test test-all check format lock clean
+.PHONY: help setup compare compare-baselines predict cats generate serve repeat report models promote archive rollback history ui dashboard notebooks bench test test-all check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 tune-%: $(SETUP)  ## search for the best config (tune-seq2seq), train the winner, register it; TRIALS= WORKERS= STUDY= and any field
-	@$(RUN) -m experiments tune $* $(flags)
+	@$(VENV) -m experiments tune $* $(flags)
 
 train-%: $(SETUP)  ## train the best known config once (train-seq2seq); any field
-	@$(RUN) -m experiments train $* $(flags)
+	@$(VENV) -m experiments train $* $(flags)
 
 compare-%: $(SETUP)  ## train one experiment under several configs (compare-training-fractions); SEEDS= and any field
-	@$(RUN) -m experiments compare $* $(flags)
+	@$(VENV) -m experiments compare $* $(flags)
 
 compare: $(SETUP)  ## put the registered CAE, VAE and GAN side by side on a page; STAGE=Production N=2000 OUT=
-	@$(RUN) -m experiments side-by-side $(flags)
+	@$(VENV) -m experiments side-by-side $(flags)
 
 compare-baselines: compare-cae-baseline compare-vae-baseline compare-gan-baseline  ## measure CAE, VAE and GAN against plain ones, same time; CATS= SEEDS= and any field of all three
 
 predict: predict-seq2seq  ## ask a registered model: QUERY="45+23" STAGE=Production MODALITY=
 
 predict-%: $(SETUP)  ## the same of another experiment (predict-glyph-reader): QUERY=digit.png
-	@$(RUN) -m experiments predict $* $(flags)
+	@$(VENV) -m experiments predict $* $(flags)
 
 cats: $(SETUP)  ## make a set of cats of any images: CATS=folder|zip|tar|npy|address; OUT= SHA256=
-	@$(RUN) -m experiments cats $(flags)
+	@$(VENV) -m experiments cats $(flags)
 
 generate: $(SETUP)  ## draw cats into one PNG: MODEL=cae|vae|gan N=64 OUT=cats.png; STAGE= STRATEGY= SEED=
-	@$(RUN) -m experiments generate $(flags)
+	@$(VENV) -m experiments generate $(flags)
+
+serve: own = PYTHON MAKEFLAGS
+serve: $(SETUP)  ## answer with a registered model over HTTP on 127.0.0.1: MODEL=seq2seq-text-to-text STAGE=Production PORT=5001
+	@$(VENV) -m experiments serve $(flags)
+
+repeat: $(SETUP)  ## train again what a run recorded, and tell whether the same came out: RUN=its id, or how that begins
+	@$(VENV) -m experiments repeat $(flags)
+
+report: $(SETUP)  ## write one HTML page of the whole store: OUT=STORE/report.html; its links lead into make ui, PORT=5000
+	@$(VENV) -m experiments report --ui=http://127.0.0.1:$(PORT) $(flags)
 
 models: $(SETUP)  ## list all registered models' versions: stage, score, run, age, size
-	@$(RUN) -m experiments models $(flags)
+	@$(VENV) -m experiments models $(flags)
 
 promote: $(SETUP)  ## move a version to a stage if nothing speaks against it: MODEL=cats-vae VERSION=3; STAGE=Production FORCE=1
-	@$(RUN) -m experiments promote $(flags)
+	@$(VENV) -m experiments promote $(flags)
 
 archive: $(SETUP)  ## take a version out of its stage: MODEL=cats-vae VERSION=3; FORCE=1
-	@$(RUN) -m experiments archive $(flags)
+	@$(VENV) -m experiments archive $(flags)
 
 rollback: $(SETUP)  ## bring back the version that was in Production before: MODEL=cats-vae
-	@$(RUN) -m experiments rollback $(flags)
+	@$(VENV) -m experiments rollback $(flags)
 
 history: $(SETUP)  ## tell who was in Production, when and why: MODEL=cats-vae
-	@$(RUN) -m experiments history $(flags)
+	@$(VENV) -m experiments history $(flags)
 
 ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1, PORT=5000
-	@$(in_store) "$(CURDIR)/.venv/bin/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "sqlite:///$$PWD/mlflow.db"
+	@$(in_store) "$(CURDIR)/.venv/bin/mlflow" ui --workers 1 --host 127.0.0.1 --port $(PORT) --backend-store-uri "sqlite:///$$PWD/mlflow.db"
 
 dashboard: $(SETUP)  ## browse studies with optuna-dashboard on 127.0.0.1, PORT=5000
 	@$(in_store) "$(CURDIR)/.venv/bin/optuna-dashboard" --host 127.0.0.1 --port $(PORT) "sqlite:///$$PWD/optuna.db"
 
+notebooks: $(SETUP)  ## execute the notebooks again, in place: STORE=mlruns ONLY=VAE
+	@$(VENV) -m experiments.notebooks $(flags)
+
 bench: $(SETUP)  ## measure what README.md states; ONLY=throughput for one row
-	@$(RUN) -m experiments.benchmarks $(flags)
+	@$(VENV) -m experiments.benchmarks $(flags)
 
 test: $(SETUP)  ## the tests, without the slow ones
-	@$(RUN) -m pytest -m "not slow" -n auto
+	@$(VENV) -m pytest -m "not slow" -n auto
 
 test-all: $(SETUP)  ## all tests
-	@$(RUN) -m pytest -n auto
+	@$(VENV) -m pytest -n auto
 
 check: $(SETUP)  ## format, lint, types, test
 	@.venv/bin/ruff format --check .
@@ -94,7 +107,7 @@ $(SETUP): requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"error: {sys.executable} is Python {v[0]}.{v[1]}; allowed are 3.11 to 3.13: make PYTHON=python3.12")'
 	@echo "Setting up .venv from requirements.lock: two minutes and 3 GB, once"
 	@$(PYTHON) -m venv .venv
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(VENV) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@touch $@
 
 clean:  ## remove .venv and caches, never the store

@@ -21,8 +21,11 @@ from library.options import (
     GenerationOptions,
     ModelOptions,
     Options,
+    PageOptions,
     PromotionOptions,
     QueryOptions,
+    RepeatOptions,
+    ServeOptions,
     SideBySideOptions,
     StoreOptions,
     StudyOptions,
@@ -44,8 +47,7 @@ def train(command: Command) -> None:
     from library.lifecycle import train_in_full
 
     with tracking.open_store(options.store) as store:
-        name = command.experiment.model_name(config)
-        report.trained(train_in_full(command.name, command.experiment, config, store, run_name=name), store)
+        report.trained(train_in_full(command.name, command.experiment, config, store), store)
 
 
 def tune(command: Command) -> None:
@@ -90,9 +92,9 @@ def predict(command: Command) -> None:
     except ValueError as error:
         raise UserError(str(error)) from None
 
-    from library import registry, tracking
+    with _filled(options):
+        from library import registry
 
-    with tracking.open_store(options.store):
         start_keras(command.experiment.cores(config))
         model = registry.load(command.experiment.model_name(config), options.stage)
         print(question.show(model.predict(question.input, params=dict(question.params) or None)))
@@ -127,6 +129,19 @@ def generate(options: GenerationOptions) -> None:
             raise UserError(str(error)) from None
     pictures.save(tiled(drawn, columns=math.ceil(math.sqrt(options.n))), target)
     print(target)
+
+
+def serve(options: ServeOptions) -> None:
+    """Answers with a registered model over HTTP, to this machine alone, until it is stopped."""
+    from library.server import ports
+
+    with ports.held(options.port) as listening, _filled(options):
+        from library import registry
+        from library.server import service
+
+        version = registry.find(options.model, options.stage)
+        start_keras(service.cores(version))
+        service.serve(registry.load_version(version), version, listening)
 
 
 def side_by_side(options: SideBySideOptions) -> None:
@@ -177,6 +192,26 @@ def history(options: ModelOptions) -> None:
         listing.history(options.model, registry.history(options.model))
 
 
+def repeat(options: RepeatOptions) -> int:
+    """Trains a run again from what it recorded and tells whether all came out the same; registers nothing."""
+    with _filled(options) as store:
+        from library import repeating, report
+
+        plan = repeating.plan(options.run)
+        report.planned(plan, repeating.start(plan))
+        run, verdict = repeating.repeat(plan, store)
+        report.repeated(run, verdict)
+        return 0 if verdict.is_same else DIFFERENT
+
+
+def report(options: PageOptions) -> None:
+    """Writes one HTML page of the whole store, with tables and figures, that opens without a server."""
+    with _filled(options) as store:
+        from library import store_page
+
+        print(store_page.write(options, store))
+
+
 def _filled(options: StoreOptions) -> AbstractContextManager["Store"]:
     """Opens a store that must be there: no empty one is made to look for something in it."""
     if not (options.store / "mlflow.db").exists():
@@ -193,22 +228,31 @@ VERBS: Mapping[str, tuple[Callable[[Command], None], type[Options]]] = {
     "predict": (predict, QueryOptions),
 }
 
-ALONE: Mapping[str, tuple[Callable[[Any], None], type[Options]]] = {
+ALONE: Mapping[str, tuple[Callable[[Any], int | None], type[Options]]] = {
     "cats": (cats, CurationOptions),
     "generate": (generate, GenerationOptions),
+    "serve": (serve, ServeOptions),
     "side-by-side": (side_by_side, SideBySideOptions),
+    "repeat": (repeat, RepeatOptions),
+    "report": (report, PageOptions),
     "models": (models, StoreOptions),
     "promote": (promote, PromotionOptions),
     "archive": (archive, VersionOptions),
     "rollback": (rollback, ModelOptions),
     "history": (history, ModelOptions),
 }
-"""Verbs that are of no experiment."""
+"""Verbs that are of no experiment; they may tell an exit status, else it is 0."""
+
+DIFFERENT = 1
+"""Exit status of a repeat from which something else came; 2 is that of an error."""
 
 INTERRUPTED = {
     "train": "its run is recorded as killed",
     "predict": "nothing was answered",
     "generate": "nothing was drawn",
+    "serve": "nobody answers any more",
+    "repeat": "its run is recorded as killed",
+    "report": "nothing was written",
 }
 """What becomes of a verb's work; that of all others goes on."""
 
@@ -221,8 +265,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if verb in ALONE:
             do, options = ALONE[verb]
-            do(parse(options, command_line.read_alone(verb, arguments[1:], options, explained[verb])))
-            return 0
+            return do(parse(options, command_line.read_alone(verb, arguments[1:], options, explained[verb]))) or 0
         command = command_line.read(
             arguments, verbs={verb: options for verb, (_, options) in VERBS.items()}, explained=explained
         )

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,6 +24,20 @@ def start_keras(cores: int | None) -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with muted_stderr():
         import keras  # noqa: F401
+
+
+def in_use() -> dict[str, str]:
+    """What this process computes with, by tag: its cores and, once Keras is started, threads, backend and devices.
+
+    What a sum comes to depends on them in its last digits.
+    """
+    found = {"compute.cores": str(available_cores())}
+    if "TF_NUM_INTRAOP_THREADS" in os.environ:
+        found["compute.threads"] = os.environ["TF_NUM_INTRAOP_THREADS"]
+    if keras := sys.modules.get("keras"):
+        devices = ", ".join(sorted(keras.distribution.list_devices()))
+        found |= {"compute.backend": keras.backend.backend(), "compute.devices": devices}
+    return found
 
 
 @contextmanager

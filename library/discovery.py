@@ -1,6 +1,7 @@
 """Finds experiments and search spaces by their file names, so that adding one edits no list."""
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +41,13 @@ def find_comparison(name: str, package: str = "experiments.comparisons") -> Any:
     if name not in names(package):
         raise UserError(f"unknown comparison {name!r}; allowed are {', '.join(names(package))}")
     return _load(package, name, "comparison")
+
+
+def about(name: str, package: str = "experiments") -> str:
+    """What the file of a name says of itself; nothing if there is none."""
+    if name not in names(package):
+        return ""
+    return inspect.getdoc(importlib.import_module(_module(package, name))) or ""
 
 
 def _is_one(module: pkgutil.ModuleInfo) -> bool:

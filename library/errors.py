@@ -4,6 +4,10 @@
 class UserError(Exception):
     """What is wrong, what was given and what is allowed, in one line that the command line prints as it is."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a traceback: IPython asks for it by this name."""
+        return [f"error: {self}"]
+
 
 class NotFinite(UserError):
     """A loss or a metric became infinite or not a number while training."""

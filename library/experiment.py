@@ -21,9 +21,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Callback = Callable[[int, Mapping[str, float]], None]
-"""Called after every epoch with its number (from 1) and its metrics (`val/loss`, ...); may raise to stop."""
+"""Called after every epoch with its number (from 1) and its metrics (`val/loss`, ...); may raise to stop.
+
+`Enough` ends the training as if it were over; anything else is passed on.
+"""
 
 Callbacks = Sequence[Callback]
+
+
+class Enough(Exception):
+    """What a callback raises to end a training after this epoch, as if all its epochs were over."""
 
 
 class Run:

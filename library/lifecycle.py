@@ -10,8 +10,8 @@ from typing import Any
 
 from library import discovery, display, provenance, registry, tracking
 from library.compute import kept_environment, start_keras
-from library.configs import C
-from library.experiment import Experiment, Package, Result, Scores
+from library.configs import C, Config
+from library.experiment import Callbacks, Experiment, Package, Result, Scores
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,16 @@ def provide(experiment: Experiment[C], config: C, store: tracking.Store) -> None
         if not registry.is_trained_from(other.model_name(needed), needed, other.digest(needed)):
             print(f"Training {name} first: it is needed, and there is none for these data yet", flush=True)
             with kept_environment():
-                train_in_full(name, other, needed, store, run_name=other.model_name(needed))
+                train_in_full(name, other, needed, store)
 
 
 def train_and_test(
-    experiment: Experiment[C], config: C, run: tracking.MlflowRun
+    experiment: Experiment[C], config: C, run: tracking.MlflowRun, callbacks: Callbacks = ()
 ) -> tuple[Result, Scores, dict[str, float]]:
     """Trains a config and scores it on the test split; returns also all metrics, with its size and its time."""
     began = time.perf_counter()
     with display.epochs(config, list(experiment.settled(config).objectives)) as shown:
-        result = experiment.train(config, run, [shown])
+        result = experiment.train(config, run, [shown, *callbacks])
     trained = time.perf_counter()
     scores = experiment.test(config, result.model, run)
     sizes = (math.prod(variable.shape) for variable in result.model.trainable_variables)
@@ -72,16 +72,19 @@ def train_in_full(
     config: C,
     store: tracking.Store,
     *,
-    run_name: str,
+    run_name: str = "",
     parent: str | None = None,
     tags: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Trains a config, scores the model on the test split, registers and promotes it, all in one run."""
+    """Trains a config, scores the model on the test split, registers and promotes it, all in one run.
+
+    The run is called by what sets its config apart, unless told.
+    """
     start_keras(experiment.cores(config))
     provide(experiment, config, store)
     repeat = provenance.command("train", name, config.model_dump())
     with tracking.start_run(
-        store, name, run_name, parent=parent, config=config, tags={"command": repeat, **(tags or {})}
+        store, name, run_name or _title(config), parent=parent, config=config, tags={"command": repeat, **(tags or {})}
     ) as run:
         result, scores, metrics = train_and_test(experiment, config, run)
         model = experiment.model_name(config)
@@ -103,6 +106,13 @@ def train_in_full(
             predict=_asking(name, _naming(experiment, config), package, stage),
             example=str(package.example) if isinstance(package.example, list) else "images",
         )
+
+
+def _title(config: Config) -> str:
+    """The fields that are not at their defaults, as in `train_fraction 0.1, units 64`."""
+    defaults = {field: declared.default for field, declared in type(config).model_fields.items()}
+    own = (f"{field} {value}" for field, value in config if value != defaults[field])
+    return ", ".join(own) or "defaults"
 
 
 def _asking(name: str, naming: Mapping[str, Any], package: Package, stage: Mapping[str, str]) -> str:

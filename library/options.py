@@ -72,10 +72,34 @@ class GenerationOptions(StoreOptions):
     seed: int = Field(0, ge=0, lt=2**32, description="draws them")
 
 
+class RepeatOptions(StoreOptions):
+    """Which run to repeat."""
+
+    run: str = Field(description="id of the run, or how it begins if no other does")
+
+
+class PageOptions(StoreOptions):
+    """Where to write the page of a store, and where its links lead."""
+
+    out: str = Field("", description="file to write, ending in .html; empty: STORE/report.html")
+    ui: str = Field(
+        "http://127.0.0.1:5000",
+        pattern=r"^https?://[^\s\"'<>]+$",
+        description="address that `make ui` shows its pages at",
+    )
+
+
 class ModelOptions(StoreOptions):
     """Which registered model."""
 
     model: str = Field(min_length=1, description="name in the registry, such as seq2seq-text-to-text")
+
+
+class ServeOptions(ModelOptions):
+    """Which version of it to serve, and where."""
+
+    stage: Stage = Field("Production", description="stage of the version to load")
+    port: int = Field(5001, ge=1024, le=65535, description="port of 127.0.0.1 to answer on")
 
 
 class VersionOptions(ModelOptions):
@@ -120,4 +144,6 @@ def _first_line(error: ValidationError, config_type: type[Options]) -> str:
     if first["type"] == "extra_forbidden":
         return f"unknown field {name!r}; allowed are {', '.join(config_type.model_fields)}"
     allowed = first["msg"].removeprefix("Input should be ").replace("String should match pattern", "text that matches")
-    return f"{name}: got {first['input']!r}; allowed is {allowed.split(', unable')[0]}"
+    default = config_type.model_fields[name].default
+    example = f", as in {default}" if default and first["type"] == "string_pattern_mismatch" else ""
+    return f"{name}: got {first['input']!r}; allowed is {allowed.split(', unable')[0]}{example}"

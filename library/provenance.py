@@ -11,7 +11,9 @@ from typing import Any
 
 import psutil
 
-PACKAGES = ("keras", "tensorflow", "mlflow", "optuna", "numpy")
+from library import compute
+
+PACKAGES = ("keras", "tensorflow", "mlflow", "optuna", "numpy", "scikit-learn")
 
 
 def command(verb: str, experiment: str, values: Mapping[str, Any]) -> str:
@@ -44,9 +46,20 @@ def is_alive(process: str) -> bool:
 
 
 def here() -> dict[str, str]:
-    """Versions, machine and commit."""
+    """Versions, machine, what it computes with, and commit."""
     versions = {f"version.{package}": version(package) for package in PACKAGES}
-    return {**versions, "version.python": platform.python_version(), "machine": platform.platform(), **git()}
+    machine = {"machine": platform.platform(), "machine.cpu": _processor(), **compute.in_use()}
+    return {**versions, "version.python": platform.python_version(), **machine, **git()}
+
+
+def _processor() -> str:
+    """The processor's name: two that have different instructions may add up in different orders."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or "unknown")
 
 
 def git() -> dict[str, str]:

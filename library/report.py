@@ -9,7 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from library.evaluation.sameness import Verdict
 from library.lifecycle import Outcome
+from library.repeating import Plan
 from library.tracking import Store
 from library.tuning import Tuned, counted
 
@@ -62,6 +64,34 @@ def measured(rows: Sequence[Mapping[str, Any]]) -> None:
             print(f"| {name} | {' | '.join([_estimate(row, name) for row in rows] + [ratio] * alone)} |")
 
 
+def planned(plan: Plan, differences: Mapping[str, tuple[str, str]]) -> None:
+    """What is about to be repeated, and what differs from then."""
+    record = plan.record
+    print(f"Repeating run {record.id}, {record.name!r} of {record.experiment}, of {record.began:%Y-%m-%d %H:%M} UTC")
+    for remark in plan.remarks:
+        print(f"  {remark}")
+    print(f"  data: the same, digest {record.tags.get('data.digest', 'not recorded')}")
+    changed = {name: pair for name, pair in differences.items() if pair[0] != pair[1]}
+    for name, (then, now) in changed.items():
+        print(f"  {name}: {then} then, {now} now")
+    if differences.keys() - changed.keys():
+        print("  git.dirty: changed beyond its commit, then as now; whether alike is not recorded")
+    if not differences:
+        print("  commit, versions, machine and threads: the same")
+    print("Training", flush=True)
+
+
+def repeated(run: str, verdict: Verdict) -> None:
+    """Metric by metric whether it came out the same, and all in all."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("metric", "values", "came out"):
+        table.add_column(column)
+    for one in verdict.metrics:
+        table.add_row(one.metric, str(one.values), str(one))
+    Console(highlight=False, markup=False, width=1000).print(table)
+    print(f"Run {run}: {verdict}; times and the machine's own metrics are not compared")
+
+
 def _estimate(row: Mapping[str, Any], name: str) -> str:
     """A value with its standard error, where that is among the others."""
     errors = [row[other] for other in row if other != name and other.replace("_standard_error", "") == name]
@@ -69,8 +99,9 @@ def _estimate(row: Mapping[str, Any], name: str) -> str:
 
 
 def _model_rows(outcome: Outcome) -> list[tuple[str, str]]:
+    whole = {name: value for name, value in outcome.metrics.items() if name.count("/") == 1}  # parts are in the run
     return [
-        *((name, _number(value)) for name, value in outcome.metrics.items()),
+        *((name, _number(value)) for name, value in whole.items()),
         ("registered", f"{outcome.model} version {outcome.version}, {outcome.stage}"),
         ("because", outcome.reason),
     ]
@@ -87,6 +118,7 @@ def _print_front(front: Mapping[str, Sequence[Any]]) -> None:
 
 def _print(title: str, rows: Sequence[tuple[str, str]], outcome: Outcome, store: Store) -> None:
     table = Table(title=title, title_justify="left", show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
     for row in rows:
         table.add_row(*row)
     console = Console(highlight=False, markup=False, soft_wrap=True)

@@ -26,7 +26,7 @@ from mlflow.data.numpy_dataset import from_numpy
 from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 
-from library import provenance
+from library import discovery, provenance
 from library.configs import Config
 from library.errors import StoreError, UserError
 from library.experiment import Run
@@ -182,6 +182,8 @@ def start_run(
         tags: words about the run; where it comes from is added.
     """
     known = {"process": provenance.this_process(), **provenance.here(), **(tags or {})}
+    if "command" in known:
+        known["mlflow.note.content"] = f"    {known['command']}"  # the page's description, where it can be copied
     active = mlflow.start_run(
         run_id=resume,
         experiment_id=_experiment_id(store, experiment),
@@ -292,4 +294,6 @@ def _experiment_id(store: Store, name: str) -> str:
     found = mlflow.get_experiment_by_name(name)
     if found:
         return str(found.experiment_id)
-    return str(mlflow.create_experiment(name, artifact_location=(store.root / "artifacts" / name).as_uri()))
+    # What its page in MLflow begins with, and that it is not about language models.
+    tags = {"mlflow.note.content": discovery.about(name), "mlflow.experimentKind": "custom_model_development"}
+    return str(mlflow.create_experiment(name, (store.root / "artifacts" / name).as_uri(), tags))

@@ -10,7 +10,7 @@ import keras
 
 from library.configs import ScheduleConfig
 from library.errors import NotFinite
-from library.experiment import Callbacks, Result, Run
+from library.experiment import Callbacks, Enough, Result, Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Trainer:
             train: whatever `keras.Model.fit` takes as x, such as `library.data.batches.Batches`.
             validation: whatever it takes as validation_data.
             run: where metrics go, one batch of them an epoch.
-            callbacks: called after every epoch; what they raise ends the training.
+            callbacks: called after every epoch; what they raise ends the training, `Enough` as if it were over.
 
         Raises:
             NotFinite: a metric became infinite or not a number; names the epoch and the metric.
@@ -75,10 +75,18 @@ class _Keeper(keras.callbacks.Callback):
         _check_finite(epoch + 1, metrics)
         self._run.log_metrics(metrics, step=epoch + 1)
         self._keep_if_best(epoch + 1, metrics)
-        for callback in self._callbacks:
-            callback(epoch + 1, metrics)
-        if self._is_over(epoch + 1):
+        if self._is_enough(epoch + 1, metrics) or self._is_over(epoch + 1):
             self.model.stop_training = True
+
+    def _is_enough(self, epoch: int, metrics: Mapping[str, float]) -> bool:
+        """Calls every callback, and tells whether one of them has had enough."""
+        enough = False
+        for callback in self._callbacks:
+            try:
+                callback(epoch, metrics)
+            except Enough:
+                enough = True
+        return enough
 
     def _is_over(self, epoch: int) -> bool:
         impatient = bool(self._trainer.patience) and epoch - self._improved >= self._trainer.patience

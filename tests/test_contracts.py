@@ -3,6 +3,7 @@
 import pickle
 from pathlib import Path
 
+import mlflow
 import optuna
 import pytest
 
@@ -73,7 +74,10 @@ def test_the_shipped_experiment_shrunk_trains_scores_registers_and_answers(name:
     experiment = discovery.find(name)
     config = shrunk(experiment)
     start_keras(experiment.cores(config))
-    outcome = lifecycle.train_in_full(name, experiment, config, store, run_name="shrunk")
+    outcome = lifecycle.train_in_full(name, experiment, config, store)
+    title = mlflow.get_run(outcome.run).info.run_name  # what sets it apart from the defaults, and nothing else
+    assert "epochs 1" in title
+    assert "seed" not in title
     assert outcome.stage == "Production"
     assert experiment.objectives
     assert experiment.settled(config).objectives.keys() <= outcome.metrics.keys()

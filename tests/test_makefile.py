@@ -92,6 +92,11 @@ def test_a_verb_of_no_experiment_has_a_target_too() -> None:
     assert sorted(words[4:]) == ["--MODEL=vae", "--N=3", "--OUT=it's.png"]
 
 
+def test_the_port_to_serve_on_is_passed_on_if_it_is_given() -> None:
+    assert would_run("serve", "MODEL=tiny")[3:] == ["serve", "--MODEL=tiny"]
+    assert sorted(would_run("serve", "MODEL=tiny", "PORT=5002")[3:]) == ["--MODEL=tiny", "--PORT=5002", "serve"]
+
+
 def test_only_variables_of_the_command_line_become_flags() -> None:
     assert would_run("train-seq2seq", UNITS="7", STORE="elsewhere")[5:] == []
     assert would_run("train-seq2seq", "PYTHON=python3.12", "PORT=5001")[5:] == []
@@ -100,7 +105,7 @@ def test_only_variables_of_the_command_line_become_flags() -> None:
 @pytest.mark.parametrize(
     ("target", "given", "expected"),
     [
-        ("ui", ["STORE=/some where"], "cd '/some where' && .* mlflow.db .*/mlflow. ui --host 127.0.0.1 --port 5000 "),
+        ("ui", ["STORE=/some where"], "cd '/some where' && .* mlflow.db .*/mlflow. ui --workers 1 --host 127.0.0.1 --port 5000 "),
         ("ui", ["PORT=5001"], "cd 'mlruns' && .* --host 127.0.0.1 --port 5001 .*mlflow.db"),
         ("dashboard", [], "cd 'mlruns' && .*/optuna-dashboard. --host 127.0.0.1 --port 5000 .*optuna.db"),
     ],

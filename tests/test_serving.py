@@ -11,10 +11,10 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow.exceptions import MlflowException
-from mlflow.pyfunc import scoring_server
 
 from experiments import glyph_reader, seq2seq
 from library import lifecycle, tracking
+from library.server import service
 
 READER, TEXT, READS, DRAWS = "glyph-reader", "seq2seq-text-to-text", "seq2seq-image-to-text", "seq2seq-text-to-image"
 SHRUNK = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "filters": 2}
@@ -46,8 +46,8 @@ def own(model: Any, asked: Any, params: dict[str, Any] | None = None) -> Any:
     return model.unwrap_python_model().predict(None, asked, params)
 
 
-def post(model: Any, **body: Any) -> tuple[int, dict[str, Any]]:
-    """The status and the answer of MLflow's server, spoken to without a network."""
+def post(model: Any, version: str, **body: Any) -> tuple[int, dict[str, Any]]:
+    """The status and the answer of the server of a model that is a version in Production, without a network."""
     requests = [{"type": "http.request", "body": json.dumps(body, default=np.ndarray.tolist).encode()}]
     answers: list[dict[str, Any]] = []
 
@@ -59,7 +59,8 @@ def post(model: Any, **body: Any) -> tuple[int, dict[str, Any]]:
 
     header = (b"content-type", b"application/json")
     scope = {"type": "http", "method": "POST", "path": "/invocations", "query_string": b"", "headers": [header]}
-    asyncio.run(scoring_server.init(model)(scope, receive, send))
+    example = Path(mlflow.artifacts.download_artifacts(f"models:/{version}/Production"), service.EXAMPLE)
+    asyncio.run(service.application(model, example)(scope, receive, send))
     return answers[0]["status"], json.loads(b"".join(answer.get("body", b"") for answer in answers))
 
 
@@ -67,7 +68,7 @@ def post(model: Any, **body: Any) -> tuple[int, dict[str, Any]]:
 def served(models: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, dict[str, Any]]]:
     """Posts to a model by its name."""
     monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "false")  # so that what the server sets is undone
-    return lambda name, **body: post(models[name], **body)
+    return lambda name, **body: post(models[name], name, **body)
 
 
 @pytest.mark.parametrize(("name", "characters"), [(READER, 1), (TEXT, 3), (READS, 3)])
@@ -182,15 +183,48 @@ def test_mlflows_server_takes_the_seed(served: Any, models: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("name", "wrong", "told"),
     [
-        (TEXT, ["1+1", "x"], "query: got 'x'; allowed are"),
-        (DRAWS, ["1+1", "x"], "query: got 'x'; allowed are"),
-        (READS, IMAGES[:, 1:], "(3, 4, 28, 28) does not match expected shape (-1, 5, 28, 28)"),
-        (READER, IMAGES, "(3, 5, 28, 28) does not match expected shape (-1, 28, 28)"),
-        (READS, IMAGES + 300.0, "out of bounds for uint8"),
-        (READS, QUERIES, "invalid literal"),
+        (TEXT, ["1+1", "x"], "query: got 'x'; allowed are two numbers of 0 to 99 with + or - between, as in '45+23'"),
+        (DRAWS, ["1+1", "x"], "query: got 'x'; allowed are two numbers of 0 to 99 with + or - between, as in '45+23'"),
+        (TEXT, "1+1", 'inputs: got "1+1"; allowed is a list of texts, as in {"inputs": ["45+23"]}'),
+        (DRAWS, [], 'inputs: got []; allowed is a list of texts, as in {"inputs": ["45+23"]}'),
+        (READS, IMAGES[:, 1:], "inputs: got int64 [3, 4, 28, 28]; allowed is uint8 [n, 5, 28, 28]"),
+        (READER, IMAGES, "inputs: got int64 [3, 5, 28, 28]; allowed is uint8 [n, 28, 28]"),
+        (READS, IMAGES / 255, "inputs: got float64 [3, 5, 28, 28]; allowed is uint8 [n, 5, 28, 28]"),
+        (READS, np.full((1, 5, 28, 28), 256), "inputs: got 256 to 256; allowed is 0 to 255"),
+        (READS, QUERIES, "inputs: got <U5 [3]; allowed is uint8 [n, 5, 28, 28]"),
     ],
 )
-def test_mlflows_server_says_that_a_bad_request_is_one(served: Any, name: str, wrong: Any, told: str) -> None:
+def test_a_bad_request_is_told_what_is_wrong_with_it(served: Any, name: str, wrong: Any, told: str) -> None:
     status, answer = served(name, inputs=wrong)
-    assert status == 400
-    assert told in answer["message"] + answer.get("stack_trace", "")
+    assert (status, answer) == (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": told})
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "told"),
+    [
+        (TEXT, {"seed": 1}, 'params: got "seed"; this model takes none'),
+        (DRAWS, {"hand": 1}, 'params: got "hand"; allowed is an object of seed [0]'),
+        (DRAWS, {"seed": "x"}, 'seed: got "x"; allowed is an integer'),
+        (DRAWS, {"seed": -1}, "seed: got -1; allowed is 0 or more"),
+    ],
+)
+def test_a_bad_param_is_told_too(served: Any, name: str, params: dict[str, Any], told: str) -> None:
+    status, answer = served(name, inputs=QUERIES, params=params)
+    assert (status, answer["message"]) == (400, told)
+
+
+def test_a_long_query_is_not_repeated_in_full(served: Any) -> None:
+    _, answer = served(TEXT, inputs=["?" * 10_000])
+    assert answer["message"].startswith("query: got '???")
+    assert answer["message"].endswith("as in '45+23'")
+    assert len(answer["message"]) < 500
+
+
+def test_a_model_that_fails_is_no_bad_request(
+    served: Any, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(models[TEXT].unwrap_python_model(), "_notation", None)
+    status, answer = served(TEXT, inputs=QUERIES)
+    assert status == 500
+    assert answer["message"].startswith("the model failed: AttributeError: 'NoneType' object")
+    assert "Traceback" in capsys.readouterr().err  # on the server's terminal

@@ -45,6 +45,17 @@ def test_a_run_carries_params_provenance_and_data(store: tracking.Store) -> None
     assert (artifacts / "tables" / "answers.json").exists()
 
 
+def test_mlflows_pages_say_what_an_experiment_and_a_run_are(store: tracking.Store) -> None:
+    for name in ("vae", "tests"):
+        with tracking.start_run(store, name, "run", tags={"command": f"make train-{name}"}):
+            pass
+    assert last_run().data.tags["mlflow.note.content"] == "    make train-tests"
+    told, nothing = (mlflow.get_experiment_by_name(name).tags for name in ("vae", "tests"))
+    assert told["mlflow.note.content"].startswith("VAE: a variational autoencoder of 75x75 cats")
+    assert not nothing.get("mlflow.note.content")
+    assert told["mlflow.experimentKind"] == "custom_model_development"
+
+
 def test_a_table_takes_the_place_of_one_of_its_name(store: tracking.Store) -> None:
     with tracking.start_run(store, "tests", "run") as run:
         run.log_table("front", {"trial": [0, 1]})

@@ -1,1 +1,4 @@
-"""What README.md states, measured: `make bench`, or `make bench ONLY=throughput` for one part."""
+"""What README.md states, measured; one file for each kind of measurement."""
+
+Row = tuple[str, str, str]
+"""What, measured, target."""

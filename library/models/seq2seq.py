@@ -88,6 +88,12 @@ def decode(code: keras.KerasTensor, config: Seq2SeqConfig) -> keras.KerasTensor:
     return steps
 
 
+def encoder(network: keras.Model) -> keras.Model:
+    """The part of a network that makes the latent code of queries, `[batch, units]`."""
+    [repeated] = [layer.input for layer in network.layers if isinstance(layer, layers.RepeatVector)]
+    return keras.Model(network.inputs[0], repeated)
+
+
 def exact_match(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
     """1.0 for each answer whose every character is right, `[batch]`, from ids and logits."""
     right = ops.equal(ops.cast(y_true, "int32"), ops.cast(ops.argmax(y_pred, axis=-1), "int32"))

@@ -62,9 +62,11 @@ def fitted(latents: np.ndarray, components: int, seed: int) -> Strategy:
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture  # here: who only draws has no need of it
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     mixture = GaussianMixture(components, reg_covar=1e-3 * float(latents.var()), random_state=seed, max_iter=50)
-    with warnings.catch_warnings():
+    # k-means, by which it begins, adds up what its threads found in the order in which they end: with one it repeats.
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
         warnings.simplefilter("ignore", ConvergenceWarning)  # a fit whose last digits still move draws as well
         mixture.fit(latents.astype(np.float64))
     return Strategy(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_))

@@ -6,7 +6,7 @@ version.
 """
 
 from library.registry.overview import Entry, history, overview
-from library.registry.packages import OUTCOMES, find, is_trained_from, load, load_trained_from, register
+from library.registry.packages import OUTCOMES, find, is_trained_from, load, load_trained_from, load_version, register
 from library.registry.stages import Promotion, appoint, move, promote, rollback
 from library.registry.succession import Term
 from library.registry.versions import stage_of
@@ -22,6 +22,7 @@ __all__ = [
     "is_trained_from",
     "load",
     "load_trained_from",
+    "load_version",
     "move",
     "overview",
     "promote",

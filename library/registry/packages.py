@@ -49,6 +49,8 @@ def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any
     digest, size = _measure(logged.model_uri)
     own = {"artifact.digest": digest, "artifact.bytes": size}
     client = mlflow.MlflowClient()
+    # Those of a part of the test alone, such as test/prior/..., are its run's.
+    told_scores = {key: value for key, value in scores.metrics.items() if key.count("/") == 1}
     with alone():
         _create(client, name)
         version = client.create_model_version(
@@ -57,7 +59,7 @@ def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any
             run_id=logged.run_id,
             model_id=logged.model_id,
             description=ast.get_docstring(ast.parse(package.code.read_text(encoding="utf-8"))),
-            tags=_texts({**tags, **scores.metrics, **headline(scores), **own}),
+            tags=_texts({**tags, **told_scores, **headline(scores), **own}),
         )
     return str(version.version)
 
@@ -69,7 +71,13 @@ def load(name: str, stage: str = "Production") -> PyFuncModel:
         NotRegistered: there is no such model, or none in that stage.
         UserError: there is no such stage, or the files are not those that were registered.
     """
-    return _load(find(name, stage))
+    return load_version(find(name, stage))
+
+
+def load_version(version: ModelVersion) -> PyFuncModel:
+    """A version, ready to `predict`; UserError where its files are not those that were registered."""
+    verify(version)
+    return mlflow.pyfunc.load_model(_uri(version))
 
 
 def find(name: str, stage: str = "Production") -> ModelVersion:
@@ -99,7 +107,7 @@ def load_trained_from(name: str, config: Config, data_digest: str) -> Any:
     found = _trained_from(name, config, data_digest)
     if found is None:
         raise NotRegistered(f"model {name!r}: no version was trained from {config!r}; {inventory(name)}")
-    return _load(found).unwrap_python_model()  # type: ignore[no-untyped-call]
+    return load_version(found).unwrap_python_model()  # type: ignore[no-untyped-call]
 
 
 def is_trained_from(name: str, config: Config, data_digest: str) -> bool:
@@ -142,11 +150,6 @@ def _connect() -> None:
     """To the store in `mlruns`, unless another was opened."""
     if not mlflow.is_tracking_uri_set():  # type: ignore[no-untyped-call]
         tracking.Store(Path("mlruns").resolve()).connect()
-
-
-def _load(version: ModelVersion) -> PyFuncModel:
-    verify(version)
-    return mlflow.pyfunc.load_model(_uri(version))
 
 
 def _uri(version: ModelVersion) -> str:

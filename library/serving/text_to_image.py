@@ -28,12 +28,15 @@ class TextToImage(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> np.ndarray:
-        """A drawing of each answer; ValueError names the first query that is not one."""
+        """A drawing of each answer; ValueError names the first query that is not one, or a seed."""
         triples = [self._notation.parse(query) for query in np.ravel(model_input).tolist()]
         if not triples:
             return np.zeros((0, self._notation.answer_length, 28, 28), dtype=np.uint8)
         x = self._notation.encode(self._notation.write_query(*triple) for triple in triples)
-        random = np.random.default_rng(int((params or {}).get("seed", 0)))
+        seed = int((params or {}).get("seed", 0))
+        if seed < 0:
+            raise ValueError(f"seed: got {seed}; allowed is 0 or more")
+        random = np.random.default_rng(seed)
         shapes = [network_input.shape[1:] for network_input in self._network.inputs[1:]]
         noise = [random.normal(scale=self._temperature, size=(len(x), *shape)).astype("float32") for shape in shapes]
         drawn = self._network.predict([x, *noise] if noise else x, batch_size=64, verbose=0)

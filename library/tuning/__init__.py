@@ -5,8 +5,9 @@ the winner in full. Whatever kills it, the same command goes on: the next start 
 marks them as failed and repeats them.
 """
 
+from library.tuning.past import Past, studies_of
 from library.tuning.search import Search
 from library.tuning.study import Tuned, tune
 from library.tuning.trials import counted
 
-__all__ = ["Search", "Tuned", "counted", "tune"]
+__all__ = ["Past", "Search", "Tuned", "counted", "studies_of", "tune"]

@@ -57,7 +57,7 @@ class Search:
     def study(self, sampler: optuna.samplers.BaseSampler | None = None) -> Study:
         """The study of this name; created, if there is none."""
         return optuna.create_study(
-            storage=_storage(self.store),
+            storage=storage_of(self.store),
             sampler=sampler,
             pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=self.experiment.prune_after),
             study_name=self.study_name,
@@ -82,7 +82,8 @@ class _Fixing:
         return lambda name, *args, **kwargs: self._fixed[name] if name in self._fixed else method(name, *args, **kwargs)
 
 
-def _storage(store: Store) -> optuna.storages.RDBStorage:
+def storage_of(store: Store) -> optuna.storages.RDBStorage:
+    """Where Optuna keeps the studies of a store; made if it is not there."""
     return optuna.storages.RDBStorage(store.studies_uri, engine_kwargs={"connect_args": {"timeout": 60}})
 
 
