@@ -105,7 +105,11 @@ def test_only_variables_of_the_command_line_become_flags() -> None:
 @pytest.mark.parametrize(
     ("target", "given", "expected"),
     [
-        ("ui", ["STORE=/some where"], "cd '/some where' && .* mlflow.db .*/mlflow. ui --workers 1 --host 127.0.0.1 --port 5000 "),
+        (
+            "ui",
+            ["STORE=/some where"],
+            "cd '/some where' && .* mlflow.db .*/mlflow. ui .* --host 127.0.0.1 --port 5000 ",
+        ),
         ("ui", ["PORT=5001"], "cd 'mlruns' && .* --host 127.0.0.1 --port 5001 .*mlflow.db"),
         ("dashboard", [], "cd 'mlruns' && .*/optuna-dashboard. --host 127.0.0.1 --port 5000 .*optuna.db"),
     ],

@@ -15,6 +15,7 @@ from library.registry.scores import Score, of_tags
 
 STATUSES = ("FINISHED", "RUNNING", "FAILED", "KILLED", "SCHEDULED")
 BEST = 5  # runs that are shown of each model
+LOOKED_AT = 50  # the best by their last epoch; only of these is every epoch read, as that takes milliseconds each
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,11 @@ def _ranked(
     versions: Sequence[Entry],
 ) -> Kind:
     metric, direction = objective
-    choose = max if direction == "maximize" else min
-    courses = {one.id: records.course(one.id, metric) for one in _comparable(runs, metric)}
-    reached = {run: choose(course.values()) for run, course in courses.items()}
-    order = sorted(reached, key=lambda run: reached[run], reverse=direction == "maximize")
+    more = direction == "maximize"
+    last = sorted(_comparable(runs, metric), key=lambda one: one.metrics[metric], reverse=more)
+    courses = {one.id: records.course(one.id, metric) for one in last[:LOOKED_AT]}
+    reached = {run: (max if more else min)(course.values()) for run, course in courses.items()}
+    order = sorted(reached, key=lambda run: reached[run], reverse=more)
     by_id, of_run = {one.id: one for one in runs}, {one.run: one for one in versions if one.model == name}
     score = next((one.score.name for one in of_run.values() if one.score), "")
     best = [
