@@ -158,9 +158,9 @@ def _ending(record: Record, config: Config) -> tuple[list[str], int | None]:
     epochs, minutes = _epochs(record), getattr(config, "minutes", 0)
     if record.status != "FINISHED":
         why = record.tags.get("reason", "no reason was recorded")
-        return [f"it ended {record.status} ({why}); it is repeated as far as it got: {epochs} epochs"], epochs
+        return [f"it ended {record.status} ({why}); it is repeated as far as it got, to epoch {epochs}"], epochs
     if minutes:
-        told = f"it had {minutes:g} minutes, which cannot be repeated exactly; its {epochs} epochs can, and are"
+        told = f"it had {minutes:g} minutes, which cannot be repeated exactly; as many epochs as it made can: {epochs}"
         return [told], epochs
     return [], None
 

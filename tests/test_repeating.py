@@ -132,7 +132,7 @@ def test_trials_are_repeated_without_a_test_and_pruned_ones_as_far_as_they_got(s
     pruned = trial(store, stop_after=2, epochs=5)
     plan = repeating.plan(pruned)
     assert (plan.epochs, plan.is_tested, plan.config) == (2, False, tiny.Config(epochs=5))
-    assert plan.remarks == ("it ended KILLED (pruned after epoch 2); it is repeated as far as it got: 2 epochs",)
+    assert plan.remarks == ("it ended KILLED (pruned after epoch 2); it is repeated as far as it got, to epoch 2",)
     again, verdict = repeat(store, pruned)
     assert verdict.is_same
     assert list(records.course(again.id, "val/loss")) == [1, 2]
@@ -144,7 +144,7 @@ def test_a_limit_in_minutes_becomes_the_epochs_that_were_made(store: tracking.St
     assert list(records.course(old, "val/loss")) == [1]
     plan = repeating.plan(old)
     assert (plan.epochs, plan.config) == (1, tiny.Config(epochs=9))
-    assert plan.remarks == ("it had 1e-06 minutes, which cannot be repeated exactly; its 1 epochs can, and are",)
+    assert plan.remarks == ("it had 1e-06 minutes, which cannot be repeated exactly; as many epochs as it made can: 1",)
     again, verdict = repeat(store, old)
     assert verdict.is_same
     assert "test/accuracy" in again.metrics

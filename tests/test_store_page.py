@@ -148,7 +148,7 @@ def test_versions_their_history_and_a_figure_of_their_run_are_shown(store: track
     assert "Who was in Production, when and why" in words
     assert "beats version 1: better on 10, worse on 0 of 10" in words
     assert "version 2, Production" in words
-    assert [told for told, _ in read.images][1:] == ["registered: groups"]
+    assert [told for told, _ in read.images][1:] == [f"seq2seq-text-to-text, run {second[:8]}: groups"]
 
 
 def test_failed_killed_and_repeated_runs_are_told(store: tracking.Store) -> None:
@@ -185,7 +185,10 @@ def test_studies_and_comparisons_are_shown(store: tracking.Store) -> None:
     assert f"{study.best_trial.number} {study.best_value:.5g} units={study.best_params['units']}" in words
     assert "units exact match parameters 4 0.5 2,000,000 8 0.12346 3" in words
     assert "compare it" in words
-    assert [told for told, _ in read.images] == ["Study dräwn: val/exact_match by trial", "sizes: comparison"]
+    assert [told for told, _ in read.images] == [
+        "Study dräwn: val/exact_match by trial",
+        f"sizes, run {run.id[:8]}: comparison",
+    ]
 
 
 def _pruned(trial: optuna.Trial) -> float:

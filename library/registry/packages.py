@@ -29,8 +29,8 @@ OUTCOMES = "test/outcomes.json"
 def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any]) -> str:
     """Logs a package to the active run and registers it; returns the number of the new version.
 
-    The scores go along, example by example, for later comparisons; the version's page tells them, the tags, and what
-    the package's file says of itself.
+    The scores of the examples go along, for later comparisons; the page of the version tells what they come to, the
+    tags, and what the file of the package says of itself. All other scores are on the page of its run.
     """
     mlflow.log_dict(dict(scores.outcomes), OUTCOMES)
     requirements = [f"{requirement}=={installed(requirement)}" for requirement in ("mlflow", *package.requirements)]
@@ -49,8 +49,6 @@ def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any
     digest, size = _measure(logged.model_uri)
     own = {"artifact.digest": digest, "artifact.bytes": size}
     client = mlflow.MlflowClient()
-    # Those of a part of the test alone, such as test/prior/..., are its run's.
-    told_scores = {key: value for key, value in scores.metrics.items() if key.count("/") == 1}
     with alone():
         _create(client, name)
         version = client.create_model_version(
@@ -59,7 +57,7 @@ def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any
             run_id=logged.run_id,
             model_id=logged.model_id,
             description=ast.get_docstring(ast.parse(package.code.read_text(encoding="utf-8"))),
-            tags=_texts({**tags, **told_scores, **headline(scores), **own}),
+            tags=_texts({**tags, **headline(scores), **own}),
         )
     return str(version.version)
 

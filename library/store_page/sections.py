@@ -1,8 +1,8 @@
 """The sections of the page; each is empty where the store has nothing of its kind."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from library import records, tuning
@@ -11,10 +11,10 @@ from library.evaluation.fronts import pareto_front
 from library.listing import age, size
 from library.records import Record
 from library.registry import Entry
-from library.registry.scores import Score
 from library.store_page.contents import Contents, Kind, Ranked, is_trial, statuses
 from library.store_page.markup import Links, Markup, folded, joined, table, tag
 from library.store_page.pictures import Pictures
+from library.store_page.wording import moment, name_of, number, score
 
 NEWEST = 10  # versions of a model, and runs in a list
 KEPT = ("reconstructions", "samples-of-the-best", "drawings", "groups", "confusions")
@@ -41,8 +41,9 @@ class Telling:
     repeat: Callable[[str], str]
 
     def run(self, record: Record) -> Markup:
-        """A link to a run, its name before its id."""
-        return self.links.run(record.experiment_id, record.id, f"{record.name} {record.id[:8]}")
+        """A link to a run: its name, as long as a line allows, and its id."""
+        name = textwrap.shorten(record.name, 40, placeholder="...")
+        return self.links.run(record.experiment_id, record.id, f"{name} {record.id[:8]}")
 
 
 def models(telling: Telling) -> Markup:
@@ -69,7 +70,7 @@ def _version(telling: Telling, one: Entry) -> tuple[Any, ...]:
         telling.links.model(one.model, one.model),
         telling.links.model(one.model, one.version, one.version),
         tag("b", one.stage) if one.stage == "Production" else one.stage or "none",
-        joined([_name(one.score), " ", score(one.score)]) if one.score else "",
+        joined([name_of(one.score), " ", score(one.score)]) if one.score else "",
         telling.links.run(found.experiment_id, one.run, one.run[:8]) if found else one.run[:8],
         moment(one.created),
         "" if one.bytes is None else size(one.bytes),
@@ -93,7 +94,7 @@ def kind(telling: Telling, found: Kind) -> Markup:
     parts = [tag("h3", found.name), tag("p", counted, class_="quiet")]
     if not found.best:
         return joined([*parts, tag("p", "No run finished with a score.")])
-    told = _name(next((one.score for one in found.best if one.score), None))
+    told = name_of(next((one.score for one in found.best if one.score), None))
     columns = ("", "run", f"{told} on the test split (95 % interval)", f"{found.objective}, best epoch",
                "not the defaults", "took", "began", "registered as", "repeated")  # fmt: skip
     labels = {f"{place}: {one.record.id[:8]}": one.course for place, one in enumerate(found.best, start=1)}
@@ -104,7 +105,7 @@ def kind(telling: Telling, found: Kind) -> Markup:
         folded("How to have each again", *(_commands(telling, one.record) for one in found.best)),
         _gallery([
             telling.pictures.drawn(figure, f"{found.name}: {found.objective} of these runs by epoch"),
-            *_kept(telling, found.best[0].record, KEPT, SHOWN),
+            *_kept(telling, found.best[0].record, found.name, KEPT, SHOWN),
         ]),
     ])  # fmt: skip
 
@@ -115,7 +116,7 @@ def _best(telling: Telling, place: int, one: Ranked) -> tuple[Any, ...]:
         telling.run(one.record),
         score(one.score),
         f"{one.reached:.5g}",
-        joined((tag("span", f"{name}={value}", class_="field") for name, value in one.changed.items()), " ") or "none",
+        _fields(one.changed) if one.changed else "none",
         "" if one.record.seconds is None else tag("span", age(one.record.seconds), class_="tight"),
         moment(one.record.began),
         one.version,
@@ -175,16 +176,18 @@ def _leaders(past: tuning.Past, done: Any) -> list[tuple[Any, ...]]:
 
 def _fields(values: Mapping[str, Any]) -> Markup:
     told = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in values.items()}
-    return joined((tag("span", f"{name}={value}", class_="field") for name, value in told.items()), " ")
+    spans = (tag("span", f"{name}={value}", class_="field") for name, value in told.items())
+    return tag("div", joined(spans, " "), class_="fields")
 
 
 def comparison(telling: Telling, record: Record) -> Markup:
     """A comparison's tables and figures, as its run keeps them."""
+    title = record.tags.get("comparison", record.name)
     return joined([
-        tag("h3", record.tags.get("comparison", record.name)),
+        tag("h3", title),
         tag("p", f"{record.status.lower()}, ", moment(record.began), ", run ", telling.run(record), class_="quiet"),
         *(_table(name, columns) for name, columns in records.tables(record.id).items()),
-        _gallery(_kept(telling, record, COMPARED, len(COMPARED))),
+        _gallery(_kept(telling, record, title, COMPARED, len(COMPARED))),
         folded("How to have it again", tag("pre", record.tags.get("command", "no command was recorded"))),
     ])  # fmt: skip
 
@@ -194,10 +197,12 @@ def _table(name: str, kept: Mapping[str, Any]) -> Markup:
     return table([column.replace("_", " ") for column in kept["columns"]], rows, caption=name)
 
 
-def _kept(telling: Telling, record: Record, names: Sequence[str], count: int) -> list[Markup]:
+def _kept(telling: Telling, record: Record, title: str, names: Sequence[str], count: int) -> list[Markup]:
+    """So many of these figures, of those that a run keeps."""
     has = records.figures(record.id)
     some = [name for name in names if name in has][:count]
-    return [telling.pictures.kept(record.id, name, f"{record.name}: {name.replace('-', ' ')}") for name in some]
+    told = f"{title}, run {record.id[:8]}"
+    return [telling.pictures.kept(record.id, name, f"{told}: {name.replace('-', ' ')}") for name in some]
 
 
 def repeats(telling: Telling) -> Markup:
@@ -223,29 +228,3 @@ def unfinished(telling: Telling) -> Markup:
     more = f"{len(found) - len(rows):,} older ones are left out." if len(found) > len(rows) else ""
     hidden = [tag("p", more, class_="quiet")] if more else []
     return joined([table(("run", "experiment", "ended", "began", "reason"), rows), *hidden])
-
-
-def _name(one: Score | None) -> str:
-    return one.name.removeprefix("test/").replace("_", " ") if one else "score"
-
-
-def score(one: Score | None) -> Markup:
-    """A score with its interval."""
-    if one is None:
-        return Markup("none")
-    within = "" if one.low is None or one.high is None else f" ({one.low:.4g} to {one.high:.4g})"
-    return tag("span", f"{one.value:.4g}{within}", class_="tight")
-
-
-def moment(when: datetime) -> Markup:
-    """A point of time, in UTC, to the minute."""
-    return tag("time", when.astimezone(UTC).strftime("%Y-%m-%d %H:%M"))
-
-
-def number(value: Any) -> str:
-    """A cell of a table that a run keeps."""
-    if isinstance(value, list):
-        return ", ".join(map(number, value))
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1e5 else f"{value:.5g}"
-    return "" if value is None else str(value)
