@@ -180,6 +180,14 @@ class Experiment(Generic[C]):
     ask: Callable[[C, str, str], Question] = ask_text
     needs: Callable[[C], Mapping[str, Config] | None] = nothing
 
+    def recorded(self, params: Mapping[str, str]) -> C:
+        """The config of which a run recorded these params; what else it recorded is left out, what it lacks is default.
+
+        Raises:
+            UserError: a value is not allowed any more.
+        """
+        return parse(self.config, {name: params[name] for name in self.config.model_fields if name in params})
+
     def settled(self, config: C) -> Self:
         """The same experiment, with the objectives' names as this config's metrics have them."""
         fields = config.model_dump()

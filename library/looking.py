@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # a package that MLflow brings along misses progress bars that nobody shows here
     import mlflow
 
-from library import discovery, registry, tracking, tuning
+from library import discovery, records, registry, tracking, tuning
 from library.compute import start_keras
 from library.errors import NotRegistered, StoreError, UserError
 from library.options import parse
@@ -70,10 +70,8 @@ class Registered:
 
     def history(self) -> pd.DataFrame:
         """The course of its training: a row for each epoch, a column for each metric, such as `val/loss`."""
-        client = mlflow.MlflowClient()
-        names = [name for name in self.metrics if name.startswith(("train/", "val/"))]
-        courses = {name: client.get_metric_history(self.run, name) for name in sorted(names)}
-        columns = {name: {one.step: one.value for one in course} for name, course in courses.items()}
+        names = sorted(name for name in self.metrics if name.startswith(("train/", "val/")))
+        columns = {name: records.course(self.run, name) for name in names}
         return pd.DataFrame(columns).sort_index().rename_axis("epoch")
 
     def table(self, name: str) -> pd.DataFrame:
@@ -133,7 +131,7 @@ def look(experiment: str, stage: str = "Production", **fields: Any) -> Registere
         )
         raise NotRegistered(f"no {stage} version of {name} in store {_store_name()}; {command} first") from None
     params = tracking.params_of(str(version.run_id))
-    config = parse(of.config, {field: params[field] for field in of.config.model_fields if field in params})
+    config = of.recorded(params)
     known, now = version.tags.get("data.digest"), of.digest(config)
     if known != now:
         raise UserError(f"{name} version {version.version}: was trained on data {known}; its config now names {now}")
@@ -145,7 +143,7 @@ def look(experiment: str, stage: str = "Production", **fields: Any) -> Registere
         run=str(version.run_id),
         config=config,
         metrics=tracking.metrics_of(str(version.run_id)),
-        model=registry.load(name, stage),
+        model=registry.load_version(version),
     )
 
 

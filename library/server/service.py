@@ -19,7 +19,6 @@ from mlflow.types import DataType, TensorSpec
 
 from library import discovery
 from library.errors import UserError
-from library.options import parse
 from library.provenance import one_line
 from library.server.requests import Contract
 
@@ -35,8 +34,7 @@ def cores(version: ModelVersion) -> int | None:
     try:
         run = mlflow.get_run(str(version.run_id))
         experiment = discovery.find(mlflow.get_experiment(run.info.experiment_id).name)
-        fields = {field: value for field, value in run.data.params.items() if field in experiment.config.model_fields}
-        return experiment.cores(parse(experiment.config, fields))
+        return experiment.cores(experiment.recorded(run.data.params))
     except (UserError, MlflowException):
         return None
 

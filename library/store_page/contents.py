@@ -8,7 +8,6 @@ from typing import Any
 from library import discovery, records, registry, tracking, tuning
 from library.errors import UserError
 from library.experiment import Experiment
-from library.options import parse
 from library.records import Record
 from library.registry import Entry, Term
 from library.registry.scores import Score, of_tags
@@ -126,9 +125,8 @@ def _kinds(found: Sequence[Record], versions: Sequence[Entry]) -> list[Kind]:
 def _kind(record: Record) -> tuple[str, str, str]:
     """The name of what a run trains, and the experiment's first objective with its direction."""
     experiment = discovery.find(record.experiment)
-    fields = {name: value for name, value in record.params.items() if name in experiment.config.model_fields}
     try:
-        config = parse(experiment.config, fields)
+        config = experiment.recorded(record.params)
         name = experiment.model_name(config)
     except UserError:
         config, name = experiment.config(), record.tags.get("model", record.experiment)
