@@ -122,7 +122,7 @@ def _tell(curation: Curation, store: tracking.Store) -> None:
     console.print(table)
     here = Path.cwd()
     folder = curation.folder.relative_to(here) if curation.folder.is_relative_to(here) else curation.folder
-    elsewhere = "" if store.root == Path("mlruns").resolve() else f" STORE={shlex.quote(str(store.root))}"
+    elsewhere = store.variable
     console.print(f"""
 Go on with
   make train-vae CATS={shlex.quote(str(folder))}{elsewhere}

@@ -1,9 +1,7 @@
 """What a command leaves on the terminal: a table of what came of it and the commands to go on with."""
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -123,7 +121,7 @@ def _print(title: str, rows: Sequence[tuple[str, str]], outcome: Outcome, store:
         table.add_row(*row)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(table)
-    here = "" if store.root == Path("mlruns").resolve() else f" STORE={shlex.quote(str(store.root))}"
+    here = store.variable
     console.print(
         f"""
 Go on with

@@ -8,6 +8,7 @@ import errno
 import json
 import logging
 import os
+import shlex
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,6 +56,11 @@ class Store:
     def studies_uri(self) -> str:
         """Where Optuna keeps the studies: a database of its own, as both keep their version in one table's name."""
         return f"sqlite:///{self.root / 'optuna.db'}"
+
+    @property
+    def variable(self) -> str:
+        """What `make` is to be told to use this store, after a space; nothing where that is `mlruns` of this folder."""
+        return "" if self.root == Path("mlruns").resolve() else f" STORE={shlex.quote(str(self.root))}"
 
     def lock(self, name: str) -> FileLock:
         """A lock that one process holds at a time, and that its death releases."""

@@ -1,7 +1,6 @@
 """The page as a file: what is around its sections, and the file that it is written to in one go."""
 
 import os
-import shlex
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -29,7 +28,7 @@ def write(options: PageOptions, store: tracking.Store) -> Path:
     if target.suffix != ".html":
         raise UserError(f"out: got {options.out!r}; allowed is a file that ends in .html")
     _check_writable(target)
-    here = "" if store.root == Path("mlruns").resolve() else f" STORE={shlex.quote(str(store.root))}"
+    here = store.variable
     telling = Telling(read(store), Links(options.ui), Pictures(), lambda run: f"make repeat RUN={run}{here}")
     page = _page(telling, store, options.ui)
     # In one go: who has it open or copies it never sees half of it.
