@@ -14,7 +14,7 @@ from filelock import Timeout
 from rich.console import Console
 from rich.table import Table
 
-from library import display, tracking
+from library import display, provenance, tracking
 from library.compute import muted_stderr
 from library.data import cats
 from library.data.curation.curate import Curation, curate, writing
@@ -80,8 +80,7 @@ def _shown(path: Path, given: str, folder: Path) -> Curation:
 
 
 def _log(curation: Curation, options: CurationOptions, name: str, store: tracking.Store) -> None:
-    given = {field.upper(): str(value) for field, value in options.model_dump(exclude_defaults=True).items()}
-    command = shlex.join(["make", "cats", *(f"{variable}={value}" for variable, value in given.items())])
+    command = provenance.command("cats", "", options.model_dump(exclude_defaults=True))
     tags = {"command": command, "source": options.cats, "folder": str(curation.folder)}
     with tracking.start_run(store, "cats", name, tags=tags) as run:
         images = np.load(curation.folder / cats.IMAGES, mmap_mode="r")

@@ -59,7 +59,10 @@ def digest(config: ImagesConfig) -> str:
 def train(
     config: ImagesConfig, build: "Callable[[Any], Generative]", monitor: str, run: Run, callbacks: Callbacks
 ) -> Result:
-    """Trains on the training images; the best epoch has the least of a metric. Samples are shown after each."""
+    """Trains on the training images; the best epoch has the least of a metric.
+
+    The same samples are shown after each epoch, and before the first: MLflow's slider of images begins at step 0.
+    """
     import keras
 
     from library.data.batches import Batches, as_they_are
@@ -82,6 +85,7 @@ def train(
     def show(epoch: int, _: Mapping[str, float]) -> None:
         run.log_image("samples", tiled(draw(model.decoder, model.noise[:SHOWN]), columns=9), step=epoch)
 
+    show(0, {})
     validation = (np.ascontiguousarray(data.validation[:VALIDATED]),)
     result = Trainer.of(config, monitor, "min").fit(model, batches, validation, run, [show, *callbacks])
     return Result(result.model, {**result.metrics, "model/latent_size": float(config.latent_size)}, result.epoch)

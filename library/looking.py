@@ -17,9 +17,7 @@ import pandas as pd
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # a package that MLflow brings along misses progress bars that nobody shows here
-    import mlflow
-
-from library import discovery, records, registry, tracking, tuning
+    from library import discovery, provenance, records, registry, tracking, tuning
 from library.compute import start_keras
 from library.errors import NotRegistered, StoreError, UserError
 from library.options import parse
@@ -80,7 +78,7 @@ class Registered:
 
     def images(self, name: str) -> dict[int, np.ndarray]:
         """The images that its run keeps under a name, by the epoch: `[height, width, 3]`, 0 to 1."""
-        folder = Path(mlflow.artifacts.download_artifacts(run_id=self.run, artifact_path="images"))
+        folder = tracking.artifact(self.run, "images")
         found = {int(match["step"]): path for path in folder.iterdir() if (match := _image(path, name))}
         return {step: np.asarray(plt.imread(found[step]))[..., :3] for step in sorted(found)}
 
@@ -126,9 +124,7 @@ def look(experiment: str, stage: str = "Production", **fields: Any) -> Registere
     try:
         version = registry.find(name, stage)
     except NotRegistered:
-        command = " ".join(
-            [f"make train-{experiment}", *(f"{field.upper()}={value}" for field, value in fields.items())]
-        )
+        command = provenance.command("train", experiment, fields)
         raise NotRegistered(f"no {stage} version of {name} in store {_store_name()}; {command} first") from None
     params = tracking.params_of(str(version.run_id))
     config = of.recorded(params)

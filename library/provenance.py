@@ -17,9 +17,9 @@ PACKAGES = ("keras", "tensorflow", "mlflow", "optuna", "numpy", "scikit-learn")
 
 
 def command(verb: str, experiment: str, values: Mapping[str, Any]) -> str:
-    """The command line that does the same again; the verb may be of no experiment."""
-    flags = (f"--{name.replace('_', '-')}={value}" for name, value in values.items())
-    return shlex.join(["python", "-m", "experiments", verb, *filter(None, [experiment]), *flags])
+    """The command that does the same again, in the repository's folder; the verb may be of no experiment."""
+    variables = (f"{name.upper()}={value}" for name, value in values.items())
+    return shlex.join(["make", "-".join(filter(None, [verb, experiment])), *variables])
 
 
 def one_line(error: BaseException) -> str:

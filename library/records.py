@@ -110,8 +110,7 @@ def figures(run_id: str) -> list[str]:
 def figure(run_id: str, name: str) -> bytes | None:
     """A figure that a run keeps, as a PNG; None if its file is not there."""
     try:
-        path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=f"figures/{name}.png")
-        return Path(path).read_bytes()
+        return tracking.artifact(run_id, f"figures/{name}.png").read_bytes()
     except (OSError, MlflowException):
         return None
 

@@ -125,7 +125,7 @@ def _print(title: str, rows: Sequence[tuple[str, str]], outcome: Outcome, store:
     console.print(
         f"""
 Go on with
-  .venv/bin/{outcome.predict}{here.replace(" STORE", " --store")}
+  {outcome.predict}{here}
   make ui{here}           browse runs and models; this run is {outcome.run}
   make dashboard{here}    browse studies
 

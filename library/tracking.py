@@ -264,16 +264,23 @@ def finished_runs(experiment: str, tags: Mapping[str, str]) -> list[mlflow.entit
 
 
 def read_figure(run_id: str, name: str) -> np.ndarray:
-    """A figure of a run, as `log_figure` keeps it: `[height, width, 4]`, 0 to 1; MlflowException if it has none."""
+    """A figure of a run, as `log_figure` keeps it: `[height, width, 4]`, 0 to 1; errors are those of `artifact`."""
     import matplotlib.pyplot as plt
 
-    path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=f"figures/{name}.png")
-    return np.asarray(plt.imread(path))
+    return np.asarray(plt.imread(artifact(run_id, f"figures/{name}.png")))
 
 
 def read_json(run_id: str, path: str) -> Any:
-    """A JSON artifact of a run; FileNotFoundError or MlflowException if it has none."""
-    return json.loads(Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)).read_text())
+    """A JSON artifact of a run; errors are those of `artifact`."""
+    return json.loads(artifact(run_id, path).read_text())
+
+
+def artifact(run_id: str, path: str) -> Path:
+    """The file or folder that a run keeps under this path; OSError or MlflowException if it has none.
+
+    It is read where it lies: a download by the run's id would leave a copy of it in the machine's temporary folder.
+    """
+    return Path(mlflow.artifacts.download_artifacts(f"{mlflow.get_run(run_id).info.artifact_uri}/{path}"))
 
 
 def _storage_failure(error: BaseException | None, root: Path) -> str | None:

@@ -70,7 +70,7 @@ def test_a_comparison_has_a_row_for_each_config_a_table_and_a_figure(store: trac
         assert {key: row[key] for key in known} == known
     [parent], trainings = runs()
     assert (parent.info.run_name, parent.info.status, parent.data.tags["comparison"]) == ("sizes", "FINISHED", "sizes")
-    assert parent.data.tags["command"] == "python -m experiments compare sizes --seeds=1"
+    assert parent.data.tags["command"] == "make compare-sizes SEEDS=1"
     table = tracking.read_json(parent.info.run_id, "tables/comparison.json")
     assert table["columns"] == list(rows[0])
     for told, row in zip(table["data"], rows, strict=True):
@@ -85,7 +85,7 @@ def test_a_comparison_has_a_row_for_each_config_a_table_and_a_figure(store: trac
         assert run.info.status == "FINISHED"
         expected = tiny.Config(units=row["units"], learning_rate=row["learning_rate"], epochs=1)
         assert run.data.params == {key: str(value) for key, value in expected.model_dump().items()}
-        assert f"--units={row['units']}" in run.data.tags["command"]
+        assert f"UNITS={row['units']}" in run.data.tags["command"]
 
 
 def test_seeds_are_pooled_example_by_example(store: tracking.Store) -> None:
@@ -117,7 +117,7 @@ def test_a_changed_field_trains_again(store: tracking.Store, changed: dict[str, 
     compare(store, SMALL, **changed)
     [_, parent], trainings = runs()
     [(field, value)] = changed.items()
-    assert parent.data.tags["command"].endswith(f"sizes --seeds=1 --{field.replace('_', '-')}={value}")
+    assert parent.data.tags["command"].endswith(f"sizes SEEDS=1 {field.upper()}={value}")
     assert [run.data.params[field] == str(value) for run in trainings] == [False, False, True, True]
 
 

@@ -124,12 +124,12 @@ def test_each_epoch_reports_its_loss_and_the_scores_of_samples(training: tuple[R
         }  # fmt: skip
 
 
-def test_samples_are_shown_after_each_epoch(training: tuple[Result, Kept, list[int]]) -> None:
+def test_samples_are_shown_before_training_and_after_each_epoch(training: tuple[Result, Kept, list[int]]) -> None:
     result, run, _ = training
-    assert list(run.images) == [("samples", 1), ("samples", 2), ("samples", 3)]
+    assert list(run.images) == [("samples", 0), ("samples", 1), ("samples", 2), ("samples", 3)]
     shown = list(run.images.values())
     assert {image.dtype for image in shown} == {np.dtype(np.uint8)}
-    assert (shown[0] != shown[2]).any()
+    assert all((shown[i] != shown[i + 1]).any() for i in range(3))
     drawn = draw(result.model.decoder, result.model.noise[: generation.SHOWN])
     expected = cat_figures.tiled(drawn, columns=9).astype(int)
     assert np.abs(run.images["samples", result.epoch] - expected).max() <= 1

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from experiments.__main__ import VERBS
-from library import command_line, discovery
+from library import command_line, discovery, provenance
+from library.options import parse
 
 ROOT = Path(__file__).parents[1]
 MAKE = shutil.which("make") or "make"
@@ -55,6 +56,15 @@ def test_make_alone_lists_every_target() -> None:
 def test_every_experiment_can_be_trained_and_tuned(name: str) -> None:
     assert would_run(f"train-{name}") == [".venv/bin/python", "-m", "experiments", "train", name]
     assert would_run(f"tune-{name}") == [".venv/bin/python", "-m", "experiments", "tune", name]
+
+
+@pytest.mark.parametrize("name", discovery.names())
+def test_the_command_that_a_run_records_is_one_of_make_that_trains_the_same_config(name: str) -> None:
+    config = discovery.find(name).config(seed=3)
+    line = provenance.command("train", name, config.model_dump())
+    verbs = {verb: options for verb, (_, options) in VERBS.items()}
+    read = command_line.read(would_run(*shlex.split(line)[1:])[3:], verbs, dict.fromkeys(verbs, ""))
+    assert (read.verb, read.name, parse(type(config), read.fields)) == ("train", name, config)
 
 
 def test_models_are_compared_with_each_other_and_with_baselines() -> None:

@@ -85,7 +85,7 @@ def test_a_training_comes_out_the_same_and_the_registry_stays_as_it_is(
     new = records.everything()[0]
     assert (new.name, new.status, new.tags["repeats"]) == ("repeat of näme", "FINISHED", old)
     assert new.tags["repeat"] == "same"
-    assert new.tags["command"] == f"python -m experiments repeat --run={old}"
+    assert new.tags["command"] == f"make repeat RUN={old}"
     recorded = records.read(old)
     assert {name: new.params[name] for name in tiny.Config.model_fields} == recorded.params | {}
     assert new.metrics == recorded.metrics
@@ -225,7 +225,7 @@ def test_a_needed_model_that_is_gone_is_told_with_the_command_that_makes_one(
         run.log_metrics({"val/loss": 0.5}, step=1)
     assert refused(run.id).endswith(
         "needs a registered glyph-reader of the same data, and there is none; "
-        "python -m experiments train glyph-reader --filters=2 makes one"
+        "make train-glyph-reader FILTERS=2 makes one"
     )
 
 

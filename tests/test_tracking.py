@@ -10,6 +10,7 @@ import mlflow
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from mlflow.exceptions import MlflowException
 
 from library import provenance, tracking
 from library.errors import StoreError
@@ -62,6 +63,14 @@ def test_a_table_takes_the_place_of_one_of_its_name(store: tracking.Store) -> No
     with tracking.start_run(store, "tests", "run", resume=run.id) as run:
         run.log_table("front", {"trial": [2]})
     assert tracking.read_json(run.id, "tables/front.json") == {"columns": ["trial"], "data": [[2]]}
+
+
+def test_what_a_run_keeps_is_read_where_it_lies(store: tracking.Store) -> None:
+    with tracking.start_run(store, "tests", "run") as run:
+        run.log_table("front", {"trial": [0]})
+    assert tracking.artifact(run.id, "tables/front.json").is_relative_to(store.root / "artifacts")
+    with pytest.raises(MlflowException, match=r"none\.json"):
+        tracking.artifact(run.id, "tables/none.json")
 
 
 def test_an_exception_fails_the_run_and_becomes_its_reason(store: tracking.Store) -> None:
@@ -123,7 +132,7 @@ def test_a_process_of_another_host_counts_as_alive() -> None:
 
 def test_the_command_of_a_run_repeats_every_field() -> None:
     assert provenance.command("train", "tiny", {"train_fraction": 0.5, "padding": "a b"}) == (
-        "python -m experiments train tiny --train-fraction=0.5 '--padding=a b'"
+        "make train-tiny TRAIN_FRACTION=0.5 'PADDING=a b'"
     )
 
 

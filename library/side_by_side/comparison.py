@@ -1,6 +1,5 @@
 """One run, tables, figures and a page of all three models."""
 
-import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from library import tracking
+from library import provenance, tracking
 from library.data.cats import Cats
 from library.errors import UserError
 from library.evaluation import reconstructions
@@ -35,8 +34,7 @@ def compare(options: SideBySideOptions, store: tracking.Store) -> Path:
     data = data_of(models)
     folder = Path(options.out) if options.out else store.root / "cats" / "comparison"
     _prepare(folder)
-    given = options.model_dump(exclude_defaults=True).items()
-    command = shlex.join(["make", "compare", *(f"{field.upper()}={value}" for field, value in given)])
+    command = provenance.command("compare", "", options.model_dump(exclude_defaults=True))
     compared = ", ".join(f"{NAMES[model.name]} {model.version}" for model in models)
     tags = {"command": command, "page": str(folder / PAGE), "models": compared}
     with tracking.start_run(store, "cats", f"side by side, {options.stage}", tags=tags) as run:
@@ -100,7 +98,7 @@ def _columns(rows: Sequence[Mapping[str, str | float]]) -> dict[str, list[str | 
 
 
 def _about(data: Cats, options: SideBySideOptions) -> str:
-    command = f"make compare STAGE={options.stage} N={options.n} FEATURES={options.features}"
+    command = provenance.command("compare", "", options.model_dump(include={"stage", "n", "features"}))
     return (
         f"    {command}\n\n"
         f"All three were trained on the same {len(data.train):,} images (digest {data.digest}) and are scored on the "
