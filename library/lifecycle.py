@@ -45,7 +45,7 @@ def provide(experiment: Experiment[C], config: C, store: tracking.Store) -> None
     """
     for name, needed in (experiment.needs(config) or {}).items():
         other = discovery.find(name)
-        if not registry.is_trained_from(other.model_name(needed), needed, other.digest(needed)):
+        if registry.trained_from(other.model_name(needed), needed, other.digest(needed)) is None:
             print(f"Training {name} first: it is needed, and there is none for these data yet", flush=True)
             with kept_environment():
                 train_in_full(name, other, needed, store)
@@ -55,6 +55,7 @@ def train_and_test(
     experiment: Experiment[C], config: C, run: tracking.MlflowRun, callbacks: Callbacks = ()
 ) -> tuple[Result, Scores, dict[str, float]]:
     """Trains a config and scores it on the test split; returns also all metrics, with its size and its time."""
+    run.set_tags(_used(experiment, config))
     began = time.perf_counter()
     with display.epochs(config, list(experiment.settled(config).objectives)) as shown:
         result = experiment.train(config, run, [shown, *callbacks])
@@ -106,6 +107,13 @@ def train_in_full(
             predict=_asking(name, _naming(experiment, config), package, stage),
             example=str(package.example) if isinstance(package.example, list) else "images",
         )
+
+
+def _used(experiment: Experiment[C], config: C) -> dict[str, str]:
+    """Tags that name the registered versions of other experiments' models that a training works with."""
+    others = ((discovery.find(name), needed) for name, needed in (experiment.needs(config) or {}).items())
+    found = (registry.trained_from(one.model_name(needed), needed, one.digest(needed)) for one, needed in others)
+    return {f"needed.{version.name}": f"version {version.version}" for version in found if version}
 
 
 def _title(config: Config) -> str:

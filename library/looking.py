@@ -83,12 +83,11 @@ class Registered:
         return {step: np.asarray(plt.imread(found[step]))[..., :3] for step in sorted(found)}
 
     def interval(self, metric: str) -> tuple[float, float, float]:
-        """A metric and its 95 % interval: the one that was kept, else 1.96 standard errors to either side."""
-        value = self.metrics[metric]
-        if f"{metric}_low" in self.metrics:
-            return value, self.metrics[f"{metric}_low"], self.metrics[f"{metric}_high"]
-        within = 1.96 * self.metrics[f"{metric}_standard_error"]
-        return value, value - within, value + within
+        """A metric and its 95 % interval; KeyError if its run kept neither that nor a standard error."""
+        bounds = records.interval(self.metrics, metric)
+        if bounds is None:
+            raise KeyError(f"{metric}: {self.name} version {self.version} has no interval of it")
+        return self.metrics[metric], *bounds
 
 
 def start() -> tracking.Store:

@@ -96,6 +96,16 @@ def course(run_id: str, metric: str) -> Course:
     return {one.step: one.value for one in sorted(history, key=lambda one: (one.step, one.timestamp))}
 
 
+def interval(metrics: Mapping[str, float], name: str) -> tuple[float, float] | None:
+    """The 95 % interval of a metric: the one that was kept, else 1.96 standard errors to either side; else none."""
+    if f"{name}_low" in metrics:
+        return metrics[f"{name}_low"], metrics[f"{name}_high"]
+    if f"{name}_standard_error" in metrics:
+        within = 1.96 * metrics[f"{name}_standard_error"]
+        return metrics[name] - within, metrics[name] + within
+    return None
+
+
 def read(run_id: str) -> Record:
     """The run of an id that there is."""
     run = mlflow.get_run(run_id)

@@ -145,7 +145,7 @@ def _check_needs(record: Record, experiment: Experiment[Any], config: Config) ->
     """Raises a UserError where a model that the run needed would have to be trained and registered anew."""
     for name, needed in (experiment.needs(config) or {}).items():
         other = discovery.find(name)
-        if not registry.is_trained_from(other.model_name(needed), needed, other.digest(needed)):
+        if registry.trained_from(other.model_name(needed), needed, other.digest(needed)) is None:
             told = needed.model_dump(exclude_defaults=True)
             raise UserError(
                 f"run {record}: needs a registered {name} of the same data, and there is none; "

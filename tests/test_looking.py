@@ -69,6 +69,8 @@ def test_an_interval_is_the_one_that_was_kept_or_follows_from_the_standard_error
     )
     other = Registered(**{**vars(reader), "metrics": {"test/ssim": 0.5, "test/ssim_standard_error": 0.1}})
     assert other.interval("test/ssim") == pytest.approx((0.5, 0.304, 0.696))
+    with pytest.raises(KeyError, match="val/loss: glyph-reader version 1 has no interval of it"):
+        reader.interval("val/loss")
 
 
 def test_tables_and_images_of_the_run_come_back_as_they_were(reader: Registered, started: tracking.Store) -> None:

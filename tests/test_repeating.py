@@ -229,6 +229,18 @@ def test_a_needed_model_that_is_gone_is_told_with_the_command_that_makes_one(
     )
 
 
+def test_a_run_names_the_registered_version_that_it_needed(
+    store: tracking.Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(store, units=2)
+    change(monkeypatch, needs=lambda config: {} if config.units == 3 else {"tiny": tiny.Config(units=3)})
+    runs = [mlflow.get_run(train(store, seed=seed)) for seed in (5, 6)]
+    assert [run.data.tags["needed.tiny"] for run in runs] == ["version 2", "version 2"]
+    assert capsys.readouterr().out.count("Training tiny first") == 1
+    [needed] = [one for one in records.everything() if one.params["units"] == "3"]
+    assert "needed.tiny" not in needed.tags
+
+
 def test_a_run_records_what_it_computed_with(store: tracking.Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     start_keras(1)

@@ -6,7 +6,7 @@ version.
 """
 
 from library.registry.overview import Entry, history, overview
-from library.registry.packages import OUTCOMES, find, is_trained_from, load, load_trained_from, load_version, register
+from library.registry.packages import OUTCOMES, find, load, load_trained_from, load_version, register, trained_from
 from library.registry.stages import Promotion, appoint, move, promote, rollback
 from library.registry.succession import Term
 from library.registry.versions import stage_of
@@ -19,7 +19,6 @@ __all__ = [
     "appoint",
     "find",
     "history",
-    "is_trained_from",
     "load",
     "load_trained_from",
     "load_version",
@@ -29,4 +28,5 @@ __all__ = [
     "register",
     "rollback",
     "stage_of",
+    "trained_from",
 ]

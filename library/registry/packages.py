@@ -101,16 +101,24 @@ def load_trained_from(name: str, config: Config, data_digest: str) -> Any:
         NotRegistered: there is none.
         UserError: its files are not those that were registered.
     """
-    _connect()
-    found = _trained_from(name, config, data_digest)
+    found = trained_from(name, config, data_digest)
     if found is None:
         raise NotRegistered(f"model {name!r}: no version was trained from {config!r}; {inventory(name)}")
     return load_version(found).unwrap_python_model()  # type: ignore[no-untyped-call]
 
 
-def is_trained_from(name: str, config: Config, data_digest: str) -> bool:
-    """Whether a registered model was trained from this config on these data."""
-    return _trained_from(name, config, data_digest) is not None
+def trained_from(name: str, config: Config, data_digest: str) -> ModelVersion | None:
+    """The newest version of a registered model that was trained from this config on these data; None without one."""
+    _connect()
+    params = {field: str(value) for field, value in config.model_dump().items()}
+    for version in versions(name):
+        # A run has more params than its config: MLflow adds a model's settings.
+        if (
+            version.tags.get("data.digest") == data_digest
+            and params.items() <= tracking.params_of(str(version.run_id)).items()
+        ):
+            return version
+    return None
 
 
 def verify(version: ModelVersion) -> None:
@@ -130,18 +138,6 @@ def outcomes(version: ModelVersion) -> dict[str, float]:
         return dict(tracking.read_json(str(version.run_id), OUTCOMES))
     except (OSError, MlflowException):
         return {}
-
-
-def _trained_from(name: str, config: Config, data_digest: str) -> ModelVersion | None:
-    params = {field: str(value) for field, value in config.model_dump().items()}
-    for version in versions(name):
-        # A run has more params than its config: MLflow adds a model's settings.
-        if (
-            version.tags.get("data.digest") == data_digest
-            and params.items() <= tracking.params_of(str(version.run_id)).items()
-        ):
-            return version
-    return None
 
 
 def _connect() -> None:

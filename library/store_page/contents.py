@@ -173,13 +173,12 @@ def _comparable(runs: Sequence[Record], metric: str) -> list[Record]:
 
 def _score(metrics: Mapping[str, float], name: str) -> Score | None:
     """The score of a run that registered nothing: that of its kind, or the first one that has an interval."""
-    if name and name not in metrics:
+    if not name:
+        return of_tags({key: repr(value) for key, value in metrics.items() if key.startswith("test/")})
+    if name not in metrics:
         return None
-    error = metrics.get(f"{name}_standard_error")
-    if name and error is not None and f"{name}_low" not in metrics:
-        return Score(name, metrics[name], metrics[name] - 1.96 * error, metrics[name] + 1.96 * error)
-    told = {key: repr(value) for key, value in metrics.items() if key.startswith("test/")}
-    return of_tags({**told, **({"score": name} if name else {})})
+    low, high = records.interval(metrics, name) or (None, None)
+    return Score(name, metrics[name], low, high)
 
 
 def _changed(record: Record, experiment: Experiment[Any]) -> dict[str, str]:
