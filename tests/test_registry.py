@@ -11,28 +11,7 @@ import pytest
 
 from library import registry, tracking
 from library.errors import NotRegistered, UserError
-from library.experiment import Scores
-from tests import tiny
-
-NAME = "tiny"
-
-
-def register(store: tracking.Store, folder: Path, right: str, first: int = 0) -> str:
-    """Registers a version whose test outcomes are the digits of a string, for the examples from a first number on."""
-    outcomes = {str(first + i): float(digit) for i, digit in enumerate(right)}
-    with tracking.start_run(store, "tests", "run"):
-        package = tiny.package(tiny.Config(units=len(right)), None, folder)
-        return registry.register(NAME, package, Scores({"test/accuracy": 0.25}, outcomes), {"study": "s"})
-
-
-def stages() -> dict[str, str]:
-    """The stage of each version."""
-    return {str(v.version): v.current_stage for v in mlflow.MlflowClient().search_model_versions(f"name='{NAME}'")}
-
-
-def aliases() -> dict[str, str]:
-    """The version of each alias."""
-    return {alias: str(v) for alias, v in mlflow.MlflowClient().get_registered_model(NAME).aliases.items()}
+from tests.versions import NAME, aliases, register, stages_now
 
 
 def test_a_version_tells_where_it_came_from_and_what_it_scored(store: tracking.Store, tmp_path: Path) -> None:
@@ -74,7 +53,7 @@ def test_a_candidate_that_beats_the_holder_replaces_it(store: tracking.Store, tm
     promotion = registry.promote(NAME, register(store, tmp_path, "1" * 10))
     assert promotion.stage == "Production"
     assert promotion.reason == ("beats version 1: better on 6, worse on 0 of 10 common test examples, p = 0.031")
-    assert stages() == {"1": "Archived", "2": "Production"}
+    assert stages_now() == {"1": "Archived", "2": "Production"}
     assert aliases() == {"archived": "1", "production": "2"}
     assert mlflow.MlflowClient().get_model_version(NAME, "2").tags["promotion"] == promotion.reason
 
@@ -87,7 +66,7 @@ def test_a_candidate_that_does_not_stays_in_staging_with_the_reason(
     promotion = registry.promote(NAME, register(store, tmp_path, right))
     assert promotion.stage == "Staging"
     assert promotion.reason.startswith("does not beat version 1 by more than chance: better on")
-    assert stages() == {"1": "Production", "2": "Staging"}
+    assert stages_now() == {"1": "Production", "2": "Staging"}
     assert aliases() == {"production": "1", "staging": "2"}
 
 
@@ -101,9 +80,9 @@ def test_only_examples_that_both_were_tested_on_count(store: tracking.Store, tmp
 def test_one_version_a_stage(store: tracking.Store, tmp_path: Path) -> None:
     for _ in range(4):
         registry.promote(NAME, register(store, tmp_path, "01"))
-    assert stages() == {"1": "Production", "2": "Archived", "3": "Archived", "4": "Staging"}
+    assert stages_now() == {"1": "Production", "2": "Archived", "3": "Archived", "4": "Staging"}
     registry.move(NAME, "2", "Production")
-    assert stages() == {"1": "Archived", "2": "Production", "3": "Archived", "4": "Staging"}
+    assert stages_now() == {"1": "Archived", "2": "Production", "3": "Archived", "4": "Staging"}
     assert aliases() == {"archived": "3", "production": "2", "staging": "4"}
 
 
@@ -154,7 +133,7 @@ def test_the_holder_is_not_judged_against_itself(store: tracking.Store, tmp_path
     registry.promote(NAME, register(store, tmp_path, "01"))
     with pytest.raises(UserError, match=r"^model 'tiny' version 1: is in Production already$"):
         registry.promote(NAME, "1")
-    assert stages() == {"1": "Production"}
+    assert stages_now() == {"1": "Production"}
 
 
 def test_where_outcomes_are_lost_the_holder_stays(store: tracking.Store, tmp_path: Path) -> None:
@@ -177,4 +156,4 @@ def test_a_full_disk_while_a_model_is_logged_registers_nothing(
     monkeypatch.setattr("mlflow.store.artifact.local_artifact_repo.LocalArtifactRepository.log_artifacts", full)
     with pytest.raises(OSError, match="No space left"):
         register(store, tmp_path, "01")
-    assert stages() == {}
+    assert stages_now() == {}

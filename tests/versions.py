@@ -1,0 +1,55 @@
+"""Versions of a tiny model, made quickly, and what the registry tells of them."""
+
+import warnings
+from pathlib import Path
+
+import mlflow
+
+from library import registry, tracking
+from library.experiment import Scores
+from tests import tiny
+
+NAME = "tiny"
+
+
+def register(store: tracking.Store, folder: Path, right: str, first: int = 0) -> str:
+    """Registers a version whose test outcomes are the digits of a string, for the examples from a first number on."""
+    outcomes = {str(first + i): float(digit) for i, digit in enumerate(right)}
+    with tracking.start_run(store, "tests", "run"):
+        package = tiny.package(tiny.Config(units=len(right)), None, folder)
+        return registry.register(NAME, package, Scores({"test/accuracy": 0.25}, outcomes), {"study": "s"})
+
+
+def clone(version: str, times: int) -> list[str]:
+    """More versions of the same files, without the time that logging takes."""
+    one, client = mlflow.MlflowClient().get_model_version(NAME, version), mlflow.MlflowClient()
+    origin = {"run_id": one.run_id, "tags": one.tags, "model_id": one.model_id}
+    return [str(client.create_model_version(NAME, one.source, **origin).version) for _ in range(times)]
+
+
+def three(store: tracking.Store, folder: Path) -> None:
+    """Versions 1, 2 and 3, of which the last is in Production and the others were before."""
+    first = register(store, folder, "01")
+    for version in [first, *clone(first, 2)]:
+        registry.appoint(NAME, version, force=True)
+
+
+def stages_now() -> dict[str, str]:
+    """The stage of each version."""
+    return {str(v.version): v.current_stage for v in mlflow.MlflowClient().search_model_versions(f"name='{NAME}'")}
+
+
+def aliases() -> dict[str, str]:
+    """The version of each alias."""
+    return {alias: str(v) for alias, v in mlflow.MlflowClient().get_registered_model(NAME).aliases.items()}
+
+
+def past() -> list[tuple[str | None, str]]:
+    """Who was in Production and why, oldest first."""
+    return [(term.version, term.reason) for term in registry.history(NAME)]
+
+
+def transition(version: str, stage: str) -> None:
+    """What MLflow's own pages do."""
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):
+        mlflow.MlflowClient().transition_model_version_stage(NAME, version, stage)
