@@ -4,6 +4,7 @@ What was trained before, from the same fields on the same data, is not trained a
 on where it was, and one that was run in parts is put together.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,13 +15,11 @@ from matplotlib.figure import Figure
 from library import discovery, provenance, tracking
 from library.compute import start_keras
 from library.configs import Config
-from library.evaluation.comparison import wilson_interval
+from library.evaluation.comparison import sign_test, wilson_interval
 from library.evaluation.figures import interval_lines
 from library.experiment import Baseline, Comparison, Experiment
 from library.lifecycle import provide, train_and_test
 from library.options import ComparisonOptions
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,31 +30,54 @@ class Trained:
     metrics: Mapping[str, float]
 
 
+Row = dict[str, Any]
+Cell = tuple[Config, Sequence[Trained]]
+"""A config, and what came of it from each seed."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of a comparison.
+
+    Attributes:
+        rows: of each config both compared fields, `exact_match` over all seeds' test queries with the 95 % interval
+            `low` to `high` that it has on the test queries of one, each seed's own in `seeds`, and means of
+            `per_character`, `parameters` and `seconds`.
+        pairs: of each two lines at a place of the axis how many `queries` both were asked, from all seeds, and how many
+            of these `both` answered rightly, `only_first`, `only_second` and `neither`; `p_value` is that of the exact
+            sign test on those where they differ (McNemar's).
+    """
+
+    rows: list[Row]
+    pairs: list[Row]
+
+
 def compare(
     name: str, comparison: Comparison, fixed: Mapping[str, Any], options: ComparisonOptions, store: tracking.Store
-) -> list[Row]:
-    """Trains and tests every config from every seed and returns a row for each config.
+) -> Compared:
+    """Trains and tests every config from every seed.
 
-    The experiment's `test` must report `test/exact_match`, `test/per_character` and `test/queries`.
-
-    A row holds both compared fields, `exact_match` over all seeds' test examples with the 95 % interval `low` to
-    `high` that it has on the test examples of one, each seed's own in `seeds`, and means of `per_character`,
-    `parameters` and `seconds`.
+    The experiment's `test` must report `test/exact_match`, `test/per_character` and `test/queries`, and keep the table
+    `wrong-answers` with the `query` of each. Configs of a seed that differ in their line only must be asked the same.
     """
     experiment = discovery.find(comparison.experiment)
     configs = [list(comparison.configs(experiment, fixed, seed)) for seed in range(options.seeds)]
-    rows = []
+    cells, rows, pairs = list[Cell](), list[Row](), list[Row]()
     with started(name, comparison, [config for of_seed in configs for config in of_seed], fixed, options, store) as run:
         for same in zip(*configs, strict=True):
             labels = [_label(comparison, config) for config in same]
             trained = [
-                train_once(comparison.experiment, experiment, config, label, store, run).metrics
+                train_once(comparison.experiment, experiment, config, label, store, run)
                 for config, label in zip(same, labels, strict=True)
             ]
-            rows.append(_row(comparison, same[0], trained))
-            run.log_table("comparison", {column: [row[column] for row in rows] for column in rows[0]})
+            cells.append((same[0], trained))
+            rows.append(_row(comparison, *cells[-1]))
+            run.log_table("comparison", _columns(rows))
         run.log_figure("comparison", _figure(comparison, rows))
-    return rows
+        pairs = [_pair(comparison, *pair) for pair in itertools.combinations(cells, 2) if _is_pair(comparison, *pair)]
+        if pairs:
+            run.log_table("pairs", _columns(pairs))
+    return Compared(rows, pairs)
 
 
 @contextmanager
@@ -113,14 +135,19 @@ def _label(comparison: Comparison, config: Config) -> str:
     return ", ".join(f"{one} {getattr(config, one)}" for one in (comparison.lines[0], comparison.along[0], "seed"))
 
 
-def _row(comparison: Comparison, config: Config, trained: Sequence[Mapping[str, float]]) -> Row:
-    examples = sum(metrics["test/queries"] for metrics in trained)
-    right = sum(metrics["test/queries"] * metrics["test/exact_match"] for metrics in trained)
+def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    return {column: [row[column] for row in rows] for column in rows[0]}
+
+
+def _row(comparison: Comparison, config: Config, trained: Sequence[Trained]) -> Row:
+    scores = [one.metrics for one in trained]
+    examples = sum(metrics["test/queries"] for metrics in scores)
+    right = sum(metrics["test/queries"] * metrics["test/exact_match"] for metrics in scores)
     # Of as many examples as one seed has: the others were asked the same ones.
     one = examples / len(trained)
     low, high = wilson_interval(round(right / len(trained)), round(one))
     means = {
-        column: sum(metrics[metric] for metrics in trained) / len(trained)
+        column: sum(metrics[metric] for metrics in scores) / len(scores)
         for column, metric in (
             ("per_character", "test/per_character"),
             ("parameters", "model/parameters"),
@@ -128,8 +155,41 @@ def _row(comparison: Comparison, config: Config, trained: Sequence[Mapping[str, 
         )
     }
     compared = {one: getattr(config, one) for one in (comparison.lines[0], comparison.along[0])}
-    seeds = [metrics["test/exact_match"] for metrics in trained]
+    seeds = [metrics["test/exact_match"] for metrics in scores]
     return {**compared, "exact_match": right / examples, "low": low, "high": high, "seeds": seeds, **means}
+
+
+def _is_pair(comparison: Comparison, one: Cell, other: Cell) -> bool:
+    """Whether two configs were asked the same: at one place of the axis, as many queries."""
+    asked = ([trained.metrics["test/queries"] for trained in cell[1]] for cell in (one, other))
+    axis = comparison.along[0]
+    return getattr(one[0], axis) == getattr(other[0], axis) and next(asked) == next(asked)
+
+
+def _pair(comparison: Comparison, one: Cell, other: Cell) -> Row:
+    (axis, _), (line, _) = comparison.along, comparison.lines
+    queries = round(sum(trained.metrics["test/queries"] for trained in one[1]))
+    wrong = [(_wrong(first), _wrong(second)) for first, second in zip(one[1], other[1], strict=True)]
+    only_first = sum(len(second - first) for first, second in wrong)
+    only_second = sum(len(first - second) for first, second in wrong)
+    neither = sum(len(first & second) for first, second in wrong)
+    return {
+        axis: getattr(one[0], axis),
+        "first": getattr(one[0], line),
+        "second": getattr(other[0], line),
+        "queries": queries,
+        "both": queries - only_first - only_second - neither,
+        "only_first": only_first,
+        "only_second": only_second,
+        "neither": neither,
+        "p_value": sign_test(only_first, only_second),
+    }
+
+
+def _wrong(trained: Trained) -> set[str]:
+    table = tracking.read_json(trained.run, "tables/wrong-answers.json")
+    column = table["columns"].index("query")
+    return {row[column] for row in table["data"]}
 
 
 def _figure(comparison: Comparison, rows: Sequence[Row]) -> Figure:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from library.comparing import Compared
 from library.evaluation.sameness import Verdict
 from library.lifecycle import Outcome
 from library.repeating import Plan
@@ -33,8 +34,9 @@ def tuned(done: Tuned, store: Store) -> None:
     _print(f"Study {done.study.study_name}", rows + _model_rows(done.outcome), done.outcome, store)
 
 
-def compared(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A row for each config, as Markdown, to be copied."""
+def compared(done: Compared) -> None:
+    """A row for each config, and one for each two that were asked the same, as Markdown, to be copied."""
+    rows = done.rows
     first, second = list(rows[0])[:2]
     print(f"| {first} | {second} | exact match (95 % interval) | each seed | per character | parameters | training |")
     print("|---|---|---|---|---|---|---|")
@@ -44,6 +46,14 @@ def compared(rows: Sequence[Mapping[str, Any]]) -> None:
             f"{row['exact_match']:.4f} ({row['low']:.4f} to {row['high']:.4f}) | {seeds} | {row['per_character']:.4f}"
         )
         print(f"| {row[first]} | {row[second]} | {scores} | {row['parameters']:,.0f} | {row['seconds']:.0f} s |")
+    if done.pairs:
+        print(
+            f"\nOn the same queries\n\n| {second} | first | second | asked | both right | first | second | none | p |"
+        )
+        print("|---|---|---|---|---|---|---|---|---|")
+    for pair in done.pairs:
+        counts = " | ".join(f"{pair[key]:,}" for key in ("queries", "both", "only_first", "only_second", "neither"))
+        print(f"| {pair[second]} | {pair['first']} | {pair['second']} | {counts} | {pair['p_value']:.2g} |")
 
 
 def measured(rows: Sequence[Mapping[str, Any]]) -> None:

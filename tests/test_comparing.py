@@ -6,7 +6,7 @@ from typing import Any
 import mlflow
 import pytest
 
-from library import comparing, discovery, tracking
+from library import comparing, discovery, report, tracking
 from library.errors import UserError
 from library.evaluation.comparison import wilson_interval
 from library.experiment import Callbacks, Comparison, Result, Run, Scores
@@ -19,10 +19,18 @@ SIZES = Comparison(
 SMALL = replace(SIZES, along=("units", (2,)))
 # Of each seed: so many test examples, so many of them right.
 QUERIES, RIGHT = (64, 32), (16, 24)
+# By rate and seed. Not as many as are not right, as there is no need.
+WRONG = {
+    (0.001, 0): ["a", "b", "c"],
+    (0.01, 0): ["c", "d", "e"],
+    (0.001, 1): ["a", "b", "c"],
+    (0.01, 1): ["x", "y", "c"],
+}
 
 
-def scored(config: tiny.Config, _: Any, __: Run) -> Scores:
+def scored(config: tiny.Config, _: Any, run: Run) -> Scores:
     """What a comparison asks of a test, known beforehand."""
+    run.log_table("wrong-answers", {"answer": ["?"] * 3, "query": WRONG[config.learning_rate, config.seed]})
     share = RIGHT[config.seed] / QUERIES[config.seed]
     queries = float(QUERIES[config.seed])
     return Scores({"test/exact_match": share, "test/per_character": 0.5 + config.seed / 4, "test/queries": queries}, {})
@@ -35,7 +43,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "find", {"tiny": experiment}.__getitem__)
 
 
-def compare(store: tracking.Store, comparison: Comparison = SIZES, seeds: int = 1, **fixed: Any) -> list[comparing.Row]:
+def compare(store: tracking.Store, comparison: Comparison = SIZES, seeds: int = 1, **fixed: Any) -> comparing.Compared:
     return comparing.compare("sizes", comparison, fixed, ComparisonOptions(seeds=seeds), store)
 
 
@@ -60,7 +68,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, error: BaseException, at: int) ->
 
 
 def test_a_comparison_has_a_row_for_each_config_a_table_and_a_figure(store: tracking.Store) -> None:
-    rows = compare(store)
+    rows = compare(store).rows
     assert [(row["learning_rate"], row["units"]) for row in rows] == [(0.001, 2), (0.001, 4), (0.01, 2), (0.01, 4)]
     assert [row["parameters"] for row in rows] == [9, 17, 9, 17]  # 2 to units to 1, and biases
     low, high = wilson_interval(16, 64)
@@ -89,7 +97,7 @@ def test_a_comparison_has_a_row_for_each_config_a_table_and_a_figure(store: trac
 
 
 def test_seeds_are_pooled_example_by_example(store: tracking.Store) -> None:
-    rows = compare(store, SMALL, seeds=2)
+    rows = compare(store, SMALL, seeds=2).rows
     assert [row["units"] for row in rows] == [2, 2]
     low, high = wilson_interval(20, 48)  # of as many examples as one seed has on average
     for row in rows:
@@ -99,12 +107,37 @@ def test_seeds_are_pooled_example_by_example(store: tracking.Store) -> None:
     assert [run.data.params["seed"] for run in runs()[1]] == ["0", "1", "0", "1"]
 
 
+def test_lines_are_paired_query_by_query_at_each_place_of_the_axis(
+    store: tracking.Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = compare(store, seeds=2)
+    # Only the first is wrong on a and b twice, only the second on d, e, x and y.
+    counts = {"queries": 96, "both": 86, "only_first": 4, "only_second": 4, "neither": 2, "p_value": 1.0}
+    assert done.pairs == [{"units": units, "first": 0.001, "second": 0.01, **counts} for units in (2, 4)]
+    [parent], _ = runs()
+    table = tracking.read_json(parent.info.run_id, "tables/pairs.json")
+    assert [dict(zip(table["columns"], row, strict=True)) for row in table["data"]] == done.pairs
+    report.compared(done)
+    told = capsys.readouterr().out.splitlines()
+    assert told[-2:] == [f"| {units} | 0.001 | 0.01 | 96 | 86 | 4 | 4 | 2 | 1 |" for units in (2, 4)]
+    assert compare(store, learning_rate=0.01).pairs == []
+
+
+def test_lines_that_were_not_asked_as_much_are_no_pair(store: tracking.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test(config: tiny.Config, model: Any, run: Run) -> Scores:
+        one = scored(config, model, run)
+        return replace(one, metrics={**one.metrics, "test/queries": 64 + 1000 * config.learning_rate})
+
+    monkeypatch.setattr(discovery, "find", lambda _: replace(tiny.experiment, test=test))
+    assert compare(store).pairs == []
+
+
 def test_what_was_trained_before_is_not_trained_again(store: tracking.Store) -> None:
-    first = compare(store, SMALL)
-    assert compare(store, SMALL) == first
+    first = compare(store, SMALL).rows
+    assert compare(store, SMALL).rows == first
     parents, trainings = runs()
     assert (len(parents), len(trainings)) == (2, 2)
-    assert compare(store)[::2] == first  # twice as many configs, half of which are known
+    assert compare(store).rows[::2] == first  # twice as many configs, half of which are known
     assert [run.data.params["units"] for run in runs()[1]] == ["2", "2", "4", "4"]
     compare(store, SMALL, seeds=2)
     assert [run.data.params["seed"] for run in runs()[1]] == ["0", "0", "0", "0", "1", "1"]
@@ -134,7 +167,7 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
     table = tracking.read_json(parent.info.run_id, "tables/comparison.json")
     assert [row[table["columns"].index("units")] for row in table["data"]] == [2]
 
-    assert len(compare(store)) == 4
+    assert len(compare(store).rows) == 4
     assert [run.info.status for run in runs()[0]] == [status, "FINISHED"]
     again = [(run.data.params["learning_rate"], run.data.params["units"]) for run in runs()[1][2:]]
     assert again == [("0.001", "4"), ("0.01", "2"), ("0.01", "4")]
@@ -160,6 +193,6 @@ def test_fields_that_cannot_be_fixed_are_told_before_a_run_begins(
 
 
 def test_a_compared_field_that_is_fixed_keeps_the_configs_of_its_value(store: tracking.Store) -> None:
-    rows = compare(store, units="4")
+    rows = compare(store, units="4").rows
     assert [(row["learning_rate"], row["units"]) for row in rows] == [(0.001, 4), (0.01, 4)]
     assert len(runs()[1]) == 2
