@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import keras
 
 SERVING = Path(arithmetic.__file__).parents[1] / "serving"
+READINGS = 24  # queries by hand that are shown with their answers
 DRAWINGS = 16  # of one answer, to see how much they vary
 
 
@@ -130,7 +131,7 @@ def _answering(model: "keras.Model") -> "keras.Model":
 
 def test(config: Config, model: "keras.Model", run: Run) -> Scores:
     """Answers every test query once; reports exact match, its parts, and where and how it errs."""
-    from library.evaluation import answers
+    from library.evaluation import answers, figures
 
     data = exercises.load(config)
     x, y = data.test.rendered(seed=0)
@@ -139,11 +140,16 @@ def test(config: Config, model: "keras.Model", run: Run) -> Scores:
     else:
         ids, drawn = np.argmax(_answering(model).predict(x, batch_size=500, verbose=0), axis=-1), {}
     notation = arithmetic.notation(config)
-    evaluation = answers.evaluate(data.test.queries, notation.decode(ids), notation)
+    given = notation.decode(ids)
+    evaluation = answers.evaluate(data.test.queries, given, notation)
     for name, columns in evaluation.tables.items():
         run.log_table(name, columns)
     for name, figure in evaluation.figures.items():
         run.log_figure(name, figure)
+    if config.reads_images:
+        shown = np.argsort(evaluation.right, kind="stable")[:READINGS]  # wrong ones before right ones
+        told, true = ([texts[i] for i in shown] for texts in (given, data.test.queries.answers))
+        run.log_figure("readings", figures.readings(x[shown], told, true))
     # Named after the handwriting too: models are compared on examples that are the same to the pixel.
     hand = "" if config.modality == "text-to-text" else f" in {data.digest}"
     names = (text + hand for text in data.test.queries.texts)

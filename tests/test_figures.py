@@ -150,9 +150,20 @@ def test_without_a_wrong_answer_the_figure_says_so(right: int) -> None:
     assert axes.get_title() == f"0 of {right} readable answers are wrong"
 
 
+def test_queries_by_hand_stand_below_their_answers() -> None:
+    queries = np.random.default_rng(0).integers(0, 256, (5, 2, 3, 4), dtype=np.uint8)
+    answers, truth = np.array(["1", "2", "33", "4", ""]), np.array(["1", "2", "3", "4", "5"])
+    figure = figures.readings(queries, answers, truth)
+    assert [axes.get_title() for axes in figure.axes] == ["1", "2", "33, not 3", "4", ", not 5", "", "", ""]
+    for axes, query in zip(figure.axes, queries, strict=False):
+        np.testing.assert_array_equal(axes.images[0].get_array(), np.hstack(list(query)))
+    assert [axes.axison for axes in figure.axes] == [True] * 5 + [False] * 3
+
+
 @pytest.mark.parametrize(
     "draw",
     [
+        lambda: figures.readings(np.zeros((2, 5, 28, 28), np.uint8), ["-180", "198"], ["198", "198"]),
         lambda: figures.operand_errors(np.arange(2), np.arange(2), "+*", np.array([True, False])),
         lambda: figures.group_scores(mistakes.scores_by_group(np.array([True]), {})),
         lambda: figures.mistake_kinds([""]),

@@ -12,6 +12,7 @@ import keras
 import mlflow
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from experiments import seq2seq as shipped
 from library import lifecycle, registry, tracking
@@ -84,6 +85,23 @@ def test_exact_match_needs_every_character() -> None:
 def test_training_is_repeated_to_the_last_digit_by_its_seed() -> None:
     first, again = (shipped.train(shipped.Config(**SMALL), Run(), ()) for _ in range(2))
     assert first.metrics == again.metrics
+
+
+def test_queries_by_hand_are_shown_wrong_answers_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Kept(Run):
+        def log_figure(self, name: str, figure: Figure) -> None:
+            shown[name] = [axes.get_title() for axes in figure.axes]
+
+    shown = dict[str, list[str]]()
+    small = {"modality": "image-to-text", "filters": 1, "train_fraction": 0.99}
+    config = shipped.Config(**{**SMALL, **small})
+    model = shipped.train(config, Run(), ()).model
+    right = shipped.test(config, model, Kept()).outcomes.values()
+    assert len(shown["readings"]) == 24
+    assert [", not " in title for title in shown["readings"]] == sorted((not one for one in right), reverse=True)[:24]
+    del shown["readings"]
+    shipped.test(shipped.Config(**SMALL), shipped.train(shipped.Config(**SMALL), Run(), ()).model, Kept())
+    assert "readings" not in shown
 
 
 @pytest.fixture(scope="module")

@@ -174,6 +174,26 @@ def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
+def readings(queries: np.ndarray, answers: Sequence[str], truth: Sequence[str]) -> Figure:
+    """Queries as they were drawn, four to a row, each below its answer, and below the right one where that is another.
+
+    Args:
+        queries: `[queries, characters, height, width]` uint8, light ink on a dark ground; at least one.
+        answers: given to them.
+        truth: the right answers.
+    """
+    rows = -(-len(queries) // 4)
+    figure = Figure(figsize=(8, 0.8 * rows), layout="constrained")
+    panels = figure.subplots(rows, 4, squeeze=False).flat
+    for axes in panels[len(queries) :]:
+        axes.set_axis_off()
+    for axes, characters, answer, right in zip(panels, queries, answers, truth, strict=False):
+        axes.imshow(np.concatenate(list(characters), axis=1), cmap="gray_r", vmin=0, vmax=255)
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(answer if answer == right else f"{answer}, not {right}", fontsize=10)
+    return figure
+
+
 def pictures(shown: Mapping[str, np.ndarray]) -> Figure:
     """Finished pictures under a title each: upright ones beside one another, wide ones below one another.
 
