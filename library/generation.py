@@ -83,7 +83,7 @@ def train(
     )
 
     def show(epoch: int, _: Mapping[str, float]) -> None:
-        run.log_image("samples", tiled(draw(model.decoder, model.noise[:SHOWN]), columns=9), step=epoch)
+        run.log_image("samples", tiled(draw(model.decoder, model.noise[:SHOWN]), columns=6), step=epoch)
 
     show(0, {})
     validation = (np.ascontiguousarray(data.validation[:VALIDATED]),)

@@ -131,7 +131,7 @@ def test_samples_are_shown_before_training_and_after_each_epoch(training: tuple[
     assert {image.dtype for image in shown} == {np.dtype(np.uint8)}
     assert all((shown[i] != shown[i + 1]).any() for i in range(3))
     drawn = draw(result.model.decoder, result.model.noise[: generation.SHOWN])
-    expected = cat_figures.tiled(drawn, columns=9).astype(int)
+    expected = cat_figures.tiled(drawn, columns=6).astype(int)
     assert np.abs(run.images["samples", result.epoch] - expected).max() <= 1
 
 
