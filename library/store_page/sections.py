@@ -17,7 +17,7 @@ from library.store_page.pictures import Pictures
 from library.store_page.wording import moment, name_of, number, score
 
 NEWEST = 10  # versions of a model, and runs in a list
-KEPT = ("reconstructions", "samples-of-the-best", "drawings", "groups", "confusions")
+KEPT = ("reconstructions", "samples-of-the-best", "drawings", "readings", "groups", "confusions")
 """Figures that a training may keep, by how much they show; `SHOWN` of those that the best run of a kind has."""
 SHOWN = 2
 COMPARED = ("comparison", "scores", "training-curves", "samples")
