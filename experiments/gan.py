@@ -45,7 +45,7 @@ def _build(config: Config) -> "Gan":
         common = set(ImagesConfig.model_fields) - set(ScheduleConfig.model_fields) | {"seed"}
         first = VaeConfig(**config.model_dump(include=common), epochs=config.pretraining)
         vae = generation.train(first, autoencoders.build, "val/mean_squared_error", Run(), ()).model
-        model.generator.set_weights(vae.decoder.get_weights())
+        model.begin_with(vae.decoder.get_weights())
     return model
 
 

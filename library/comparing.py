@@ -1,4 +1,4 @@
-"""One experiment trained side by side under several configs: a parent run, a table and a figure.
+"""One experiment trained side by side under several configs: a parent run, tables and a figure.
 
 What was trained before, from the same fields on the same data, is not trained again: an interrupted comparison goes
 on where it was, and one that was run in parts is put together.
@@ -43,9 +43,9 @@ class Compared:
         rows: of each config both compared fields, `exact_match` over all seeds' test queries with the 95 % interval
             `low` to `high` that it has on the test queries of one, each seed's own in `seeds`, and means of
             `per_character`, `parameters` and `seconds`.
-        pairs: of each two lines at a place of the axis how many `queries` both were asked, from all seeds, and how many
-            of these `both` answered rightly, `only_first`, `only_second` and `neither`; `p_value` is that of the exact
-            sign test on those where they differ (McNemar's).
+        pairs: of each two lines at a place of the axis, if they are paired, how many `queries` they were asked, from
+            all seeds, and how many of these `both` answered rightly, `only_first`, `only_second` and `neither`;
+            `p_value` is that of the exact sign test (McNemar's) on as many where they differ as one seed has.
     """
 
     rows: list[Row]
@@ -57,12 +57,11 @@ def compare(
 ) -> Compared:
     """Trains and tests every config from every seed.
 
-    The experiment's `test` must report `test/exact_match`, `test/per_character` and `test/queries`, and keep the table
-    `wrong-answers` with the `query` of each. Configs of a seed that differ in their line only must be asked the same.
+    The experiment's `test` must report `test/exact_match`, `test/per_character` and `test/queries`.
     """
     experiment = discovery.find(comparison.experiment)
     configs = [list(comparison.configs(experiment, fixed, seed)) for seed in range(options.seeds)]
-    cells, rows, pairs = list[Cell](), list[Row](), list[Row]()
+    cells, rows = list[Cell](), list[Row]()
     with started(name, comparison, [config for of_seed in configs for config in of_seed], fixed, options, store) as run:
         for same in zip(*configs, strict=True):
             labels = [_label(comparison, config) for config in same]
@@ -74,7 +73,7 @@ def compare(
             rows.append(_row(comparison, *cells[-1]))
             run.log_table("comparison", _columns(rows))
         run.log_figure("comparison", _figure(comparison, rows))
-        pairs = [_pair(comparison, *pair) for pair in itertools.combinations(cells, 2) if _is_pair(comparison, *pair)]
+        pairs = [_pair(comparison, *pair) for pair in _paired(comparison, cells)]
         if pairs:
             run.log_table("pairs", _columns(pairs))
     return Compared(rows, pairs)
@@ -159,11 +158,10 @@ def _row(comparison: Comparison, config: Config, trained: Sequence[Trained]) -> 
     return {**compared, "exact_match": right / examples, "low": low, "high": high, "seeds": seeds, **means}
 
 
-def _is_pair(comparison: Comparison, one: Cell, other: Cell) -> bool:
-    """Whether two configs were asked the same: at one place of the axis, as many queries."""
-    asked = ([trained.metrics["test/queries"] for trained in cell[1]] for cell in (one, other))
-    axis = comparison.along[0]
-    return getattr(one[0], axis) == getattr(other[0], axis) and next(asked) == next(asked)
+def _paired(comparison: Comparison, cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
+    """Each two lines at one place of the axis."""
+    axis, pairs = comparison.along[0], itertools.combinations(cells, 2)
+    return [pair for pair in pairs if comparison.paired and len({getattr(config, axis) for config, _ in pair}) == 1]
 
 
 def _pair(comparison: Comparison, one: Cell, other: Cell) -> Row:
@@ -182,7 +180,8 @@ def _pair(comparison: Comparison, one: Cell, other: Cell) -> Row:
         "only_first": only_first,
         "only_second": only_second,
         "neither": neither,
-        "p_value": sign_test(only_first, only_second),
+        # The seeds were asked the same queries, which count but once.
+        "p_value": sign_test(round(only_first / len(wrong)), round(only_second / len(wrong))),
     }
 
 

@@ -203,12 +203,15 @@ class Comparison:
         along: the field on the figure's axis, and its values.
         lines: the field that makes a line each, and its values.
         fields: what all configs have in common.
+        paired: whether the lines are asked the same test queries, so that they can be set against each other query by
+            query; `test` then keeps a table `wrong-answers` with the `query` of each.
     """
 
     experiment: str
     along: tuple[str, Sequence[Any]]
     lines: tuple[str, Sequence[Any]]
     fields: Mapping[str, Any] = field(default_factory=dict)
+    paired: bool = False
 
     def configs(self, experiment: Experiment[Any], fixed: Mapping[str, Any], seed: int) -> Iterator[Config]:
         """All configs of one seed, those of a line together; a compared field that is fixed keeps those of its value.

@@ -77,7 +77,7 @@ class Registered:
         return pd.DataFrame(**tracking.read_json(self.run, f"tables/{name}.json"))
 
     def images(self, name: str) -> dict[int, np.ndarray]:
-        """The images that its run keeps under a name, by the epoch: `[height, width, 3]`, 0 to 1."""
+        """The images that its run keeps under a name, by the epoch, 0 being before it: `[height, width, 3]`, 0 to 1."""
         folder = tracking.artifact(self.run, "images")
         found = {int(match["step"]): path for path in folder.iterdir() if (match := _image(path, name))}
         return {step: np.asarray(plt.imread(found[step]))[..., :3] for step in sorted(found)}

@@ -124,7 +124,9 @@ def _config(record: Record, experiment: Experiment[Any]) -> tuple[Config, list[s
     """The config of a run, and a remark on each field that is newer than the run."""
     fields = experiment.config.model_fields
     words = shlex.split(record.tags.get("command", ""))
-    commanded = {word.partition("=")[0].lower() for word in words if "=" in word}
+    commanded = {  # older runs have flags for variables
+        word.partition("=")[0].removeprefix("--").replace("-", "_").lower() for word in words if "=" in word
+    }
     # A run that registered a model has that model's settings among its params, which are no fields.
     recorded = {name: value for name, value in record.params.items() if name in {*fields, *commanded}}
     gone = sorted(recorded.keys() - fields.keys())

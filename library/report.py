@@ -37,23 +37,22 @@ def tuned(done: Tuned, store: Store) -> None:
 def compared(done: Compared) -> None:
     """A row for each config, and one for each two that were asked the same, as Markdown, to be copied."""
     rows = done.rows
-    first, second = list(rows[0])[:2]
-    print(f"| {first} | {second} | exact match (95 % interval) | each seed | per character | parameters | training |")
+    line, axis = list(rows[0])[:2]
+    print(f"| {line} | {axis} | exact match (95 % interval) | each seed | per character | parameters | training |")
     print("|---|---|---|---|---|---|---|")
     for row in rows:
         seeds = ", ".join(f"{seed:.4f}" for seed in row["seeds"])
         scores = (
             f"{row['exact_match']:.4f} ({row['low']:.4f} to {row['high']:.4f}) | {seeds} | {row['per_character']:.4f}"
         )
-        print(f"| {row[first]} | {row[second]} | {scores} | {row['parameters']:,.0f} | {row['seconds']:.0f} s |")
+        print(f"| {row[line]} | {row[axis]} | {scores} | {row['parameters']:,.0f} | {row['seconds']:.0f} s |")
     if done.pairs:
-        print(
-            f"\nOn the same queries\n\n| {second} | first | second | asked | both right | first | second | none | p |"
-        )
+        print("\nOn the same queries\n")
+        print(f"| {axis} | first | second | asked | both right | only first | only second | none | p |")
         print("|---|---|---|---|---|---|---|---|---|")
     for pair in done.pairs:
         counts = " | ".join(f"{pair[key]:,}" for key in ("queries", "both", "only_first", "only_second", "neither"))
-        print(f"| {pair[second]} | {pair['first']} | {pair['second']} | {counts} | {pair['p_value']:.2g} |")
+        print(f"| {pair[axis]} | {pair['first']} | {pair['second']} | {counts} | {pair['p_value']:.2g} |")
 
 
 def measured(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -8,29 +8,29 @@ import pytest
 
 from library import comparing, discovery, report, tracking
 from library.errors import UserError
-from library.evaluation.comparison import wilson_interval
+from library.evaluation.comparison import sign_test, wilson_interval
 from library.experiment import Callbacks, Comparison, Result, Run, Scores
 from library.options import ComparisonOptions
 from tests import tiny
 
 SIZES = Comparison(
-    experiment="tiny", along=("units", (2, 4)), lines=("learning_rate", (0.001, 0.01)), fields={"epochs": 1}
+    experiment="tiny",
+    along=("units", (2, 4)),
+    lines=("learning_rate", (0.001, 0.01)),
+    fields={"epochs": 1},
+    paired=True,
 )
 SMALL = replace(SIZES, along=("units", (2,)))
 # Of each seed: so many test examples, so many of them right.
 QUERIES, RIGHT = (64, 32), (16, 24)
 # By rate and seed. Not as many as are not right, as there is no need.
-WRONG = {
-    (0.001, 0): ["a", "b", "c"],
-    (0.01, 0): ["c", "d", "e"],
-    (0.001, 1): ["a", "b", "c"],
-    (0.01, 1): ["x", "y", "c"],
-}
+WRONG = {(0.001, 0): "abc", (0.01, 0): "cdefghijklm", (0.001, 1): "abcd", (0.01, 1): "dxyz"}
 
 
 def scored(config: tiny.Config, _: Any, run: Run) -> Scores:
     """What a comparison asks of a test, known beforehand."""
-    run.log_table("wrong-answers", {"answer": ["?"] * 3, "query": WRONG[config.learning_rate, config.seed]})
+    wrong = WRONG[config.learning_rate, config.seed]
+    run.log_table("wrong-answers", {"answer": ["?"] * len(wrong), "query": list(wrong)})
     share = RIGHT[config.seed] / QUERIES[config.seed]
     queries = float(QUERIES[config.seed])
     return Scores({"test/exact_match": share, "test/per_character": 0.5 + config.seed / 4, "test/queries": queries}, {})
@@ -111,25 +111,27 @@ def test_lines_are_paired_query_by_query_at_each_place_of_the_axis(
     store: tracking.Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = compare(store, seeds=2)
-    # Only the first is wrong on a and b twice, only the second on d, e, x and y.
-    counts = {"queries": 96, "both": 86, "only_first": 4, "only_second": 4, "neither": 2, "p_value": 1.0}
+    # Only the second is wrong on d to m, and on x, y and z; only the first on a and b, and on a, b and c.
+    counts = {"queries": 96, "both": 76, "only_first": 13, "only_second": 5, "neither": 2}
+    p_value = sign_test(6, 2)  # as often as one seed was, on average: 6.5, and 2.5, to the even ones
+    counts |= {"p_value": p_value}
     assert done.pairs == [{"units": units, "first": 0.001, "second": 0.01, **counts} for units in (2, 4)]
     [parent], _ = runs()
     table = tracking.read_json(parent.info.run_id, "tables/pairs.json")
     assert [dict(zip(table["columns"], row, strict=True)) for row in table["data"]] == done.pairs
     report.compared(done)
     told = capsys.readouterr().out.splitlines()
-    assert told[-2:] == [f"| {units} | 0.001 | 0.01 | 96 | 86 | 4 | 4 | 2 | 1 |" for units in (2, 4)]
+    heading = "| units | first | second | asked | both right | only first | only second | none | p |"
+    rows = [f"| {units} | 0.001 | 0.01 | 96 | 76 | 13 | 5 | 2 | {p_value:.2g} |" for units in (2, 4)]
+    assert told[-4:] == [heading, "|---|---|---|---|---|---|---|---|---|", *rows]
     assert compare(store, learning_rate=0.01).pairs == []
 
 
-def test_lines_that_were_not_asked_as_much_are_no_pair(store: tracking.Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def test(config: tiny.Config, model: Any, run: Run) -> Scores:
-        one = scored(config, model, run)
-        return replace(one, metrics={**one.metrics, "test/queries": 64 + 1000 * config.learning_rate})
-
-    monkeypatch.setattr(discovery, "find", lambda _: replace(tiny.experiment, test=test))
-    assert compare(store).pairs == []
+def test_lines_that_are_not_asked_the_same_are_not_paired(store: tracking.Store) -> None:
+    assert compare(store, replace(SIZES, paired=False)).pairs == []
+    [parent], _ = runs()
+    tables = mlflow.artifacts.list_artifacts(run_id=parent.info.run_id, artifact_path="tables")
+    assert [table.path for table in tables] == ["tables/comparison.json"]
 
 
 def test_what_was_trained_before_is_not_trained_again(store: tracking.Store) -> None:

@@ -200,14 +200,17 @@ def test_runs_that_lack_what_a_repeat_needs_are_refused_in_one_line(
 
 def test_a_config_that_changed_since_is_refused_or_told(store: tracking.Store) -> None:
     fields = tiny.Config().model_dump()
-    cases = {"depth": "3", "units": "1000"}
+    cases = {"depth": "3", "rows_per_page": "4", "units": "1000"}
     for field, value in cases.items():
         command = provenance.command("train", "tiny", {**fields, field: value})
+        if field == "rows_per_page":
+            command = "python -m experiments train tiny --rows-per-page=4"  # as commands once were
         with tracking.start_run(store, "tiny", field, tags={"command": command}) as run:
             mlflow.log_params({**fields, field: value, "setting": "of a model"})
             run.log_metrics({"val/loss": 0.5}, step=1)
         cases[field] = refused(run.id)
-    assert cases["depth"].endswith("its config had fields that 'tiny' no longer has: depth")
+    for field in ("depth", "rows_per_page"):
+        assert cases[field].endswith(f"its config had fields that 'tiny' no longer has: {field}")
     assert cases["units"].endswith("cannot be repeated: units: got '1000'; allowed is less than or equal to 64")
     with tracking.start_run(store, "tiny", "older") as run:
         mlflow.log_params({"seed": 5})

@@ -1,1 +1,1 @@
-"""What the experiments are compared on: one file, one command, one table and one figure each."""
+"""What the experiments are compared on: one file, one command, tables and a figure each."""

@@ -12,4 +12,5 @@ comparison = Comparison(
     along=("encoder_depth", (1, 2, 3)),
     lines=("modality", ("text-to-text", "image-to-text")),
     fields={"train_fraction": 0.1},
+    paired=True,
 )

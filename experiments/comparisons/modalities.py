@@ -13,4 +13,5 @@ comparison = Comparison(
     along=("train_fraction", (0.5, 0.1)),
     lines=("modality", ("text-to-text", "image-to-text")),
     fields={"handwriting": "mean"},
+    paired=True,
 )

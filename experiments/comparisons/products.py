@@ -10,4 +10,5 @@ comparison = Comparison(
     along=("train_fraction", (0.8,)),
     lines=("modality", ("text-to-text", "image-to-text")),
     fields={"operators": "*"},
+    paired=True,
 )

@@ -13,4 +13,5 @@ comparison = Comparison(
     along=("train_fraction", (0.75, 0.5, 0.25, 0.1)),
     lines=("modality", ("text-to-text", "image-to-text", "text-to-image")),
     fields={"handwriting": "mean"},
+    paired=True,
 )

@@ -6,9 +6,11 @@ the generator's weights over the last steps, which is what draws in the end. Eac
 is a plain DCGAN (Radford et al. 2016).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from library.configs import GanConfig
@@ -51,6 +53,12 @@ class Gan(Generative):
         self._relativistic, self._penalty = config.loss == "relativistic", config.penalty
         self._draws = keras.random.SeedGenerator(config.seed)
         self.won = keras.metrics.Mean(name="discriminator_accuracy")
+        self.begin_with(self.generator.get_weights())
+
+    def begin_with(self, weights: Sequence[np.ndarray]) -> None:
+        """Sets the generator's weights, and those of what draws, which is the average of no step yet."""
+        self.generator.set_weights(weights)
+        self.decoder.set_weights(weights)
 
     def call(self, images: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         """As many drawn images as there are given ones, `[batch, 75, 75, 3]`, 0 to 1."""

@@ -39,7 +39,7 @@ def tune(command: Command) -> None:
 
 
 def compare(command: Command) -> None:
-    """Trains an experiment under several configs side by side, or goes on with it; a table and figures."""
+    """Trains an experiment under several configs side by side, or goes on with it; tables and figures."""
     options = parse(ComparisonOptions, command.options)
 
     from library import baselines, comparing, report, tracking
