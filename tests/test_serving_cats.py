@@ -313,8 +313,8 @@ def test_the_command_that_a_training_ends_with_draws(
     assert outcomes[name].example == "[1]"
     monkeypatch.chdir(tmp_path)
     words = outcomes[name].predict.split()
-    assert words[:4] == ["python", "-m", "experiments", "generate"]
-    assert main([*words[3:], "--n=2", f"--store={root}"]) == 0
+    assert words == ["make", "generate", f"MODEL={name}", "OUT=cats.png"]
+    assert main(["generate", *(f"--{word}" for word in words[2:]), "--n=2", f"--store={root}"]) == 0
     assert pictures.read_photo("cats.png").shape == (75, 75, 3)
 
 

@@ -20,6 +20,7 @@ from library.experiment import Package, Scores
 from library.options import PageOptions
 from library.store_page import pictures
 from library.store_page.markup import Links, Markup, joined, table, tag
+from library.tuning.search import storage_of
 
 SERVED = Path(__file__).with_name("tiny_served.py")
 SEQ2SEQ = discovery.find("seq2seq")
@@ -171,7 +172,7 @@ def test_failed_killed_and_repeated_runs_are_told(store: tracking.Store) -> None
 
 
 def test_studies_and_comparisons_are_shown(store: tracking.Store) -> None:
-    study = optuna.create_study(storage=store.studies_uri, study_name="dräwn", direction="maximize")
+    study = optuna.create_study(storage=storage_of(store), study_name="dräwn", direction="maximize")
     study.set_user_attr("signature", {"objective": "val/exact_match"})
     study.optimize(lambda trial: trial.suggest_int("units", 3, 9) / 10, n_trials=3)
     study.enqueue_trial({"units": 3})

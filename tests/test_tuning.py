@@ -19,7 +19,7 @@ from library.experiment import Experiment
 from library.objectives import Within
 from library.options import StudyOptions
 from library.tuning import counted
-from library.tuning.search import check_unchanged, signature
+from library.tuning.search import check_unchanged, signature, storage_of
 from tests import tiny
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +39,7 @@ def search(
 
 
 def study_of(root: Path) -> optuna.Study:
-    return optuna.load_study(study_name="tiny", storage=tracking.Store(root).studies_uri)
+    return optuna.load_study(study_name="tiny", storage=storage_of(tracking.Store(root)))
 
 
 def runs(**tags: str) -> list[mlflow.entities.Run]:

@@ -10,6 +10,7 @@ import optuna
 from optuna.distributions import distribution_to_json
 from optuna.study import Study
 from optuna.trial import BaseTrial
+from sqlalchemy.pool import NullPool
 
 from library.configs import Config
 from library.errors import StudyChanged
@@ -84,7 +85,9 @@ class _Fixing:
 
 def storage_of(store: Store) -> optuna.storages.RDBStorage:
     """Where Optuna keeps the studies of a store; made if it is not there."""
-    return optuna.storages.RDBStorage(store.studies_uri, engine_kwargs={"connect_args": {"timeout": 60}})
+    # Without a pool, which Optuna would never close: a connection lasts as long as what is asked of it.
+    settings = {"connect_args": {"timeout": 60}, "poolclass": NullPool}
+    return optuna.storages.RDBStorage(store.studies_uri, engine_kwargs=settings)
 
 
 def signature(search: Search) -> dict[str, str]:
