@@ -13,7 +13,7 @@ from library.comparing import Row, Trained, started, train_once
 from library.evaluation.cat_figures import scores
 from library.evaluation.figures import pictures
 from library.evaluation.kernels import Estimate
-from library.experiment import Baseline
+from library.experiment import Baseline, columns_of
 from library.options import ComparisonOptions
 
 ABOUT = ("config", "seed", "parameters", "seconds")  # the first columns of a row, before its scores
@@ -42,7 +42,7 @@ def measure(
                 baseline.experiment, experiment, timed, f"baseline, seed {seed}", store, run
             )
             rows = _rows(trained)
-            run.log_table("comparison", {column: [row[column] for row in rows] for column in rows[0]})
+            run.log_table("comparison", columns_of(rows))
         run.log_figure("scores", scores({_label(row): _estimates(row) for row in rows}))
         for figure in baseline.figures:
             shown = {f"{which}, seed {seed}": one.run for (which, seed), one in trained.items()}

@@ -17,7 +17,7 @@ from library.compute import start_keras
 from library.configs import Config
 from library.evaluation.comparison import sign_test, wilson_interval
 from library.evaluation.figures import interval_lines
-from library.experiment import Baseline, Comparison, Experiment
+from library.experiment import Baseline, Comparison, Experiment, columns_of
 from library.lifecycle import provide, train_and_test
 from library.options import ComparisonOptions
 
@@ -71,11 +71,11 @@ def compare(
             ]
             cells.append((same[0], trained))
             rows.append(_row(comparison, *cells[-1]))
-            run.log_table("comparison", _columns(rows))
+            run.log_table("comparison", columns_of(rows))
         run.log_figure("comparison", _figure(comparison, rows))
         pairs = [_pair(comparison, *pair) for pair in _paired(comparison, cells)]
         if pairs:
-            run.log_table("pairs", _columns(pairs))
+            run.log_table("pairs", columns_of(pairs))
     return Compared(rows, pairs)
 
 
@@ -132,10 +132,6 @@ def train_once(
 
 def _label(comparison: Comparison, config: Config) -> str:
     return ", ".join(f"{one} {getattr(config, one)}" for one in (comparison.lines[0], comparison.along[0], "seed"))
-
-
-def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    return {column: [row[column] for row in rows] for column in rows[0]}
 
 
 def _row(comparison: Comparison, config: Config, trained: Sequence[Trained]) -> Row:

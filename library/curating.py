@@ -22,6 +22,7 @@ from library.data.curation.download import download, file_name, is_address
 from library.data.curation.sheets import contact_sheet
 from library.data.curation.sources import BadSource, open_source
 from library.errors import UserError
+from library.experiment import columns_of
 from library.options import CurationOptions
 
 _ENDINGS = re.compile(r"(\.(zip|tar|npy|tgz|tar\.\w+))?$", re.IGNORECASE)
@@ -92,8 +93,7 @@ def _log(curation: Curation, options: CurationOptions, name: str, store: trackin
         table = rows(curation)
         run.log_table("curation", {"images": [row[0] for row in table], "count": [row[1] for row in table]})
         if curation.dropped:
-            columns = [asdict(one) for one in curation.dropped]
-            run.log_table("dropped", {key: [one[key] for one in columns] for key in columns[0]})
+            run.log_table("dropped", columns_of([asdict(one) for one in curation.dropped]))
         for reason, sheet in curation.sheets.items():
             title = f"{reason}: {len(sheet.images)} of {reasons[reason]:,}"
             run.log_figure(reason.replace(" ", "_"), contact_sheet(sheet, title))

@@ -55,6 +55,11 @@ class Run:
         """Keeps words about the run."""
 
 
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows as `Run.log_table` takes them: at least one, each with a value for the keys of the first."""
+    return {column: [row[column] for row in rows] for column in rows[0]}
+
+
 @dataclass(frozen=True)
 class Result:
     """A trained model, at its best epoch, and that epoch's metrics.

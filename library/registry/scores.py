@@ -19,8 +19,13 @@ class Score:
     high: float | None
 
     def __str__(self) -> str:
+        return f"{self.name.removeprefix('test/')} {self.told}"
+
+    @property
+    def told(self) -> str:
+        """The value and its interval."""
         within = "" if self.low is None or self.high is None else f" ({self.low:.4g} to {self.high:.4g})"
-        return f"{self.name.removeprefix('test/')} {self.value:.4g}{within}"
+        return f"{self.value:.4g}{within}"
 
 
 def headline(scores: Scores) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from library import provenance, tracking
 from library.data.cats import Cats
 from library.errors import UserError
 from library.evaluation import reconstructions
+from library.experiment import columns_of
 from library.options import SideBySideOptions
 from library.side_by_side import figures
 from library.side_by_side.drawings import Drawing, draw
@@ -42,8 +43,8 @@ def compare(options: SideBySideOptions, store: tracking.Store) -> Path:
         known = [_known(model, data) for model in models]
         drawings = list(draw(models, data, options.n, options.features))
         drawn: list[Numbers] = [{"model": one.model.name, "strategy": one.strategy, **one.scores} for one in drawings]
-        run.log_table("models", _columns(known))
-        run.log_table("strategies", _columns(drawn))
+        run.log_table("models", columns_of(known))
+        run.log_table("strategies", columns_of(drawn))
         pictures = {}
         for name, figure in _figures(models, drawings, data, options.features).items():
             pictures[name] = f"{PREFIX}{name}.png"
@@ -91,10 +92,6 @@ def _figures(models: Sequence[Model], drawings: Sequence[Drawing], data: Cats, n
         "nearest-neighbours": figures.nearest_neighbours(drawings, data.train),
         "training-curves": figures.training_curves(models),
     }
-
-
-def _columns(rows: Sequence[Mapping[str, str | float]]) -> dict[str, list[str | float]]:
-    return {column: [row[column] for row in rows] for column in rows[0]}
 
 
 def _about(data: Cats, options: SideBySideOptions) -> str:

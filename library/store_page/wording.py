@@ -14,10 +14,7 @@ def name_of(one: Score | None) -> str:
 
 def score(one: Score | None) -> Markup:
     """A score with its interval."""
-    if one is None:
-        return Markup("none")
-    within = "" if one.low is None or one.high is None else f" ({one.low:.4g} to {one.high:.4g})"
-    return tag("span", f"{one.value:.4g}{within}", class_="tight")
+    return tag("span", one.told, class_="tight") if one else Markup("none")
 
 
 def moment(when: datetime) -> Markup:

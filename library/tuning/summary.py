@@ -12,7 +12,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from library.evaluation.fronts import pareto_front
-from library.experiment import Run
+from library.experiment import Run, columns_of
 from library.objectives import Objectives
 from library.tuning.trials import completed, counted, values_of
 
@@ -28,7 +28,7 @@ def front_table(front: Sequence[FrozenTrial], best: FrozenTrial, objectives: Obj
         for trial in front
     ]
     rows.sort(key=lambda row: row[first], reverse=direction == "maximize")
-    return {column: [row[column] for row in rows] for column in rows[0]}
+    return columns_of(rows)
 
 
 def log_study(study: Study, objectives: Objectives, front: Table, best: FrozenTrial, run: Run) -> None:
