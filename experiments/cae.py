@@ -12,14 +12,15 @@ The measured scores and times are in docs/cats.md.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from library import generation
-from library.configs import AutoencoderConfig
-from library.data import cats
-from library.experiment import Callbacks, Experiment, Package, Result, Run, Scores
+from library.cats import experiment as generation
+from library.cats.config import AutoencoderConfig
+from library.cats.data import dataset
+from library.framework.experiment import Experiment, Package, Result, Scores
+from library.framework.run import Callbacks, Run
 
 if TYPE_CHECKING:
-    from library.models.autoencoders import Cae
-    from library.models.strategies import Strategy
+    from library.cats.models.autoencoders import Cae
+    from library.cats.models.samplers import Strategy
 
 
 class Config(AutoencoderConfig):
@@ -28,33 +29,34 @@ class Config(AutoencoderConfig):
 
 def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
     """Trains to reproduce images; the best epoch has the least error on validation images."""
-    from library.models import autoencoders
+    from library.cats.models import autoencoders
 
     return generation.train(config, autoencoders.build, "val/mean_squared_error", run, callbacks)
 
 
 def strategies(config: Config, model: "Cae") -> "dict[str, Strategy]":
     """An autoencoder has no prior: what is like its codes must be fitted to them."""
-    from library.models import strategies as ways
-    from library.models.autoencoders import encode
+    from library.cats.models import samplers
+    from library.cats.models.autoencoders import encode
 
-    codes = encode(model, cats.load(config).train[: generation.FITTED])
-    return {"prior": ways.normal(config.latent_size), **ways.fitted_afterwards(codes, config.seed)}
+    codes = encode(model, dataset.load(config).train[: generation.FITTED])
+    return {"prior": samplers.normal(config.latent_size), **samplers.fitted_afterwards(codes, config.seed)}
 
 
 def test(config: Config, model: "Cae", run: Run) -> Scores:
     """Reproduces every test image and draws new ones; versions are compared by how well they reproduce."""
-    from library.evaluation import cat_figures, latents, reconstructions
-    from library.models.autoencoders import encode, reproduce
+    from library.cats import figures
+    from library.cats.metrics import latent_space, reconstruction
+    from library.cats.models.autoencoders import encode, reproduce
 
-    images = cats.load(config).test
+    images = dataset.load(config).test
     again = reproduce(model, images)
-    run.log_figure("reconstructions", cat_figures.labelled_rows({"original": images[:12], "CAE": again[:12]}))
+    run.log_figure("reconstructions", figures.labelled_rows({"original": images[:12], "CAE": again[:12]}))
     if config.latent_size > 1:
-        run.log_figure("latent-map", cat_figures.latent_map(latents.pca_map(encode(model, images)), images, "PCA"))
+        run.log_figure("latent-map", figures.latent_map(latent_space.pca_map(encode(model, images)), images, "PCA"))
     samples = generation.test_samples(config, generation.judge(config, model, strategies), run)
-    errors = reconstructions.mean_squared_errors(images, again)
-    return Scores({**reconstructions.evaluate(images, again), **samples}, generation.outcomes(config, -errors))
+    errors = reconstruction.mean_squared_errors(images, again)
+    return Scores({**reconstruction.evaluate(images, again), **samples}, generation.outcomes(config, -errors))
 
 
 def package(config: Config, model: "Cae", folder: Path) -> Package:

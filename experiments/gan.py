@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from library import generation
-from library.configs import GanConfig, ImagesConfig, ScheduleConfig, VaeConfig
-from library.experiment import Callbacks, Experiment, Package, Result, Run, Scores
+from library.cats import experiment as generation
+from library.cats.config import GanConfig, ImagesConfig, VaeConfig
+from library.framework.config import ScheduleConfig
+from library.framework.experiment import Experiment, Package, Result, Scores
+from library.framework.run import Callbacks, Run
 
 if TYPE_CHECKING:
-    from library.models.gan import Gan
-    from library.models.strategies import Strategy
+    from library.cats.models.gan import Gan
+    from library.cats.models.samplers import Strategy
 
 
 class Config(GanConfig):
@@ -37,7 +39,7 @@ def _build(config: Config) -> "Gan":
     That saves it the longest part of the way, and it begins with all cats there are, not with one (Ham et al. 2020,
     Unbalanced GANs: Pre-training the Generator of Generative Adversarial Network using VAE).
     """
-    from library.models import autoencoders, gan
+    from library.cats.models import autoencoders, gan
 
     model = gan.build(config)
     if config.pretraining:
@@ -51,28 +53,29 @@ def _build(config: Config) -> "Gan":
 
 def strategies(config: Config, _: "Gan") -> "dict[str, Strategy]":
     """The noise it was trained with, and without its tails (Brock et al. 2019, section 3.1): truer, but less varied."""
-    from library.models import strategies as ways
+    from library.cats.models import samplers
 
     size = config.latent_size
     return {
-        "prior": ways.normal(size),
-        "truncated-1.5": ways.normal(size, bound=1.5),
-        "truncated-1": ways.normal(size, bound=1.0),
-        "truncated-0.5": ways.normal(size, bound=0.5),
+        "prior": samplers.normal(size),
+        "truncated-1.5": samplers.normal(size, bound=1.5),
+        "truncated-1": samplers.normal(size, bound=1.0),
+        "truncated-0.5": samplers.normal(size, bound=0.5),
     }
 
 
 def test(config: Config, model: "Gan", run: Run) -> Scores:
     """Draws, and interpolates between two samples; versions are compared by which test images their samples reach."""
-    from library.evaluation import cat_figures, latents
-    from library.models.generative import draw
+    from library.cats import figures
+    from library.cats.metrics import latent_space
+    from library.cats.models.generative import draw
 
     ends = np.random.default_rng(0).standard_normal((3, 2, config.latent_size))
     between = {
-        f"spherical {pair + 1}": draw(model.decoder, latents.spherical(start, end, 10).astype(np.float32))
+        f"spherical {pair + 1}": draw(model.decoder, latent_space.spherical(start, end, 10).astype(np.float32))
         for pair, (start, end) in enumerate(ends)
     }
-    run.log_figure("interpolations", cat_figures.labelled_rows(between))
+    run.log_figure("interpolations", figures.labelled_rows(between))
     judged = generation.judge(config, model, strategies)
     return Scores(generation.test_samples(config, judged, run), generation.outcomes(config, judged.covered))
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from library import classification
-from library.configs import ReaderConfig
-from library.data import glyphs, pictures
-from library.data.glyphs import Glyphs
-from library.experiment import Callbacks, Experiment, Package, Question, Result, Run, Scores
+from library.framework import classification
+from library.framework.experiment import Experiment, Package, Question, Result, Scores
+from library.framework.run import Callbacks, Run
+from library.sums.config import ReaderConfig
+from library.sums.data import handwriting, image_files
+from library.sums.data.handwriting import Glyphs
 
 if TYPE_CHECKING:
     import keras
@@ -33,18 +34,18 @@ class Config(ReaderConfig):
 
 def digest(config: Config) -> str:
     """Names the exact images."""
-    return glyphs.load(config.digits, CHARACTERS).digest
+    return handwriting.load(config.digits, CHARACTERS).digest
 
 
 def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
     """Trains on all characters equally often, drawn anew each time; the best epoch is that of the least loss."""
     import keras
 
-    from library.data.batches import Batches
-    from library.models.glyphs import build_reader
-    from library.training import Trainer
+    from library.framework.training.batches import Batches
+    from library.framework.training.trainer import Trainer
+    from library.sums.models.glyph_networks import build_reader
 
-    pools = glyphs.load(config.digits, CHARACTERS)
+    pools = handwriting.load(config.digits, CHARACTERS)
     run.log_dataset(
         "glyphs",
         pools.digest,
@@ -74,20 +75,20 @@ def _render(
 
 def test(config: Config, model: "keras.Model", run: Run) -> Scores:
     """Reads every digit of the test handwriting once; operators and blanks are drawn, not written, and do not count."""
-    pools = glyphs.load(config.digits, CHARACTERS)
+    pools = handwriting.load(config.digits, CHARACTERS)
     digits = pools.test.ids < 10
     return classification.score(model, pools.test.images[digits], pools.test.ids[digits], CHARACTERS, pools.digest, run)
 
 
 def package(config: Config, model: "keras.Model", folder: Path) -> Package:
     """The network without its optimizer."""
-    example = glyphs.load(config.digits, CHARACTERS).test.images[:1]
+    example = handwriting.load(config.digits, CHARACTERS).test.images[:1]
     return classification.package(model, example, CHARACTERS, folder, asked={"query": "digit.png"})
 
 
 def ask(_: Config, query: str, __: str) -> Question:
     """A PNG of one character."""
-    return Question(pictures.read(query, 1))
+    return Question(image_files.read(query, 1))
 
 
 experiment = Experiment(

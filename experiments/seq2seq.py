@@ -23,16 +23,18 @@ import numpy as np
 from pydantic import model_validator
 
 from experiments import glyph_reader
-from library.configs import Seq2SeqConfig
-from library.data import arithmetic, exercises, notation, pictures
-from library.data.arithmetic import Queries
-from library.data.glyphs import Glyphs
-from library.experiment import Callbacks, Experiment, Package, Question, Result, Run, Scores
+from library.framework import images
+from library.framework.experiment import Experiment, Package, Question, Result, Scores
+from library.framework.run import Callbacks, Run
+from library.sums.config import Seq2SeqConfig
+from library.sums.data import dataset, image_files, notation, queries
+from library.sums.data.handwriting import Glyphs
+from library.sums.data.queries import Queries
 
 if TYPE_CHECKING:
     import keras
 
-SERVING = Path(arithmetic.__file__).parents[1] / "serving"
+SERVING = Path(queries.__file__).parents[1] / "served"
 READINGS = 24  # queries by hand that are shown with their answers
 DRAWINGS = 16  # of one answer, to see how much they vary
 
@@ -49,7 +51,7 @@ class Config(Seq2SeqConfig):
 
 def digest(config: Config) -> str:
     """Names the exact queries of each split, as they are written or drawn."""
-    return exercises.load(config).digest
+    return dataset.load(config).digest
 
 
 def needs(config: Config) -> dict[str, glyph_reader.Config]:
@@ -63,10 +65,12 @@ def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
     Where all is text that is the loss: of a few hundred answers all are soon right, epoch after epoch. Where characters
     are images it is the exact match: a single misread digit, surely misread, outweighs hundreds of answers in the loss.
     """
-    from library.data.batches import Batches  # here, not above: tensorflow takes seconds, and --help should not
-    from library.training import Trainer
+    from library.framework.training.batches import (
+        Batches,  # here, not above: tensorflow takes seconds, and --help should not
+    )
+    from library.framework.training.trainer import Trainer
 
-    data = exercises.load(config)
+    data = dataset.load(config)
     queries = {"training": data.train, "validation": data.validation, "testing": data.test}
     run.log_dataset(
         f"arithmetic-{config.split}", data.digest, {split: part.queries.x for split, part in queries.items()}
@@ -91,8 +95,8 @@ def _build(config: Config) -> "keras.Model":
     """The network of a modality, compiled; drawings are judged by a registered reader, and taught by another."""
     import keras
 
-    from library import registry
-    from library.models import drawing, reading, seq2seq
+    from library.framework import registry
+    from library.sums.models import image_to_text, seq2seq, text_to_image
 
     judge = teacher = None
     if config.draws_images:
@@ -105,8 +109,8 @@ def _build(config: Config) -> "keras.Model":
             teacher = _in_order(_teacher(reader.model_copy(update=other)), config)
     keras.utils.set_random_seed(config.seed)  # before build: the weights are drawn there
     if judge:
-        return drawing.build(config, judge, teacher)
-    return (reading if config.reads_images else seq2seq).build(config)
+        return text_to_image.build(config, judge, teacher)
+    return (image_to_text if config.reads_images else seq2seq).build(config)
 
 
 @lru_cache(maxsize=1)
@@ -120,7 +124,7 @@ def _in_order(reader: "keras.Model", config: Config) -> "keras.Model":
     import keras
     from keras import ops
 
-    columns = tuple(map(glyph_reader.CHARACTERS.index, arithmetic.notation(config).characters))
+    columns = tuple(map(glyph_reader.CHARACTERS.index, queries.notation(config).characters))
     return keras.Model(reader.inputs[0], ops.take(reader.outputs[0], columns, axis=-1))
 
 
@@ -131,17 +135,18 @@ def _answering(model: "keras.Model") -> "keras.Model":
 
 def test(config: Config, model: "keras.Model", run: Run) -> Scores:
     """Answers every test query once; reports exact match, its parts, and where and how it errs."""
-    from library.evaluation import answers, figures
+    from library.sums import figures
+    from library.sums.metrics import report
 
-    data = exercises.load(config)
+    data = dataset.load(config)
     x, y = data.test.rendered(seed=0)
     if config.draws_images and data.test.handwriting:
         ids, drawn = _drawn(model, config.temperature, data.test.queries, data.test.handwriting, y, run)
     else:
         ids, drawn = np.argmax(_answering(model).predict(x, batch_size=500, verbose=0), axis=-1), {}
-    notation = arithmetic.notation(config)
+    notation = queries.notation(config)
     given = notation.decode(ids)
-    evaluation = answers.evaluate(data.test.queries, given, notation)
+    evaluation = report.evaluate(data.test.queries, given, notation)
     for name, columns in evaluation.tables.items():
         run.log_table(name, columns)
     for name, figure in evaluation.figures.items():
@@ -165,8 +170,9 @@ def _drawn(
     run: Run,
 ) -> tuple[np.ndarray, dict[str, float]]:
     """The ids that the judge reads in a drawing of each answer, and how much the drawings are like people's."""
-    from library.evaluation import drawings, figures
-    from library.models.drawing import draw
+    from library.sums import figures
+    from library.sums.metrics import drawings
+    from library.sums.models.text_to_image import draw
 
     random = np.random.default_rng(0)
     drawn = draw(model.answering, part.x, random, temperature)
@@ -175,8 +181,8 @@ def _drawn(
     shape = (count, DRAWINGS, *drawn.shape[1:])
     again = draw(model.answering, part.x[some], random, temperature).reshape(shape)
     people = handwriting.draw(part.y[some], random).reshape(shape)
-    for name, images in (("drawings", again), ("drawings-by-people", people)):
-        rows = {f"{part.texts[i]} = {part.answers[i]}": np.concatenate(images[i, :8]) for i in range(min(10, count))}
+    for name, shown in (("drawings", again), ("drawings-by-people", people)):
+        rows = {f"{part.texts[i]} = {part.answers[i]}": np.concatenate(shown[i, :8]) for i in range(min(10, count))}
         run.log_figure(name, figures.image_rows(rows))
     return drawings.look(model.judge, drawn)[1], {
         **drawings.likeness(model.judge, drawn, truth["images"], part.y),
@@ -192,7 +198,7 @@ def package(config: Config, model: "keras.Model", folder: Path) -> Package:
     network = folder / "network.keras"
     trained = _answering(model)
     keras.Model(trained.inputs, trained.outputs).save(network)
-    part = exercises.load(config).test
+    part = dataset.load(config).test
     x, y = part.render((part.queries.x[:1], part.queries.y[:1]), np.random.default_rng(0))
     return Package(
         code=SERVING / f"{config.modality.replace('-', '_')}.py",
@@ -224,14 +230,14 @@ def ask(config: Config, query: str, out: str) -> Question:
     if out and not config.draws_images:
         raise ValueError(f"out: got {out!r}, but the answer is a text and is printed; leave it out")
     if config.reads_images:
-        return Question(pictures.read(query, notation.QUERY_LENGTH)[np.newaxis])
-    arithmetic.notation(config).parse(query)
+        return Question(image_files.read(query, notation.QUERY_LENGTH)[np.newaxis])
+    queries.notation(config).parse(query)
     if not config.draws_images:
         return Question([query])
-    target = pictures.check_target(out)
+    target = images.check_target(out)
 
     def show(answers: np.ndarray) -> str:
-        pictures.write(answers[0], target)
+        image_files.write(answers[0], target)
         return str(target)
 
     return Question([query], show, params={"seed": config.seed})

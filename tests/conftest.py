@@ -14,10 +14,10 @@ os.environ.setdefault("MPLBACKEND", "agg")
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store without a run; not to be written to."""
-    from library import tracking
+    from library.framework.tracking import session
 
     root = tmp_path_factory.mktemp("empty") / "store"
-    with tracking.open_store(root):
+    with session.open_store(root):
         return root
 
 
@@ -30,7 +30,7 @@ def store_path(empty_store: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def store(store_path: Path) -> Iterator["tracking.Store"]:  # noqa: F821 -- imported late, as it takes seconds
     """A store of one's own, open in this process."""
-    from library import tracking
+    from library.framework.tracking import session
 
-    with tracking.open_store(store_path) as opened:
+    with session.open_store(store_path) as opened:
         yield opened

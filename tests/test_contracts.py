@@ -7,12 +7,13 @@ import mlflow
 import optuna
 import pytest
 
-from library import discovery, lifecycle, registry, tracking
-from library.compute import start_keras
-from library.configs import Config
-from library.experiment import Experiment
-from library.options import StudyOptions
-from library.tuning import Search
+from library.framework import discovery, pipeline, registry
+from library.framework.config import Config
+from library.framework.environment import start_keras
+from library.framework.experiment import Experiment
+from library.framework.options import StudyOptions
+from library.framework.tracking.store import Store
+from library.framework.tuning import Search
 
 NAMES = discovery.names()
 # Enough to run every line, and to learn nothing.
@@ -37,7 +38,7 @@ def shrunk(experiment: Experiment) -> Config:
 
 def drawn(name: str, seed: int) -> tuple[Search, optuna.Trial, Config]:
     """A search, a trial that its space has filled, and the trial's config."""
-    search = Search(name, discovery.find(name), discovery.find_space(name), {}, StudyOptions(), tracking.Store(Path()))
+    search = Search(name, discovery.find(name), discovery.find_space(name), {}, StudyOptions(), Store(Path()))
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
     return search, trial, search.config(trial, in_full=True)
 
@@ -70,11 +71,11 @@ def test_the_digest_of_the_data_is_a_function_of_the_config(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_shipped_experiment_shrunk_trains_scores_registers_and_answers(name: str, store: tracking.Store) -> None:
+def test_the_shipped_experiment_shrunk_trains_scores_registers_and_answers(name: str, store: Store) -> None:
     experiment = discovery.find(name)
     config = shrunk(experiment)
     start_keras(experiment.cores(config))
-    outcome = lifecycle.train_in_full(name, experiment, config, store)
+    outcome = pipeline.train_in_full(name, experiment, config, store)
     title = mlflow.get_run(outcome.run).info.run_name  # what sets it apart from the defaults, and nothing else
     assert "epochs 1" in title
     assert "seed" not in title

@@ -17,9 +17,10 @@ import numpy as np
 from optuna.trial import BaseTrial
 from pydantic import Field
 
-from library.configs import TrainingConfig
-from library.experiment import Callbacks, Experiment, Package, Result, Run, Scores
-from library.options import StudyOptions
+from library.framework.config import TrainingConfig
+from library.framework.experiment import Experiment, Package, Result, Scores
+from library.framework.options import StudyOptions
+from library.framework.run import Callbacks, Run
 
 if TYPE_CHECKING:
     import keras
@@ -50,9 +51,9 @@ def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
     """Trains, or fails as told."""
     import keras
 
-    from library.data.batches import Batches
-    from library.models.optimizer import adamw
-    from library.training import Trainer
+    from library.framework.training.batches import Batches
+    from library.framework.training.optimizers import adamw
+    from library.framework.training.trainer import Trainer
 
     x, y = points(config.data_seed)
     run.log_dataset("points", digest(config), {"training": x})
@@ -114,11 +115,12 @@ experiment = Experiment(
 sized = replace(experiment, train=train_sized, objectives={"val/loss": "minimize", "model/units": "minimize"})
 
 if __name__ == "__main__":
-    from library import tracking, tuning
+    from library.framework import tuning
+    from library.framework.tracking import session
     from tests import tiny
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job would ignore
-    with tracking.open_store(Path(sys.argv[1])) as store:
+    with session.open_store(Path(sys.argv[1])) as store:
         options = StudyOptions(trials=int(sys.argv[2]), workers=int(sys.argv[3]), study="tiny")
         fixed = dict(pair.split("=") for pair in sys.argv[4:])
         asked = tiny.sized if "TINY_IS_SIZED" in os.environ else tiny.experiment

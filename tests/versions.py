@@ -5,17 +5,19 @@ from pathlib import Path
 
 import mlflow
 
-from library import registry, tracking
-from library.experiment import Scores
+from library.framework import registry
+from library.framework.experiment import Scores
+from library.framework.tracking import mlflow_run
+from library.framework.tracking.store import Store
 from tests import tiny
 
 NAME = "tiny"
 
 
-def register(store: tracking.Store, folder: Path, right: str, first: int = 0) -> str:
+def register(store: Store, folder: Path, right: str, first: int = 0) -> str:
     """Registers a version whose test outcomes are the digits of a string, for the examples from a first number on."""
     outcomes = {str(first + i): float(digit) for i, digit in enumerate(right)}
-    with tracking.start_run(store, "tests", "run"):
+    with mlflow_run.start_run(store, "tests", "run"):
         package = tiny.package(tiny.Config(units=len(right)), None, folder)
         return registry.register(NAME, package, Scores({"test/accuracy": 0.25}, outcomes), {"study": "s"})
 
@@ -27,7 +29,7 @@ def clone(version: str, times: int) -> list[str]:
     return [str(client.create_model_version(NAME, one.source, **origin).version) for _ in range(times)]
 
 
-def three(store: tracking.Store, folder: Path) -> None:
+def three(store: Store, folder: Path) -> None:
     """Versions 1, 2 and 3, of which the last is in Production and the others were before."""
     first = register(store, folder, "01")
     for version in [first, *clone(first, 2)]:

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.benchmarks import Row, bookkeeping, learning, serving, speed
-from library.compute import start_keras
-from library.errors import UserError
+from library.framework.environment import start_keras
+from library.framework.errors import UserError
 
 # Each in a process of its own, on as many cores as suit it: the stock loop has all, as it would have anywhere.
 PARTS: Mapping[str, tuple[Callable[[], Iterator[Row]], int | None]] = {

@@ -15,14 +15,15 @@ from experiments.seq2seq import Config
 
 def overhead() -> Iterator[Row]:
     """What tracking and registering cost a training at the defaults."""
-    from library import registry, tracking
-    from library.experiment import Scores
+    from library.framework import registry
+    from library.framework.experiment import Scores
+    from library.framework.tracking import mlflow_run, session
 
     spent: list[float] = []
     config = Config()
-    with tempfile.TemporaryDirectory() as folder, tracking.open_store(Path(folder)) as store:
+    with tempfile.TemporaryDirectory() as folder, session.open_store(Path(folder)) as store:
         began = time.perf_counter()
-        with _timed(spent, tracking.MlflowRun), tracking.start_run(store, "bench", "bench", config=config) as run:
+        with _timed(spent, mlflow_run.MlflowRun), mlflow_run.start_run(store, "bench", "bench", config=config) as run:
             spent.append(time.perf_counter() - began)
             model = experiment.train(config, run, ()).model
         share = sum(spent) / (time.perf_counter() - began)
@@ -30,7 +31,7 @@ def overhead() -> Iterator[Row]:
 
         seconds = []
         for _ in range(5):
-            with tracking.start_run(store, "bench", "bench"), tempfile.TemporaryDirectory() as files:
+            with mlflow_run.start_run(store, "bench", "bench"), tempfile.TemporaryDirectory() as files:
                 began = time.perf_counter()
                 package = experiment.package(config, model, Path(files))
                 registry.register("bench", package, Scores({"test/exact_match": 1.0}, {}), {})

@@ -9,7 +9,7 @@ from pathlib import Path
 from experiments import seq2seq as experiment
 from experiments.benchmarks import Row
 from experiments.seq2seq import Config
-from library.experiment import Run
+from library.framework.run import Run
 
 
 def exact_match() -> Iterator[Row]:
@@ -52,12 +52,13 @@ def stock_network() -> Iterator[Row]:
 
 def study() -> Iterator[Row]:
     """The main job on a new store."""
-    from library import discovery, tracking, tuning
-    from library.options import StudyOptions
+    from library.framework import discovery, tuning
+    from library.framework.options import StudyOptions
+    from library.framework.tracking import session
 
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        with tracking.open_store(Path(folder)) as store:
+        with session.open_store(Path(folder)) as store:
             space = discovery.find_space("seq2seq")
             search = tuning.Search("seq2seq", discovery.find("seq2seq"), space, {}, StudyOptions(), store)
             outcome = tuning.tune(search).outcome

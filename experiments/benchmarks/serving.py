@@ -14,8 +14,8 @@ from pathlib import Path
 from experiments import seq2seq as experiment
 from experiments.benchmarks import Row
 from experiments.seq2seq import Config
-from library.experiment import Run
-from library.server import ports
+from library.framework.run import Run
+from library.framework.serving import sockets
 
 MODEL = "seq2seq-text-to-text"
 FIRST = """
@@ -41,7 +41,7 @@ def serving() -> Iterator[Row]:
         told = f"{statistics.median(firsts):.2f} s (median of 3)"
         yield "loading by stage and the first answer, beyond imports", told, "<= 1 s"
 
-        port, began = ports.free(), time.perf_counter()
+        port, began = sockets.free(), time.perf_counter()
         with _served(folder, port) as connection:
             _ask(connection, 1)
             yield "make serve: from the command to its first answer", f"{time.perf_counter() - began:.1f} s", "-"
@@ -54,13 +54,14 @@ def serving() -> Iterator[Row]:
 
 def _register(root: Path) -> None:
     """A network of the default size in Production; what it has learnt makes no difference to its speed."""
-    from library import registry, tracking
-    from library.experiment import Scores
+    from library.framework import registry
+    from library.framework.experiment import Scores
+    from library.framework.tracking import mlflow_run, session
 
     config = Config(epochs=1, steps_per_epoch=1)
-    with tracking.open_store(root) as store, tempfile.TemporaryDirectory() as files:
+    with session.open_store(root) as store, tempfile.TemporaryDirectory() as files:
         model = experiment.train(config, Run(), ()).model
-        with tracking.start_run(store, "bench", "bench"):
+        with mlflow_run.start_run(store, "bench", "bench"):
             package = experiment.package(config, model, Path(files))
             registry.promote(MODEL, registry.register(MODEL, package, Scores({}, {}), {}))
 
@@ -79,7 +80,7 @@ def _served(root: str, port: int) -> Iterator[http.client.HTTPConnection]:
         try:
             assert process.stdout  # noqa: S101 -- for mypy
             process.stdout.readline()  # which is there when it answers
-            yield http.client.HTTPConnection(ports.HOST, port)
+            yield http.client.HTTPConnection(sockets.HOST, port)
         finally:
             process.terminate()
 

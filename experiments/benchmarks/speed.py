@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.benchmarks import Row
 from experiments.seq2seq import Config
-from library.experiment import Run
+from library.framework.run import Run
 
 
 def throughput() -> Iterator[Row]:
@@ -28,11 +28,11 @@ def _pair(config: Config) -> tuple[float, float]:
     import numpy as np
 
     from experiments.benchmarks import stock
-    from library.data import arithmetic
-    from library.data.batches import Batches
-    from library.models import seq2seq
+    from library.framework.training.batches import Batches
+    from library.sums.data import queries
+    from library.sums.models import seq2seq
 
-    data = arithmetic.load(config)
+    data = queries.load(config)
     steps = max(1, 12_800 // config.batch_size)
     ours = seq2seq.build(config.model_copy(update={"steps_per_epoch": steps}))
     batches = Batches(data.train.x, data.train.y, batch_size=config.batch_size, steps=steps, seed=0)
@@ -49,17 +49,17 @@ def pipeline() -> Iterator[Row]:
     """What drawing images afresh for every batch costs a training, in turn with one batch over and over."""
     from functools import partial
 
-    from library.data import exercises
-    from library.data.batches import Batches
-    from library.models import reading
+    from library.framework.training.batches import Batches
+    from library.sums.data import dataset
+    from library.sums.models import image_to_text
 
     config = Config(modality="image-to-text")
-    part = exercises.load(config).train
+    part = dataset.load(config).train
     batch = Batches(part.queries.x, part.queries.y, batch_size=64, steps=1, seed=0, render=part.render)[0]
     arrays, steps = (part.queries.x, part.queries.y), {"batch_size": 64, "steps": 200, "seed": 0}
     fresh = Batches(*arrays, **steps, render=partial(part.render, vary=config.vary))
     same = Batches(*arrays, **steps, render=lambda *_: batch)
-    model = reading.build(config)
+    model = image_to_text.build(config)
     pairs = [[_rate(partial(model.fit, batches, verbose=0), 200) for batches in (fresh, same)] for _ in range(3)]
     share = statistics.median(1 - drawn / kept for drawn, kept in pairs)
     steady = statistics.median(drawn for drawn, _ in pairs)
@@ -71,13 +71,13 @@ def images() -> Iterator[Row]:
     import keras
 
     from experiments import cae, vae
-    from library.configs import AutoencoderConfig
-    from library.data import cats
-    from library.models import autoencoders
+    from library.cats.config import AutoencoderConfig
+    from library.cats.data import dataset
+    from library.cats.models import autoencoders
 
     configs: tuple[tuple[Any, AutoencoderConfig], ...] = ((cae, cae.Config(epochs=2)), (vae, vae.Config(epochs=2)))
     for module, config in configs:
-        shown = cats.load(config).train[: config.batch_size * config.steps_per_epoch]
+        shown = dataset.load(config).train[: config.batch_size * config.steps_per_epoch]
 
         def tracked(module: Any = module, config: AutoencoderConfig = config) -> float:
             ends: list[float] = []

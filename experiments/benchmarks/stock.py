@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from experiments.seq2seq import Config
-from library.data import arithmetic
+from library.sums.data import queries
 
 CONFIG = Config(
     units=256, embedding_size=0, padding="right", reading_order="as-written", answer_order="as-written",
@@ -40,7 +40,7 @@ def network(units: int = 256) -> keras.Model:
 
 def train(config: Config, epochs: int = 30, target: float = 0.99) -> Trained:
     """Trains it on a config's split."""
-    data = arithmetic.load(config)
+    data = queries.load(config)
     one_hot = {part: np.eye(13, dtype="float32")[getattr(data, part).x] for part in ("train", "validation", "test")}
     keras.utils.set_random_seed(config.seed)
     model = network()

@@ -5,7 +5,7 @@
 Those of its fields that say what is trained on and how it is scored are the same.
 """
 
-from library.experiment import Baseline
+from library.framework.comparison.spec import Baseline
 
 comparison = Baseline(
     experiment="cae",

@@ -5,7 +5,7 @@ From a tenth of the queries, as there is room to be better.
     make compare-encoder-depth
 """
 
-from library.experiment import Comparison
+from library.framework.comparison.spec import Comparison
 
 comparison = Comparison(
     experiment="seq2seq",

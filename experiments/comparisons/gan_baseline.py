@@ -3,7 +3,7 @@
 make compare-gan-baseline CATS=mlruns/cats/cat-faces
 """
 
-from library.experiment import Baseline
+from library.framework.comparison.spec import Baseline
 
 comparison = Baseline(
     experiment="gan",

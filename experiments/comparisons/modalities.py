@@ -6,7 +6,7 @@
 Of `compare-training-fractions` these are a part: what one of them trained serves the other.
 """
 
-from library.experiment import Comparison
+from library.framework.comparison.spec import Comparison
 
 comparison = Comparison(
     experiment="seq2seq",

@@ -3,7 +3,7 @@
 make compare-products
 """
 
-from library.experiment import Comparison
+from library.framework.comparison.spec import Comparison
 
 comparison = Comparison(
     experiment="seq2seq",

@@ -6,7 +6,7 @@
 Answers are drawn as averages, which the judge reads without fail: so the score is that of what is drawn, not of how.
 """
 
-from library.experiment import Comparison
+from library.framework.comparison.spec import Comparison
 
 comparison = Comparison(
     experiment="seq2seq",

@@ -4,7 +4,7 @@ make compare-vae-baseline CATS=mlruns/cats/cat-faces
 """
 
 from experiments.comparisons.cae_baseline import comparison as autoencoder
-from library.experiment import Baseline
+from library.framework.comparison.spec import Baseline
 
 comparison = Baseline(
     experiment="vae",

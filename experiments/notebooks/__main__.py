@@ -23,9 +23,10 @@ from PIL import Image
 from pydantic import Field
 from traitlets.config import Config
 
-from library import command_line
-from library.errors import StoreError, UserError
-from library.options import StoreOptions, parse
+from library.framework.cli import parser
+from library.framework.config import parse
+from library.framework.errors import StoreError, UserError
+from library.framework.options import StoreOptions
 
 FOLDER = Path(__file__).parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -94,7 +95,7 @@ def _smaller(png: str) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Executes what was asked for; returns 2 if one of them could not be, and says why in a line each."""
     about = "Executes the notebooks in place."
-    options = parse(NotebookOptions, command_line.read_alone("notebooks", arguments, NotebookOptions, about))
+    options = parse(NotebookOptions, parser.read_alone("notebooks", arguments, NotebookOptions, about))
     there = notebooks()
     if options.only and options.only not in there:
         raise UserError(f"only: got {options.only!r}; allowed are {', '.join(there)}")

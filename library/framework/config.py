@@ -1,0 +1,83 @@
+"""Everything that can be set: the fields that data, networks and training bring to an experiment's config.
+
+An experiment's own config inherits those it needs. Nothing heavy is imported here, so that `--help` and every
+error about a value come at once.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import UserError
+
+C = TypeVar("C", bound="Config")
+OptionsType = TypeVar("OptionsType", bound="Options")
+Stage = Literal["Staging", "Production", "Archived"]
+STAGES: tuple[str, ...] = get_args(Stage)
+
+
+class Options(BaseModel):
+    """Frozen; a field that does not exist or is out of bounds is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+class Config(Options):
+    """All that a run depends on."""
+
+    seed: int = Field(0, ge=0, lt=2**32, description="draws the weights and the order of the batches")
+
+
+class ScheduleConfig(Config):
+    """How long and how fast to train; the budget does not depend on the size of the training set."""
+
+    epochs: int = Field(40, ge=1, le=100_000, description="how often validation is scored, at equal distances")
+    steps_per_epoch: int = Field(200, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")
+    batch_size: int = Field(64, ge=1, le=65_536, description="examples in a batch")
+    patience: int = Field(
+        0, ge=0, description="epochs without a better validation score before stopping; 0 never stops"
+    )
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="the peak, reached after the warm-up")
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="of the learning rate after the warm-up: down to 0, or kept"
+    )
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of all steps in which the rate grows from 0")
+    minutes: float = Field(0, ge=0, le=1e6, description="stop after the epoch in which so many are over; 0 never stops")
+
+    @property
+    def steps(self) -> int:
+        """Batches in the whole training."""
+        return self.epochs * self.steps_per_epoch
+
+
+class TrainingConfig(ScheduleConfig):
+    """How to train with AdamW, as all do that have one loss."""
+
+    weight_decay: float = Field(
+        0.3, ge=0, le=10, description="decoupled decay of AdamW, on all but biases and what reads or draws images"
+    )
+    clip_norm: float = Field(1.0, gt=0, description="gradients of a larger norm are scaled down to it")
+
+
+def parse(config_type: type[OptionsType], values: Mapping[str, Any]) -> OptionsType:
+    """Options from values that may still be strings; raises UserError in one line for the first bad one."""
+    try:
+        return config_type(**values)
+    except ValidationError as error:
+        raise UserError(_first_line(error, config_type)) from None
+
+
+def _first_line(error: ValidationError, config_type: type[Options]) -> str:
+    first = error.errors()[0]
+    if not first["loc"]:
+        return str(first["ctx"]["error"])
+    name = str(first["loc"][0])
+    if first["type"] == "missing":
+        return f"{name}: nothing was given; it is {config_type.model_fields[name].description}"
+    if first["type"] == "extra_forbidden":
+        return f"unknown field {name!r}; allowed are {', '.join(config_type.model_fields)}"
+    allowed = first["msg"].removeprefix("Input should be ").replace("String should match pattern", "text that matches")
+    default = config_type.model_fields[name].default
+    example = f", as in {default}" if default and first["type"] == "string_pattern_mismatch" else ""
+    return f"{name}: got {first['input']!r}; allowed is {allowed.split(', unable')[0]}{example}"

@@ -1,0 +1,222 @@
+"""Figures of how scores went: along the epochs of several trainings, and along the trials of a study."""
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, combinations
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+from .statistics import Estimate
+
+STATES = {"pruned": "x", "fail": "v"}  # the marks of trials that were not completed
+
+
+def courses(runs: Mapping[str, Mapping[int, float]], metric: str) -> Figure:
+    """One metric by epoch, a line for each run; the axis is logarithmic where all is above 0 and spans a factor of 10.
+
+    Args:
+        runs: values by epoch, by the run's label; what is not finite is left out.
+        metric: what it is called.
+    """
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for place, (label, course) in enumerate(runs.items()):
+        points = np.array(sorted(course.items()), dtype=float).reshape(-1, 2)
+        points = points[np.isfinite(points).all(axis=1)]
+        axes.plot(*points.T, label=label, color=f"C{place % 10}", marker="o" if len(points) < 15 else "", markersize=3)
+    _scale(axes, [value for course in runs.values() for value in course.values()])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="epoch", ylabel=metric)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def trials(
+    numbers: Sequence[int],
+    values: Sequence[float],
+    states: Sequence[str],
+    objective: str,
+    direction: Literal["maximize", "minimize"],
+) -> Figure:
+    """An objective by trial: completed ones as dots, others by what they had reached, and the best so far as a line.
+
+    Args:
+        numbers: of the trials, rising.
+        values: of each; nan where there is none.
+        states: complete, pruned or fail, of each.
+        objective: what it is called.
+        direction: whether more or less of it is better.
+    """
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes, (x, y, state) = figure.subplots(), (np.asarray(numbers), np.asarray(values, float), np.asarray(states))
+    done = (state == "complete") & np.isfinite(y)
+    axes.plot(x[done], y[done], "o", color="tab:blue", label=f"{done.sum():,} completed")
+    for name, mark in STATES.items():
+        others = (state == name) & np.isfinite(y)
+        if others.any():
+            axes.plot(x[others], y[others], mark, color="0.6", label=f"{others.sum():,} {name}, as far as it got")
+    best = list(accumulate(y[done], max if direction == "maximize" else min))
+    axes.step(x[done], best, where="post", color="tab:red", linewidth=1, label="best so far")
+    _scale(axes, y)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="trial", ylabel=objective)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _scale(axes: Axes, values: Sequence[float] | np.ndarray) -> None:
+    known = np.asarray(values, float)
+    known = known[np.isfinite(known)]
+    if len(known) and known.min() > 0 and known.max() > 10 * known.min():
+        axes.set_yscale("log")
+
+
+def pareto_front(values: Mapping[str, Sequence[float]], front: Mapping[int, str], chosen: int | None = None) -> Figure:
+    """One square for each pair of objectives: all points grey, those on the front red and named, the chosen one ringed.
+
+    An axis whose values are above 0 and reach over more than a factor of 10 is logarithmic.
+
+    Args:
+        values: two or more objectives by name, with the value of each point; at least one point.
+        front: the names of the points on the front, by their place among the values.
+        chosen: the place of the one to be ringed.
+    """
+    pairs = list(combinations(values, 2))
+    figure = Figure(figsize=(6.5 * len(pairs), 5), layout="constrained")
+    places = list(front)
+    for axes, (across, up) in zip(figure.subplots(1, len(pairs), squeeze=False).flat, pairs, strict=True):
+        x, y = np.asarray(values[across], float), np.asarray(values[up], float)
+        axes.plot(x, y, "o", color="0.75", label=f"{len(x):,} trials")
+        order = sorted(places, key=lambda place: (x[place], y[place]))
+        # A line where the front is one; of three objectives on a plane it is a cloud.
+        style = "o-" if len(values) == 2 else "o"
+        axes.plot(
+            x[order], y[order], style, color="tab:red", linewidth=0.8, label=f"{len(front):,} that no other beats"
+        )
+        for place, name in front.items():
+            axes.annotate(name, (x[place], y[place]), xytext=(5, 5), textcoords="offset points", fontsize=8)
+        if chosen is not None:
+            axes.plot(x[chosen], y[chosen], "o", ms=14, mfc="none", color="tab:red", label="chosen")
+        axes.set(xlabel=across, ylabel=up)
+        _scale_axes(axes, x, y)
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False)
+    return figure
+
+
+def _scale_axes(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    for axis, setter, values in ((axes.xaxis, axes.set_xscale, x), (axes.yaxis, axes.set_yscale, y)):
+        if values.min() > 0 and values.max() > 10 * values.min():
+            setter("log")
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.set_minor_formatter(NullFormatter())
+
+
+def scores(models: Mapping[str, Mapping[str, Estimate]]) -> Figure:
+    """Models or sampling strategies side by side: one square for each score, a dot for each model, and its error.
+
+    Args:
+        models: by name, their scores by name; the bar is 2 standard errors to either side, none where that is nan.
+    """
+    names = list(dict.fromkeys(name for row in models.values() for name in row))
+    columns = min(5, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(1.5 + 2.6 * columns, 0.3 + rows * (0.8 + 0.35 * len(models))), layout="constrained")
+    for place, name in enumerate(names):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        for row, model in enumerate(models.values()):
+            if name in model:
+                error = 2 * np.nan_to_num(model[name].standard_error)
+                axes.errorbar(model[name].value, row, xerr=error or None, fmt="o", capsize=3, color=f"C{row % 10}")
+        axes.set_yticks(range(len(models)), [""] * len(models) if place % columns else list(models))
+        axes.set(ylim=(len(models) - 0.5, -0.5), xlabel=name)
+        axes.grid(alpha=0.3)
+    figure.suptitle("bars: 2 standard errors to either side", fontsize=9)
+    return figure
+
+
+def confusions(counts: np.ndarray, characters: Sequence[str]) -> Figure:
+    """Which character was answered for which: one square for each position of the answer, from the left.
+
+    Args:
+        counts: `[length, n, n]` as `mistakes.confusion` gives them.
+        characters: the n characters, or labels where an answer is one of them.
+    """
+    rows = -(-len(counts) // 3)
+    columns = -(-len(counts) // rows)
+    names = ["blank" if character == " " else character for character in characters]
+    mistakes = ~np.eye(len(characters), dtype=bool)
+    figure = Figure(figsize=(5 * columns, 5 * rows + 0.5), layout="constrained")
+    figure.suptitle("red: how often one was answered for another; grey: right; both shaded on a log scale")
+    for position, table in enumerate(counts, start=1):
+        axes = figure.add_subplot(rows, columns, position)
+        _shade(axes, table, ~mistakes, "Greys", counts.max(initial=0, where=~mistakes))
+        _shade(axes, table, mistakes, "Reds", counts.max(initial=0, where=mistakes))
+        for true, answered in np.argwhere(mistakes & (table > 0)):
+            axes.text(answered, true, f"{table[true, answered]}", ha="center", va="center", fontsize=7)
+        title = f"position {position} of {len(counts)}" if len(counts) > 1 else ""
+        axes.set(title=title, xlabel="answered", ylabel="true")
+        axes.set_xticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), names)
+    return figure
+
+
+def _shade(axes: Axes, table: np.ndarray, cells: np.ndarray, colours: str, largest: int) -> None:
+    """Shades those cells that are not 0, from a fifth of the colours' range for 1 to three fifths for the largest.
+
+    Paler would not stand out from white; darker would hide black text.
+    """
+    top = max(2.0, largest)
+    axes.imshow(np.ma.masked_where(~cells | (table == 0), table), cmap=colours, norm=LogNorm(top**-0.5, top**2))
+
+
+def pictures(shown: Mapping[str, np.ndarray]) -> Figure:
+    """Finished pictures under a title each: upright ones beside one another, wide ones below one another.
+
+    Args:
+        shown: by title, `[height, width, 3 or 4]`, as large as they are shown.
+    """
+    height, width = (max(picture.shape[axis] for picture in shown.values()) for axis in (0, 1))
+    wide = width > 2 * height
+    down, across = (len(shown), 1) if wide else (1, len(shown))
+    figure = Figure(figsize=(across * width / 100 + 0.2, down * (height / 100 + 0.4)), layout="constrained")
+    for axes, (title, picture) in zip(figure.subplots(down, across, squeeze=False).flat, shown.items(), strict=True):
+        axes.imshow(picture)
+        axes.set_title(title, fontsize=11)
+        axes.set_axis_off()
+    return figure
+
+
+def interval_lines(title: str, x: str, lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Exact match of several models along some quantity, each with its 95 % interval; seeds are dots.
+
+    Args:
+        title: of the axis.
+        x: the key of what stands on it; values are set apart evenly, as named.
+        lines: rows by the line's name, each with `x`, `exact_match`, `low`, `high` and `seeds`.
+    """
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    ticks: dict[Any, int] = {}
+    for name, rows in lines.items():
+        places = [ticks.setdefault(row[x], len(ticks)) for row in rows]
+        middle = [row["exact_match"] for row in rows]
+        # Rounding may put an interval's end a hair on the wrong side of its middle.
+        below = [max(0.0, row["exact_match"] - row["low"]) for row in rows]
+        above = [max(0.0, row["high"] - row["exact_match"]) for row in rows]
+        drawn = axes.errorbar(places, middle, [below, above], marker="o", capsize=3, label=name)
+        for place, row in zip(places, rows, strict=True):
+            if len(row["seeds"]) > 1:
+                axes.plot([place] * len(row["seeds"]), row["seeds"], ".", alpha=0.5, color=drawn[0].get_color())
+    axes.set_xticks(range(len(ticks)), [str(tick) for tick in ticks])
+    axes.set(xlabel=title, ylabel="exact match, with its 95 % interval")
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(frameon=False)
+    return figure

@@ -1,0 +1,95 @@
+"""Models and versions as the registry has them, and what to say of those that it lacks."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+import mlflow
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
+
+from ..config import STAGES
+from ..errors import NotRegistered, UserError
+from ..tracking import store
+
+T = TypeVar("T")
+SHOWN = 10
+"""Versions that an error lists, the newest; the others it counts."""
+
+
+def model(name: str) -> RegisteredModel:
+    """The registered model of a name, with its tags and aliases; NotRegistered tells which there are."""
+    try:
+        return mlflow.MlflowClient().get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+    there = ", ".join(one.name for one in models())
+    raise NotRegistered(f"model {name!r}: not registered; " + (f"there is {there}" if there else "train or tune first"))
+
+
+def models() -> list[RegisteredModel]:
+    """All registered models by name, with their tags and aliases."""
+    return list(_all(partial(mlflow.MlflowClient().search_registered_models, order_by=["name"])))
+
+
+def versions(name: str | None = None) -> list[ModelVersion]:
+    """All versions of a model, or of all, newest first; none where there is no such model."""
+    of_it = None if name is None else f"name='{name}'"
+    found = _all(partial(mlflow.MlflowClient().search_model_versions, of_it))
+    return sorted(found, key=lambda version: -int(version.version))
+
+
+def version_of(name: str, number: str) -> ModelVersion:
+    """One version of a model that there is; NotRegistered tells which there are."""
+    found = next((version for version in versions(name) if str(version.version) == number), None)
+    if found is None:
+        raise NotRegistered(f"model {name!r}: no version {number}; {inventory(name)}")
+    return found
+
+
+def holder(name: str, stage: str) -> ModelVersion | None:
+    """The version in a stage; of several the newest, as MLflow's own loader has it."""
+    return next((version for version in versions(name) if version.current_stage == stage), None)
+
+
+def stage_of(name: str, version: str) -> str:
+    """The stage that a version is in now."""
+    return str(mlflow.MlflowClient().get_model_version(name, version).current_stage)
+
+
+def told(version: ModelVersion) -> str:
+    """Which version it is, for an error's first words."""
+    return f"model {version.name!r} version {version.version}"
+
+
+def inventory(name: str) -> str:
+    """What there is instead, for an error's last words."""
+    stages = {str(one.version): str(one.current_stage) for one in versions(name)}
+    held = [f"version {number} in {stage.replace('None', 'no stage')}" for number, stage in stages.items()]
+    earlier = f" and {len(held) - SHOWN} earlier" if len(held) > SHOWN else ""
+    return f"there is {', '.join(held[:SHOWN])}{earlier}" if held else "train or tune one first"
+
+
+def check_stage(stage: str) -> None:
+    """Raises a UserError where there is no such stage."""
+    if stage not in STAGES:
+        raise UserError(f"stage: got {stage!r}; allowed are {', '.join(STAGES)}")
+
+
+def _all(search: Callable[..., PagedList[T]]) -> Iterator[T]:
+    """What a search finds on all its pages."""
+    page: str | None = None
+    while page != "":
+        found = search(page_token=page)
+        yield from found
+        page = found.token or ""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """As the only one who writes to the registry of this store; not to be nested."""
+    with store.connected().lock("registry"):
+        yield

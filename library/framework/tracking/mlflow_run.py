@@ -1,0 +1,129 @@
+"""A run in MLflow: opened, reported to and ended."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import mlflow
+import numpy as np
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.numpy_dataset import from_numpy
+
+from .. import discovery, environment
+from ..config import Config
+from ..run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+from .store import Store
+
+
+class MlflowRun(Run):
+    """The active MLflow run."""
+
+    def __init__(self, run_id: str) -> None:
+        self.id = run_id
+        self._ended = False
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        mlflow.log_metrics(dict(metrics), step=step)
+
+    def log_dataset(self, name: str, digest: str, splits: "Mapping[str, np.ndarray]") -> None:
+        source = CodeDatasetSource({"mlflow.source.name": name})
+        for split, inputs in splits.items():
+            # A name of its own: MLflow takes two of one name and digest for one, and keeps the first one's context.
+            dataset = from_numpy(inputs, source=source, name=f"{name}-{split}", digest=digest)
+            mlflow.log_input(dataset, context=split)
+        mlflow.set_tag("data.digest", digest)
+
+    def log_figure(self, name: str, figure: "Figure") -> None:
+        import matplotlib.pyplot as plt  # late, as it takes as long as all that `make models` reads
+
+        mlflow.log_figure(figure, f"figures/{name}.png", save_kwargs={"bbox_inches": "tight"})
+        plt.close(figure)
+
+    def log_image(self, name: str, image: np.ndarray, step: int = 0) -> None:
+        mlflow.log_image(image, key=name, step=step, synchronous=True)
+
+    def log_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        path = f"tables/{name}.json"
+        Path(url2pathname(urlsplit(mlflow.get_artifact_uri(path)).path)).unlink(
+            missing_ok=True
+        )  # or MLflow appends to it
+        mlflow.log_table({key: list(values) for key, values in columns.items()}, path)
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        mlflow.set_tags(dict(tags))
+
+    def end(self, status: str = "FINISHED", reason: str = "") -> None:
+        """Ends the run, for once: FINISHED, KILLED or FAILED, the latter two with a reason."""
+        if self._ended:
+            return
+        self._ended = True
+        try:
+            if reason:
+                mlflow.set_tag("reason", reason)
+        finally:
+            mlflow.end_run(status)
+
+
+@contextmanager
+def start_run(
+    store: Store,
+    experiment: str,
+    name: str,
+    *,
+    parent: str | None = None,
+    resume: str | None = None,
+    config: Config | None = None,
+    tags: Mapping[str, Any] | None = None,
+) -> Iterator[MlflowRun]:
+    """A run that ends with the block: FINISHED, FAILED by an exception, KILLED by an interrupt.
+
+    Args:
+        store: an open store.
+        experiment: name of the MLflow experiment; created with its artifacts in the store.
+        name: the run's name.
+        parent: id of the run that it belongs to.
+        resume: id of a run that is to go on instead of beginning a new one.
+        config: its fields become the run's params.
+        tags: words about the run; where it comes from is added.
+    """
+    known = {"process": environment.this_process(), **environment.here(), **(tags or {})}
+    if "command" in known:
+        known["mlflow.note.content"] = f"    {known['command']}"  # the page's description, where it can be copied
+    active = mlflow.start_run(
+        run_id=resume,
+        experiment_id=_experiment_id(store, experiment),
+        run_name=name,
+        tags=known,
+        nested=mlflow.active_run() is not None,
+        parent_run_id=parent,
+        log_system_metrics=resume is None,
+    )
+    run = MlflowRun(active.info.run_id)
+    try:
+        if "reason" in active.data.tags:  # of the end from which it goes on
+            mlflow.delete_tag("reason")
+        if config is not None:
+            mlflow.log_params(config.model_dump())
+        yield run
+    except Exception as error:
+        run.end("FAILED", environment.one_line(error))
+        raise
+    except BaseException:
+        run.end("KILLED", "interrupted")
+        raise
+    run.end()
+
+
+def _experiment_id(store: Store, name: str) -> str:
+    found = mlflow.get_experiment_by_name(name)
+    if found:
+        return str(found.experiment_id)
+    # What its page in MLflow begins with, and that it is not about language models.
+    tags = {"mlflow.note.content": discovery.about(name), "mlflow.experimentKind": "custom_model_development"}
+    return str(mlflow.create_experiment(name, (store.root / "artifacts" / name).as_uri(), tags))

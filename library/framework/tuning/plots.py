@@ -1,0 +1,81 @@
+"""What a study leaves in its run: how its trials ended, which are best, and pictures of how it went."""
+
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from matplotlib.figure import Figure
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from ..objectives import Objectives
+from ..plots import pareto_front
+from ..run import Run, columns_of
+from .trials import completed, counted, values_of
+
+Table = Mapping[str, Sequence[Any]]
+"""The trials of a front, by column: `trial`, the objectives, and `chosen`, which is "yes" for the one that won."""
+
+
+def front_table(front: Sequence[FrozenTrial], best: FrozenTrial, objectives: Objectives) -> Table:
+    """A table of a front that is not empty, with the best trial in the first objective on top."""
+    first, direction = next(iter(objectives.items()))
+    rows = [
+        {"trial": trial.number, **values_of(trial, objectives), "chosen": "yes" if trial.number == best.number else ""}
+        for trial in front
+    ]
+    rows.sort(key=lambda row: row[first], reverse=direction == "maximize")
+    return columns_of(rows)
+
+
+def log_study(study: Study, objectives: Objectives, front: Table, best: FrozenTrial, run: Run) -> None:
+    """What came of the trials, and Optuna's own pictures of it; of several objectives their front too."""
+    states = Counter(trial.state.name.lower() for trial in counted(study))
+    values = {f"study/best/{name}": value for name, value in values_of(best, objectives).items()}
+    run.log_metrics({**values, **{f"study/trials_{name}": n for name, n in states.items()}})
+    run.set_tags({"best.trial": best.number})
+    if len(objectives) > 1:
+        run.log_table("front", {**front, **_params(study, front["trial"])})
+        run.log_figure("front", _front_figure(study, objectives, front["trial"], best.number))
+    for place, name in enumerate(objectives):
+        _log_pictures(study, place, name, run)
+
+
+def _params(study: Study, numbers: Sequence[int]) -> Table:
+    params = [study.trials[number].params for number in numbers]
+    return {name: [one.get(name) for one in params] for name in dict.fromkeys(name for one in params for name in one)}
+
+
+def _front_figure(study: Study, objectives: Objectives, front: Sequence[int], best: int) -> Figure:
+    trials = completed(study.get_trials(deepcopy=False))
+    places = {trial.number: place for place, trial in enumerate(trials)}
+    values = [values_of(trial, objectives) for trial in trials]
+    columns = {name: [one[name] for one in values] for name in objectives}
+    return pareto_front(columns, {places[number]: str(number) for number in front}, places[best])
+
+
+def _log_pictures(study: Study, place: int, name: str, run: Run) -> None:
+    """Optuna's pictures of one objective, named after it if there are several."""
+    shown: dict[str, Any] = {"target_name": name}
+    ending = ""
+    if len(study.directions) > 1:
+        shown["target"] = lambda trial: trial.values[place]
+        ending = f"-{name.replace('/', '-')}"
+    plots = optuna.visualization.matplotlib
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # these pictures are Optuna's, and few trials give it much to warn of
+        run.log_figure(f"history{ending}", _figure(plots.plot_optimization_history(study, **shown)))
+        run.log_figure(f"slices{ending}", _figure(plots.plot_slice(study, **shown)))
+        run.log_figure(f"parallel-coordinates{ending}", _figure(plots.plot_parallel_coordinate(study, **shown)))
+        if len({trial.values[place] for trial in completed(study.get_trials(deepcopy=False))}) > 1:
+            run.log_figure(f"importances{ending}", _figure(plots.plot_param_importances(study, **shown)))
+
+
+def _figure(axes: Any) -> Figure:
+    """The figure of what Optuna draws: one pair of axes or an array of them."""
+    figure: Figure = np.ravel(axes)[0].figure
+    figure.set_size_inches(18, 6)
+    return figure

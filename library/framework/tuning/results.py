@@ -1,0 +1,83 @@
+"""Studies as they were left, to be looked at: their trials as a table, and what mattered in them."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import optuna
+import pandas as pd
+from optuna.study import Study
+
+from ..objectives import Objectives
+from ..tracking.store import Store
+from .search import storage_of
+from .trials import completed, counted, front, values_of
+
+Direction = Literal["maximize", "minimize"]
+
+
+@dataclass(frozen=True)
+class Past:
+    """A study that nobody goes on with here.
+
+    Attributes:
+        study: Optuna's.
+        objectives: what it looked for, and whether more or less of each is better.
+    """
+
+    study: Study
+    objectives: Objectives
+
+    @property
+    def params(self) -> list[str]:
+        """What the trials varied."""
+        return list(dict.fromkeys(name for trial in counted(self.study) for name in trial.params))
+
+    def trials(self) -> pd.DataFrame:
+        """A row for each finished trial: its number, state and minutes, objectives and params.
+
+        A trial that was pruned has the last value it reached in the first objective, and none in others.
+        """
+        rows = []
+        for trial in counted(self.study):
+            first = next(iter(self.objectives))
+            reached = {first: trial.intermediate_values[trial.last_step]} if trial.last_step is not None else {}
+            values = values_of(trial, self.objectives) or reached
+            minutes = trial.duration.total_seconds() / 60 if trial.duration else None
+            row = {"trial": trial.number, "state": trial.state.name.lower(), "minutes": minutes}
+            rows.append({**row, **values, **trial.params})
+        return pd.DataFrame(rows, columns=["trial", "state", "minutes", *self.objectives, *self.params])
+
+    def front(self) -> list[int]:
+        """The numbers of the trials that no other beats; a single one with a single objective."""
+        return [trial.number for trial in front(self.study.get_trials(deepcopy=False), self.objectives)]
+
+    def importances(self, objective: str) -> pd.Series:
+        """How much of an objective's variation each param explains, by Optuna; empty where nothing varied."""
+        place = list(self.objectives).index(objective)
+        done = completed(counted(self.study))
+        if len({trial.values[place] for trial in done}) < 2:
+            return pd.Series(dtype=float)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # few trials give it much to warn of
+            found = optuna.importance.get_param_importances(self.study, target=lambda trial: trial.values[place])
+        return pd.Series(found)
+
+
+def studies_of(store: Store) -> dict[str, Past]:
+    """All studies of a store by name that have a trial and a record of what they looked for."""
+    if not (store.root / "optuna.db").exists():
+        return {}
+    storage = storage_of(store)
+    names = optuna.get_all_study_names(storage)
+    found = (
+        Past(study, _objectives(study)) for study in (optuna.load_study(study_name=n, storage=storage) for n in names)
+    )
+    return {one.study.study_name: one for one in found if one.objectives and counted(one.study)}
+
+
+def _objectives(study: Study) -> Objectives:
+    names: Sequence[str] = study.user_attrs.get("signature", {}).get("objective", "").split(", ")
+    directions = [cast(Direction, direction.name.lower()) for direction in study.directions]
+    return dict(zip(names, directions, strict=True)) if len(names) == len(directions) and all(names) else {}

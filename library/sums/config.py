@@ -1,0 +1,103 @@
+"""Every field of the experiments with sums, its bounds, default and meaning."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from library.framework.config import Config, TrainingConfig
+
+Modality = Literal["text-to-text", "image-to-text", "text-to-image"]
+
+
+class ArithmeticConfig(Config):
+    """Which of the queries of two-digit numbers to learn from, and how they are written."""
+
+    operators: Literal["+-", "*"] = Field(
+        "+-", description="what is asked: 20,000 sums and differences, or 10,000 products"
+    )
+    train_fraction: float = Field(
+        0.5, gt=0, lt=1, description="share of the queries to learn from; the rest is the test"
+    )
+    validation_fraction: float = Field(0.05, gt=0, lt=1, description="share of the training part held out to choose by")
+    split: Literal["random", "disjoint"] = Field(
+        "random", description="disjoint: a+b and b+a (a-b and b-a) never fall on two sides"
+    )
+    split_seed: int = Field(0, ge=0, lt=2**32, description="draws the split; apart from seed, so that runs compare")
+    padding: Literal["left", "right"] = Field(
+        "left", description="left aligns digits of equal place (' 7-88'); right fills up at the end ('7-88 ')"
+    )
+
+
+class GlyphsConfig(Config):
+    """What characters look like where they are images, and the size of what reads or draws one."""
+
+    digits: str = Field(
+        "scikit-learn",
+        min_length=1,
+        description="handwriting: scikit-learn (1,797 digits), mnist (downloaded) or an .npz file as Keras keeps MNIST",
+    )
+    vary: bool = Field(True, description="turn, scale, slant and shift the images that are read while training")
+    filters: int = Field(
+        16, ge=1, le=1024, description="of the convolution next to an image; the deeper ones have 2 and 4 times as many"
+    )
+
+
+class ReaderConfig(GlyphsConfig, TrainingConfig):
+    """A classifier of characters and its training."""
+
+    epochs: int = Field(20, ge=1, le=100_000, description="how often validation is scored, at equal distances")
+    batch_size: int = Field(128, ge=1, le=65_536, description="images in a batch")
+    weight_decay: float = Field(0.1, ge=0, le=10, description="decoupled decay of AdamW, on all but the biases")
+    pooling: bool = Field(True, description="pool after convolutions; without, they stride, and the network is smaller")
+
+
+class ExercisesConfig(ArithmeticConfig, GlyphsConfig):
+    """Queries and answers as a network sees them."""
+
+    modality: Modality = Field("text-to-text", description="what a query and an answer are made of")
+
+    @property
+    def reads_images(self) -> bool:
+        """Whether a query is a sequence of images."""
+        return self.modality.startswith("image-")
+
+    @property
+    def draws_images(self) -> bool:
+        """Whether an answer is one."""
+        return self.modality.endswith("-image")
+
+
+class Seq2SeqConfig(ExercisesConfig, TrainingConfig):
+    """The LSTM encoder-decoder, its exercises and its training."""
+
+    units: int = Field(128, ge=1, le=4096, description="width of every LSTM layer: the size of the latent code")
+    encoder_depth: int = Field(1, ge=1, le=8, description="LSTM layers that read the query")
+    decoder_depth: int = Field(1, ge=1, le=8, description="LSTM layers that write the answer")
+    bidirectional: bool = Field(False, description="let the encoder read in both directions")
+    embedding_size: int = Field(
+        16,
+        ge=0,
+        le=4096,
+        description="size of a character's vector, shared by input and output; 0: one-hot, not shared",
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of the latent code dropped while training")
+    reading_order: Literal["as-written", "pairs"] = Field(
+        "pairs", description="pairs: operator, ones of both operands, then tens; needs padding=left"
+    )
+    answer_order: Literal["as-written", "ones-first"] = Field(
+        "ones-first", description="ones-first: the answer's last digit is written first, as carrying goes"
+    )
+    character_loss: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="weight of knowing which character each image is, against 1 of the answer; "
+        "0: it learns to read from answers, or to draw from images, alone",
+    )
+    handwriting: Literal["varied", "mean"] = Field(
+        "varied", description="of drawn answers: varied learns to write as people do, mean draws the average of all"
+    )
+    noise_size: int = Field(16, ge=1, le=1024, description="size of the noise that a varied character is drawn from")
+    temperature: float = Field(
+        0.7, ge=0, le=2, description="of that noise when it answers: less is read more easily and varies less"
+    )

@@ -1,0 +1,158 @@
+"""Figures as pure functions of arrays; drawn on a figure of their own, so that no window or global state is needed."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from library.sums.metrics.errors import KINDS
+
+
+def operand_errors(left: np.ndarray, right: np.ndarray, operator: Sequence[str], wrong: np.ndarray) -> Figure:
+    """Where a model errs: one square of 100x100 operands for each operator that occurs, in the order `+`, `-`, `*`.
+
+    Args:
+        left: left operands of the queries, 0 to 99; at least one.
+        right: right operands.
+        operator: `+`, `-` or `*` of each query.
+        wrong: whether its answer is wrong.
+    """
+    present = sorted(set(operator), key="+-*".index)
+    figure = Figure(figsize=(5 * len(present), 5), layout="constrained")
+    for axes, symbol in zip(figure.subplots(1, len(present), squeeze=False).flat, present, strict=True):
+        asked = np.array(list(operator)) == symbol
+        axes.scatter(right[asked], left[asked], s=2, c="0.88", marker="s", label=f"{asked.sum():,} asked")
+        bad = asked & wrong
+        axes.scatter(right[bad], left[bad], s=14, c="tab:red", label=f"{bad.sum():,} wrong")
+        axes.set(title=f"a {symbol} b", xlabel="b", ylabel="a", xlim=(-2, 101), ylim=(-2, 101), aspect="equal")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, frameon=False)
+    return figure
+
+
+def group_scores(scores: Mapping[str, Sequence[Any]]) -> Figure:
+    """Exact match of each group as a dot in its 95 % interval; a dotted line marks the first, which is all queries.
+
+    Args:
+        scores: the columns that `mistakes.scores_by_group` gives.
+    """
+    rows = range(len(scores["group"]))
+    figure = Figure(figsize=(8, 1 + 0.35 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    axes.axvline(scores["exact_match"][0], color="0.7", linestyle=":", zorder=0)
+    axes.hlines(rows, scores["low"], scores["high"], color="tab:blue")
+    axes.plot(scores["exact_match"], rows, "o", color="tab:blue")
+    named = zip(scores["group"], scores["queries"], strict=True)
+    axes.set_yticks(rows, [f"{group}  (n = {n:,})" for group, n in named])
+    axes.invert_yaxis()
+    axes.ticklabel_format(axis="x", useOffset=False)
+    axes.set(xlabel="exact match, with its 95 % interval")
+    return figure
+
+
+def mistake_kinds(kinds: Sequence[str]) -> Figure:
+    """How many answers err in which way: one bar for each of `KINDS`.
+
+    Args:
+        kinds: each answer's kind of mistake, "" where it is right, as `mistakes.kinds` gives them.
+    """
+    counts = Counter(kinds)
+    wrong = [counts[kind] for kind in KINDS]
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.bar_label(axes.barh(KINDS, wrong, color="tab:red"), [f"{count:,}" for count in wrong], padding=3)
+    axes.invert_yaxis()
+    _count_axis(axes.xaxis)
+    axes.set(title=f"{sum(wrong):,} of {len(kinds):,} answers are wrong", xlabel="answers", xlim=(0, _room(wrong)))
+    return figure
+
+
+def differences(values: np.ndarray) -> Figure:
+    """By how much wrong answers are off, to either side of 0: a bar for each difference up to 10, wider ones beyond.
+
+    The axis is even up to 10 and logarithmic from there, so that being off by 1 or 10 shows whatever the largest is.
+    The wider bars hold 11 to 20, 21 to 50, 51 to 100, 101 to 200, ...
+
+    Args:
+        values: answer minus truth of every readable answer, as `mistakes.differences` gives them.
+    """
+    wrong = values[values != 0]
+    ends = _ends(np.abs(wrong).max(initial=1))
+    edges = np.array([0, *ends]) + 0.5
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    axes = figure.subplots()
+    counts, bins = np.histogram(wrong, [*-edges[::-1], *edges])
+    axes.bar(bins[:-1], counts, np.diff(bins), align="edge", color="tab:red", edgecolor="white", linewidth=0.5)
+    if not len(wrong):
+        axes.text(0.5, 0.5, "no wrong answer", ha="center", backgroundcolor="white", transform=axes.transAxes)
+    _signed_log_axis(axes, ends)
+    _count_axis(axes.yaxis)
+    axes.set(title=f"{len(wrong):,} of {len(values):,} readable answers are wrong", ylim=(0, _room(counts)))
+    axes.set(xlabel="answer minus truth", ylabel="answers")
+    return figure
+
+
+def _room(counts: Sequence[int] | np.ndarray) -> float:
+    """The end of an axis of counts, with room beyond the largest; no axis ends where it begins."""
+    return 1.1 * max([1, *counts])
+
+
+def _count_axis(axis: Axis) -> None:
+    axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter("{x:,.0f}")
+
+
+def _ends(largest: int) -> np.ndarray:
+    """1, 2, 3, ..., 10, 20, 50, 100, 200, ... up to the first, from 10 on, that is not below `largest`."""
+    ends = np.append(np.arange(1, 10), np.outer(10 ** np.arange(1, 19), [1, 2, 5]))
+    return ends[: max(10, 1 + np.searchsorted(ends, largest))]
+
+
+def _signed_log_axis(axes: Axes, marks: np.ndarray) -> None:
+    """The x-axis with all marks on both sides of 0; it names 1, 5 and the powers of ten."""
+    named = [mark for mark in marks if mark == 5 or str(mark).strip("0") == "1"]
+    axes.set_xscale("symlog", linthresh=10, linscale=2)
+    axes.set_xticks([sign * mark for sign in (-1, 1) for mark in named], [f"{s}{m:,}" for s in "-+" for m in named])
+    axes.set_xticks([*-marks, *marks], minor=True)
+    axes.set_xlim(-1.2 * marks[-1], 1.2 * marks[-1])
+    axes.axvline(0, color="0.7", linestyle=":", zorder=0)
+
+
+def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
+    """Images side by side, one row of them for each name.
+
+    Args:
+        rows: `[images, height, width]` uint8, light ink on a dark ground, of one shape for all.
+    """
+    images = next(iter(rows.values()))
+    height, width = images.shape[1], images.shape[0] * images.shape[2]
+    figure = Figure(figsize=(10, 10 * height / width * len(rows) + 0.2), layout="constrained")
+    for axes, (name, row) in zip(figure.subplots(len(rows), 1, squeeze=False).flat, rows.items(), strict=True):
+        axes.imshow(np.concatenate(list(row), axis=1), cmap="gray_r", vmin=0, vmax=255)
+        axes.set_ylabel(name, rotation=0, ha="right", va="center")
+        axes.set(xticks=[], yticks=[])
+    return figure
+
+
+def readings(queries: np.ndarray, answers: Sequence[str], truth: Sequence[str]) -> Figure:
+    """Queries as they were drawn, four to a row, each below its answer, and below the right one where that is another.
+
+    Args:
+        queries: `[queries, characters, height, width]` uint8, light ink on a dark ground; at least one.
+        answers: given to them.
+        truth: the right answers.
+    """
+    rows = -(-len(queries) // 4)
+    figure = Figure(figsize=(8, 0.8 * rows), layout="constrained")
+    panels = figure.subplots(rows, 4, squeeze=False).flat
+    for axes in panels[len(queries) :]:
+        axes.set_axis_off()
+    for axes, characters, answer, right in zip(panels, queries, answers, truth, strict=False):
+        axes.imshow(np.concatenate(list(characters), axis=1), cmap="gray_r", vmin=0, vmax=255)
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(answer if answer == right else f"{answer}, not {right}", fontsize=10)
+    return figure

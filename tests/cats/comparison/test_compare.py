@@ -1,0 +1,286 @@
+"""`make compare`: three small models trained on the same few drawn cats, on a real store, side by side."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+
+from experiments.__main__ import main
+from library.cats.comparison import compare, figures
+from library.cats.comparison.markdown import CAPTIONS, page, table
+from library.cats.comparison.registered import Model, data_of, load
+from library.cats.comparison.samples import SCORES, Drawing, draw
+from library.cats.config import CatsConfig
+from library.cats.data import dataset
+from library.cats.options import SideBySideOptions
+from library.framework import discovery, pipeline
+from library.framework.environment import start_keras
+from library.framework.errors import NotRegistered, UserError
+from library.framework.tracking import queries, session
+from library.framework.tracking.store import Store
+
+N = 20
+NETWORK = "random-vgg16-quarter"
+SMALL = {
+    "images": 80, "epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "filters": "4-8-8", "latent_size": 4,
+    "residuals": 0, "test_samples": N, "validation_samples": N,
+}  # fmt: skip
+
+
+OWN = {"gan": {"pretraining": 0, "discriminator_filters": "4-8-8", "hidden": 4}}
+
+
+class Coarse:
+    """A feature network that takes no time: images of 5x5 pixels."""
+
+    def predict(self, images: np.ndarray, **_: Any) -> np.ndarray:
+        return np.asarray(images.reshape(-1, 5, 15, 5, 15, 3).mean(axis=(2, 4)), dtype=np.float32).reshape(-1, 75)
+
+
+@pytest.fixture(scope="module")
+def filled(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with a CAE, a VAE and a GAN in Production, open."""
+    root = shutil.copytree(empty_store, tmp_path_factory.mktemp("filled") / "store")
+    with session.open_store(Path(root)) as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("library.cats.models.feature_extractors._network", lambda _: Coarse())
+        start_keras(None)
+        for name in ("cae", "vae", "gan"):
+            experiment = discovery.find(name)
+            config = experiment.config(**SMALL, **OWN.get(name, {}))
+            pipeline.train_in_full(name, experiment, config, store, run_name=name)
+        yield store
+
+
+@pytest.fixture(scope="module")
+def made(filled: Store) -> Path:
+    """The page of a comparison."""
+    return compare(SideBySideOptions(store=filled.root, n=N), filled)
+
+
+@pytest.fixture
+def models(filled: Store) -> list[Model]:
+    filled.connect()
+    return load("Production")
+
+
+@pytest.fixture(scope="module")
+def data() -> dataset.Cats:
+    return dataset.load(CatsConfig(images=SMALL["images"]))
+
+
+@pytest.fixture(scope="module")
+def drawings(filled: Store, data: dataset.Cats) -> list[Drawing]:
+    filled.connect()
+    return list(draw(load("Production"), data, N, NETWORK))
+
+
+@pytest.fixture
+def told(made: Path, filled: Store) -> mlflow.entities.Run:
+    """The run of that comparison; another test makes another one, of fewer images."""
+    filled.connect()
+    runs = mlflow.search_runs(experiment_names=["cats"], output_format="list")
+    return next(run for run in runs if run.data.tags["command"].endswith(f" N={N}"))
+
+
+def rows(run: mlflow.entities.Run, name: str) -> list[dict[str, Any]]:
+    read = queries.read_json(run.info.run_id, f"tables/{name}.json")
+    return [dict(zip(read["columns"], row, strict=True)) for row in read["data"]]
+
+
+def trained(name: str) -> mlflow.entities.Run:
+    return mlflow.search_runs(experiment_names=[name.lower()], output_format="list")[0]
+
+
+def test_each_strategy_of_each_model_has_the_scores_that_its_own_training_told(told: mlflow.entities.Run) -> None:
+    found = rows(told, "strategies")
+    assert [(row["model"], row["strategy"]) for row in found] == [
+        *(("CAE", name) for name in ("prior", "gaussian", "mixture")),
+        *(("VAE", name) for name in ("prior", "prior-0.8", "prior-0.6", "gaussian", "mixture")),
+        *(("GAN", name) for name in ("prior", "truncated-1.5", "truncated-1", "truncated-0.5")),
+    ]
+    for row in found:  # as many samples, of the same noise, against the same test images
+        metrics = trained(row["model"]).data.metrics
+        expected = {score: metrics[f"test/{row['strategy']}/{score}_{NETWORK}"] for score in SCORES}
+        assert {score: row[score] for score in SCORES} == pytest.approx(expected, rel=0.02, abs=1e-3)
+
+
+def test_each_model_has_its_size_its_time_and_its_errors(told: mlflow.entities.Run) -> None:
+    found = {row["model"]: row for row in rows(told, "models")}
+    for name, row in found.items():
+        metrics = trained(name).data.metrics
+        assert (row["version"], row["latent_size"]) == ("1", 4)
+        assert row["parameters"] == metrics["model/parameters"]
+        assert row["training_seconds"] == pytest.approx(metrics["time/training_seconds"])
+    for name in ("CAE", "VAE"):
+        metrics = trained(name).data.metrics
+        for measure in ("mean_squared_error", "psnr", "ssim", "ssim_standard_error"):
+            assert found[name][measure] == pytest.approx(metrics[f"test/{measure}"], rel=0.01)
+    assert not found["GAN"]["ssim"]  # it has no encoder
+
+
+def test_the_run_tells_what_was_compared_and_holds_every_figure(told: mlflow.entities.Run, data: dataset.Cats) -> None:
+    assert (told.info.run_name, told.info.status) == ("side by side, Production", "FINISHED")
+    assert told.data.tags["models"] == "cats-cae 1, cats-vae 1, cats-gan 1"
+    assert told.data.tags["data.digest"] == data.digest
+    assert told.data.tags["command"].startswith("make compare STORE=")
+    there = mlflow.artifacts.list_artifacts(run_id=told.info.run_id, artifact_path="figures")
+    assert [one.path for one in there] == sorted(f"figures/{name}.png" for name in CAPTIONS)
+
+
+def test_the_page_shows_both_tables_and_every_figure(made: Path, filled: Store, data: dataset.Cats) -> None:
+    assert made == filled.root / "cats" / "comparison" / "cats.md"
+    text = made.read_text()
+    assert f"{len(data.test)} test images" in text
+    assert data.digest in text
+    assert str(filled.root) not in text
+    lines = text.splitlines()
+    assert sum(line.startswith(("| CAE |", "| VAE |", "| GAN |")) for line in lines) == 3 + 12
+    assert sum(" | **" in line for line in lines) == 3  # the strategy that each model draws by
+    assert {path.name for path in made.parent.iterdir()} == {"cats.md", *(f"cats-{name}.png" for name in CAPTIONS)}
+    for name, caption in CAPTIONS.items():
+        assert f"![{caption}](cats-{name}.png)" in text
+        assert (made.parent / f"cats-{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_tells_the_tables_and_where_the_page_is(
+    filled: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("library.cats.comparison.compare._figures", lambda *_: {})
+    assert main(["side-by-side", f"--STORE={filled.root}", "--N=10", f"--OUT={tmp_path / 'new'}"]) == 0
+    out = capsys.readouterr().out
+    assert "| GAN | 1 | 4 |" in out
+    assert "| VAE | prior-0.8 | " in out
+    assert out.endswith(f"\n{tmp_path}/new/cats.md\n")
+
+
+def test_interpolations_lead_from_one_real_cat_to_another(models: list[Model], data: dataset.Cats) -> None:
+    shown = figures.interpolations(models, data.test).axes
+    names = [f"{model} {way} {pair}" for pair in (1, 2) for model in ("CAE", "VAE") for way in ("linear", "spherical")]
+    assert [axes.get_ylabel() for axes in shown] == names
+    first = np.asarray(shown[0].images[0].get_array())
+    assert first.shape == (75, 8 * 75, 3)
+    np.testing.assert_array_equal(first[:, :75], data.test[0])
+    np.testing.assert_array_equal(first[:, -75:], data.test[1])
+    np.testing.assert_array_equal(first[:, 75:150], models[0].reconstruct(data.test[:1])[0])
+
+
+def test_only_a_model_without_an_encoder_goes_from_sample_to_sample(models: list[Model]) -> None:
+    shown = figures.interpolations_of_samples(models).axes
+    names = [f"GAN {way} {pair}" for pair in (1, 2) for way in ("linear", "spherical")]
+    assert [axes.get_ylabel() for axes in shown] == names
+    linear, spherical = (np.asarray(axes.images[0].get_array()) for axes in shown[:2])
+    np.testing.assert_array_equal(linear[:, :75], spherical[:, :75])
+    np.testing.assert_array_equal(linear[:, -75:], spherical[:, -75:])
+
+
+def test_reconstructions_are_of_the_same_cats(models: list[Model], data: dataset.Cats) -> None:
+    above, *below = figures.reconstructions(models, data.test).axes
+    assert [axes.get_ylabel() for axes in (above, *below)] == ["original", "CAE", "VAE"]
+    np.testing.assert_array_equal(np.asarray(above.images[0].get_array())[:, :75], data.test[0])
+    for model, axes in zip(models, below, strict=False):
+        expected = model.reconstruct(data.test[:8])[0]
+        np.testing.assert_allclose(np.asarray(axes.images[0].get_array())[:, :75], expected, atol=1)
+
+
+def test_samples_and_their_neighbours_are_of_the_best_strategy(
+    models: list[Model], drawings: list[Drawing], data: dataset.Cats
+) -> None:
+    best = [one for one in drawings if one.is_best]
+    assert [(one.model.name, one.strategy) for one in best] == [(model.name, model.best) for model in models]
+    shown = figures.drawn(drawings).axes
+    assert [axes.get_ylabel() for axes in shown[::2]] == [f"{model.name}\n{model.best}" for model in models]
+    np.testing.assert_array_equal(np.asarray(shown[0].images[0].get_array())[:, :75], best[0].images[0])
+    above, below = figures.nearest_neighbours(drawings, data.train).axes[:2]
+    nearest = best[0].nearest
+    first = nearest.distances.argmin()
+    np.testing.assert_array_equal(np.asarray(above.images[0].get_array())[:, :75], best[0].images[first])
+    np.testing.assert_array_equal(np.asarray(below.images[0].get_array())[:, :75], data.train[nearest.indices[first]])
+
+
+def test_strategies_are_named_with_their_scores(drawings: list[Drawing]) -> None:
+    labels = [axes.get_ylabel().split("\n") for axes in figures.strategies(drawings).axes]
+    assert [label[0] for label in labels] == [f"{one.model.name} {one.strategy}" for one in drawings]
+    for one, (_, kid, coverage) in zip(drawings, labels, strict=True):
+        assert kid == f"KID {one.scores['kid']:.3f} ± {one.scores['kid_standard_error']:.3f}"
+        assert coverage == f"coverage {one.scores['coverage']:.2f}"
+
+
+def test_curves_are_those_of_the_trainings_by_minutes(models: list[Model]) -> None:
+    shown = {axes.get_title(): axes for axes in figures.training_curves(models).axes}
+    assert list(shown) == ["mean squared error", "kid", "frechet distance", "precision", "recall", "coverage"]
+    assert [line.get_label() for line in shown["mean squared error"].lines] == ["CAE", "VAE"]
+    kid = {line.get_label(): line.get_xydata() for line in shown["kid"].lines}
+    for model in models:
+        [(minutes, value)] = kid[model.name]
+        assert 0 < minutes < 60
+        assert value == model.metrics[f"val/kid_{NETWORK}"]
+
+
+def test_a_stage_without_a_model_is_one_line_that_says_what_there_is(filled: Store) -> None:
+    filled.connect()
+    with pytest.raises(NotRegistered) as caught:
+        load("Staging")
+    assert str(caught.value) == (
+        "model 'cats-cae': no version in stage Staging; there is version 1 in Production; "
+        "make train-cae CATS=... trains one"
+    )
+
+
+def test_models_of_different_images_are_not_compared(filled: Store, data: dataset.Cats) -> None:
+    filled.connect()
+    client = mlflow.MlflowClient()
+    client.set_model_version_tag("cats-vae", "1", "data.digest", "0123456789abcdef")
+    try:
+        with pytest.raises(UserError) as caught:
+            load("Production")
+    finally:
+        client.set_model_version_tag("cats-vae", "1", "data.digest", data.digest)
+    told = str(caught.value)
+    assert len(told.splitlines()) == 1
+    for name, digest in (("cae", data.digest), ("vae", "0123456789abcdef"), ("gan", data.digest)):
+        assert f"cats-{name} version 1 on {digest}" in told
+
+
+def test_images_that_have_changed_are_refused(models: list[Model], data: dataset.Cats) -> None:
+    assert data_of(models).digest == data.digest
+    with pytest.raises(UserError, match=rf"^cats: 'drawn' holds {data.digest}; the models were trained on other$"):
+        data_of([replace(model, digest="other") for model in models])
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_drawn(
+    filled: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["side-by-side", f"--store={filled.root}", f"--out={tmp_path}/file"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: out: '{tmp_path}/file' cannot be written (")
+    assert error.endswith("); give another OUT=folder\n")
+
+
+@pytest.mark.parametrize(
+    ("flag", "told"),
+    [
+        ("--n=9", "n: got '9'; allowed is greater than or equal to 10"),
+        ("--stage=best", "stage: got 'best'; allowed is 'Staging', 'Production' or 'Archived'"),
+        ("--features=vgg", "features: got 'vgg'; allowed is 'random-vgg16-quarter' or 'inception-v3'"),
+    ],
+)
+def test_bad_values_are_one_line(flag: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["side-by-side", flag]) == 2
+    assert capsys.readouterr().err == f"error: {told}\n"
+
+
+def test_a_page_is_tables_and_pictures() -> None:
+    cells = {"model": "CAE", "SSIM": "0.5 ± 0.1"}
+    assert table([cells, cells]) == "| model | SSIM |\n| --- | --- |\n| CAE | 0.5 ± 0.1 |\n| CAE | 0.5 ± 0.1 |"
+    text = page("about", [cells], [{"strategy": "prior"}], {"training-curves": "cats-training-curves.png"})
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings == ["# Cats: CAE, VAE and GAN side by side", "## Sampling strategies", "## Training curves"]
+    assert "\nabout\n" in text
+    assert "| prior |" in text
+    assert text.endswith("![Validation scores while training](cats-training-curves.png)\n")

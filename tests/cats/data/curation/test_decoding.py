@@ -1,0 +1,189 @@
+"""Image files of every kind come out as the same 75x75 RGB; what cannot be used says why."""
+
+import io
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from library.cats.data.curation.decoding import FLATTEST, decode
+
+RED, GREEN, BLUE, WHITE = (200, 40, 30), (30, 160, 60), (40, 50, 190), (255, 255, 255)
+BOX = 20  # from each corner, in pixels of 75
+
+
+def quarters(height: int = 75, width: int = 75) -> np.ndarray:
+    """Red, green over blue, white: RGB of which each corner differs."""
+    image = np.empty((height, width, 3), dtype=np.uint8)
+    image[: height // 2, : width // 2], image[: height // 2, width // 2 :] = RED, GREEN
+    image[height // 2 :, : width // 2], image[height // 2 :, width // 2 :] = BLUE, WHITE
+    return image
+
+
+def corners(image: np.ndarray) -> list[list[int]]:
+    """Mean colours of the four corners, row by row."""
+    boxes = [
+        image[rows, columns] for rows in (slice(BOX), slice(-BOX, None)) for columns in (slice(BOX), slice(-BOX, None))
+    ]
+    return [np.rint(box.mean(axis=(0, 1))).astype(int).tolist() for box in boxes]
+
+
+def opencv(kind: str, image: np.ndarray) -> bytes:
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR)
+    return cv2.imencode(kind, bgr)[1].tobytes()
+
+
+def pillow(kind: str, mode: str, image: np.ndarray | None = None, orientation: int = 1) -> bytes:
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.fromarray(quarters() if image is None else image).convert(mode).save(buffer, kind, exif=exif)
+    return buffer.getvalue()
+
+
+def holed() -> np.ndarray:
+    """The quarters, of which the blue one is transparent and the red one half so."""
+    image = np.dstack([quarters(), np.full((75, 75), 255, dtype=np.uint8)])
+    image[37:, :37, 3], image[:37, :37, 3] = 0, 128
+    return image
+
+
+def near(got: list[list[int]], expected: list[tuple[int, ...]], tolerance: int = 3) -> bool:
+    return bool(np.abs(np.array(got) - np.array(expected)).max() <= tolerance)
+
+
+KINDS: dict[str, Callable[[], bytes | np.ndarray]] = {
+    "PNG": lambda: opencv(".png", quarters()),
+    "BMP": lambda: opencv(".bmp", quarters()),
+    "TIFF": lambda: opencv(".tiff", quarters()),
+    "WebP": lambda: opencv(".webp", quarters()),
+    "JPEG": lambda: opencv(".jpg", quarters()),
+    "16-bit PNG": lambda: opencv(".png", quarters().astype(np.uint16) * 257),
+    "16-bit TIFF": lambda: opencv(".tiff", quarters().astype(np.uint16) * 257),
+    "opaque": lambda: opencv(".png", np.dstack([quarters(), np.full((75, 75), 255, dtype=np.uint8)])),
+    "CMYK JPEG": lambda: pillow("JPEG", "CMYK"),
+    "CMYK TIFF": lambda: pillow("TIFF", "CMYK"),
+    "array": quarters,
+    "array of 16 bits": lambda: quarters().astype(np.uint16) * 257,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_file_shows_the_same_colours(kind: str) -> None:
+    picture = decode(KINDS[kind]())
+    assert (picture.image.shape, picture.image.dtype, picture.side, picture.reason) == ((75, 75, 3), np.uint8, 75, "")
+    assert near(corners(picture.image), [RED, GREEN, BLUE, WHITE])
+
+
+def test_a_palette_is_looked_up() -> None:
+    assert near(corners(decode(pillow("PNG", "P")).image), [RED, GREEN, BLUE, WHITE])
+    colours = Image.fromarray(quarters()).quantize(4)
+    buffer = io.BytesIO()
+    colours.save(buffer, "GIF")
+    assert near(corners(decode(buffer.getvalue()).image), [RED, GREEN, BLUE, WHITE])
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_grey_becomes_three_equal_channels(bits: int) -> None:
+    grey = cv2.cvtColor(quarters(), cv2.COLOR_RGB2GRAY)
+    raw = cv2.imencode(".png", grey if bits == 8 else grey.astype(np.uint16) * 257)[1].tobytes()
+    for picture in (decode(raw), decode(grey)):
+        np.testing.assert_array_equal(picture.image, np.dstack([grey] * 3))
+
+
+@pytest.mark.parametrize("kind", [".png", ".webp"])
+def test_what_is_transparent_shows_a_white_ground(kind: str) -> None:
+    half = tuple(round(value * 128 / 255 + 127) for value in RED)
+    assert near(corners(decode(opencv(kind, holed())).image), [half, GREEN, WHITE, WHITE])
+
+
+def test_a_transparent_palette_and_16_bits_show_it_too() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(holed()).quantize(8).save(buffer, "PNG")
+    wide = opencv(".png", holed().astype(np.uint16) * 257)
+    for raw in (buffer.getvalue(), wide):
+        assert near(corners(decode(raw).image)[1:], [GREEN, WHITE, WHITE])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("JPEG", "RGB"), ("PNG", "RGB"), ("PNG", "RGBA"), ("WEBP", "RGB"), ("TIFF", "RGB")]
+)
+def test_exif_turns_an_image_upright(kind: str, mode: str, orientation: int) -> None:
+    # What a camera held in that way would have written of the quarters.
+    turned: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+        1: lambda image: image,
+        2: lambda image: image[:, ::-1],
+        3: lambda image: image[::-1, ::-1],
+        4: lambda image: image[::-1],
+        5: lambda image: image.swapaxes(0, 1),
+        6: np.rot90,
+        7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
+        8: lambda image: np.rot90(image, -1),
+    }
+    raw = pillow(kind, mode, np.ascontiguousarray(turned[orientation](quarters())), orientation)
+    assert near(corners(decode(raw).image), [RED, GREEN, BLUE, WHITE])
+
+
+def test_exif_that_is_cut_off_is_no_reason_to_fail() -> None:
+    from library.cats.data.curation.decoding import _orientation
+
+    assert [_orientation(raw) for raw in (b"", b"MM\0*", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\x05")] == [1] * 4
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(32, 300), st.integers(32, 300))
+def test_the_middle_square_is_cut_without_distortion(height: int, width: int) -> None:
+    """A disc in the middle stays a disc: as wide as it is high."""
+    side = min(height, width)
+    image = np.zeros((height, width, 3), dtype=np.uint8)
+    down, across = np.mgrid[:height, :width] + 0.5
+    image[np.hypot(down - height / 2, across - width / 2) < side * 0.4] = 255
+    picture = decode(image)
+    assert picture.side == side
+    rows, columns = (picture.image[..., 0].mean(axis=axis, dtype=float) / 255 * 75 for axis in (0, 1))
+    radius = np.sqrt(picture.image[..., 0].mean(dtype=float) / 255 / np.pi)
+    assert radius == pytest.approx(0.4, abs=0.02)
+    assert rows.max() == pytest.approx(columns.max(), abs=2.5)
+
+
+def test_larger_images_are_averaged_and_smaller_ones_are_made_smooth() -> None:
+    stripes = np.zeros((750, 750, 3), dtype=np.uint8)
+    stripes[::2] = 255
+    stripes[:, :375] //= 2  # so that it is not flat
+    assert near(corners(decode(stripes).image), [(64,) * 3, (128,) * 3] * 2, tolerance=1)
+    values = np.unique(decode(np.kron(np.eye(2, dtype=np.uint8) * 200, np.ones((16, 16), dtype=np.uint8))).image)
+    assert len(values) > 4  # between black and grey, where a nearest neighbour would have these two alone
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"a text", opencv(".png", quarters())[:300], opencv(".jpg", quarters())[:-200], pillow("TIFF", "RGB")[:99]],
+)
+def test_a_file_that_is_cut_off_is_broken(raw: bytes) -> None:
+    picture = decode(raw)
+    assert (picture.reason, picture.side, np.unique(picture.image).tolist()) == ("broken", 0, [128])
+
+
+def test_a_file_of_another_depth_is_broken() -> None:
+    assert decode(cv2.imencode(".tiff", quarters().astype(np.float32) / 255)[1].tobytes()).reason == "broken"
+
+
+def test_a_file_that_was_not_read_is_too_large() -> None:
+    assert decode(None).reason == "too large"
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"), [((31, 500), "too small"), ((500, 31), "too small"), ((32, 32), ""), ((1, 1), "too small")]
+)
+def test_the_short_side_decides_what_is_too_small(size: tuple[int, int], reason: str) -> None:
+    assert decode(opencv(".png", quarters(*size))).reason == reason
+
+
+def test_what_hardly_varies_is_nearly_flat() -> None:
+    for contrast, reason in ((FLATTEST - 1, "nearly flat"), (FLATTEST + 1, "")):
+        halves = np.kron([[100 + contrast, 100 - contrast]] * 2, np.ones((75, 75)))
+        assert decode(np.rint(halves).astype(np.uint8)).reason == reason

@@ -1,0 +1,136 @@
+"""Copies are found however they were made, unrelated images are left alone, and a split parts nothing alike."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from library.cats.data.curation import duplicates
+from library.cats.data.curation.duplicates import ALIKE, SAME, find, thumbnails
+from library.cats.data.curation.filtering import split
+from tests import piles
+
+PHOTOS = piles.photos(600)
+
+
+def file_of(image: np.ndarray, quality: int) -> np.ndarray:
+    raw = np.frombuffer(piles.encoded(image, ".jpg", quality), dtype=np.uint8)
+    return cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB)
+
+
+def resized(image: np.ndarray, size: int) -> np.ndarray:
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if size < len(image) else cv2.INTER_CUBIC)
+
+
+COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "itself": lambda image: image,
+    "mirrored": lambda image: image[:, ::-1],
+    "recompressed": lambda image: file_of(image, 30),
+    "mirrored and recompressed": lambda image: file_of(image[:, ::-1], 50),
+    "smaller": lambda image: resized(image, 32),
+    "larger": lambda image: resized(image, 333),
+    "smaller and recompressed": lambda image: file_of(resized(image, 48), 40),
+    "grey": lambda image: cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB),
+    "brighter": lambda image: (image * 0.7 + 60).astype(np.uint8),
+}
+
+
+def small(images: np.ndarray, made: Callable[[np.ndarray], np.ndarray] = lambda image: image) -> np.ndarray:
+    """Thumbnails of images or of copies, as curating makes them: from 75x75."""
+    return thumbnails(np.array([resized(np.ascontiguousarray(made(image)), 75) for image in images]))
+
+
+def brute(thumbs: np.ndarray) -> np.ndarray:
+    """Correlation of every image with every other and its mirror image, the larger of the two."""
+    flat, mirrored = thumbs.reshape(len(thumbs), -1), thumbs[:, :, ::-1].reshape(len(thumbs), -1)
+    n = len(thumbs)
+    both = np.corrcoef(np.concatenate([flat, mirrored]).astype(float))
+    return np.maximum(both[:n, :n], both[n:, :n])
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_copy_is_found_and_the_first_stays(kind: str) -> None:
+    found = find(np.concatenate([small(PHOTOS), small(PHOTOS[:300], COPIES[kind])]))
+    assert (found.original[:600] == -1).all()
+    assert found.original[600:].tolist() == list(range(300))
+    assert (found.similarity[600:] >= SAME).all()
+    assert (found.similarity[:600] == 0).all()
+    assert len(np.unique(found.groups[:600])) == 600
+
+
+def test_what_is_found_is_what_comparing_all_with_all_finds() -> None:
+    """Faces of which each leads to the next, across blocks, at every distance from 0.9 to 1."""
+    random = np.random.default_rng(0)
+    base = small(PHOTOS)
+    weights = random.uniform(0, 0.6, (600, 1, 1)).astype(np.float32)
+    thumbs = np.concatenate([base, base * (1 - weights) + base[random.permutation(600)][:, :, ::-1] * weights])
+    thumbs = thumbs[random.permutation(1200)]
+    similar = brute(thumbs)
+    original = np.full(1200, -1)
+    for row in range(1, 1200):
+        before = np.where(original[:row] < 0, similar[row, :row], -1)
+        if before.max() >= SAME:
+            original[row] = before.argmax()
+    found = find(thumbs)
+    np.testing.assert_array_equal(found.original, original)
+    copies, stays = np.flatnonzero(original >= 0), np.flatnonzero(original < 0)
+    assert len(copies) > 100
+    np.testing.assert_allclose(found.similarity[copies], similar[copies, original[copies]], atol=1e-5)
+    groups = found.groups[stays]
+    alike = similar[np.ix_(stays, stays)] >= ALIKE
+    assert alike.sum() > len(stays) + 20
+    assert (groups[:, None] == groups[None])[alike].all()
+    assert len(np.unique(groups)) == len(np.unique(reached(alike), axis=0))
+
+
+def reached(alike: np.ndarray) -> np.ndarray:
+    """Which images lead to which, over any number of others."""
+    while (further := (alike.astype(np.float32) @ alike.astype(np.float32)) > 0).sum() > alike.sum():
+        alike = further
+    return alike
+
+
+def test_flat_images_and_none_at_all_are_no_copies() -> None:
+    assert find(np.full((3, 16, 16), 7, dtype=np.float32)).original.tolist() == [-1, -1, -1]
+    assert find(thumbnails(np.empty((0, 75, 75, 3), dtype=np.uint8))).original.tolist() == []
+
+
+def test_where_all_are_copies_of_one_one_stays() -> None:
+    noise = np.random.default_rng(0).normal(0, 1, (700, 16, 16)).astype(np.float32)
+    assert find(small(PHOTOS[:1]) + noise).original.tolist() == [-1, *[0] * 699]
+    assert duplicates._BLOCK < 700
+
+
+groupings = st.lists(st.integers(0, 40), min_size=1, max_size=200)
+
+
+@settings(deadline=None)
+@given(groupings, st.randoms(use_true_random=False))
+def test_a_split_holds_every_image_once_and_parts_no_group(groups: list[int], random: object) -> None:
+    digests = [f"{i:08x}" for i in range(len(groups))]
+    random.shuffle(digests)  # type: ignore[attr-defined]
+    parts = split(np.array(groups), digests)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(groups)))
+    sides = [{groups[row] for row in part} for part in parts]
+    assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+    assert max(len(parts[1]), len(parts[2])) <= len(groups) // 10
+
+
+@settings(deadline=None)
+@given(groupings, st.randoms(use_true_random=False))
+def test_a_split_depends_on_what_images_show_and_not_on_their_order(groups: list[int], random: object) -> None:
+    digests = [f"{hash((i, 'x')) & 0xFFFFFFFF:08x}{i}" for i in range(len(groups))]
+    order = list(range(len(groups)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    parts = split(np.array(groups), digests)
+    again = split(np.array(groups)[order], [digests[i] for i in order])
+    for part, other in zip(parts, again, strict=True):
+        assert [digests[i] for i in part] == [digests[order[i]] for i in other]
+
+
+def test_without_groups_a_tenth_validates_and_a_tenth_tests() -> None:
+    digests = [f"{value:016x}" for value in np.random.default_rng(0).permutation(1005)]
+    assert [len(part) for part in split(np.arange(1005), digests)] == [805, 100, 100]

@@ -1,0 +1,76 @@
+"""What models that draw have in common: noise of their own, scores of samples at every evaluation, and bytes."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from library.cats.config import AutoencoderConfig, CatsConfig, ImagesConfig
+from library.cats.data import dataset
+from library.cats.metrics import sample_quality
+from library.cats.models import autoencoders, generative
+from library.cats.models.feature_extractors import RANDOM, features
+from library.cats.models.generative import Generative, draw, to_bytes
+
+DATA = dataset.load(CatsConfig(images=100))
+NAMES = {"frechet_distance", "kid", "kid_standard_error", "precision", "recall", "density", "coverage"}
+
+
+def model(**fields: Any) -> Generative:
+    tiny = {"filters": "2-2-2", "latent_size": 3, "residuals": 0, "validation_samples": 12}
+    keras.utils.set_random_seed(0)
+    return autoencoders.build(AutoencoderConfig(**{**tiny, **fields}))
+
+
+@pytest.fixture(scope="module")
+def built() -> Generative:
+    return model()
+
+
+def test_samples_come_of_the_same_noise_after_every_epoch() -> None:
+    first, again, other = (Generative(ImagesConfig(seed=seed), "model").latents() for seed in (0, 0, 1))
+    assert first.shape == (ImagesConfig().validation_samples, ImagesConfig().latent_size)
+    assert first.dtype == np.float32
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).all()
+    assert abs(first.mean()) < 5 / np.sqrt(first.size)
+    assert first.std() == pytest.approx(1, abs=0.02)
+
+
+def test_an_evaluation_scores_samples_against_the_images_that_it_is_given(built: Generative) -> None:
+    drawn = features(draw(built.decoder, built.noise))
+    for images in (DATA.validation, DATA.test, DATA.test):
+        scores = built.evaluate(images, verbose=0, return_dict=True)
+        expected = sample_quality.evaluate(features(images), drawn, network=RANDOM, split="val")
+        assert set(scores) == {"loss", "mean_squared_error", *(f"{name}_{RANDOM}" for name in NAMES)}
+        for name in NAMES:
+            assert scores[f"{name}_{RANDOM}"] == pytest.approx(expected[f"val/{name}_{RANDOM}"], rel=1e-4), name
+
+
+def test_an_evaluation_that_is_not_asked_for_names_is_keras_own(built: Generative) -> None:
+    scores = built.evaluate(DATA.validation, verbose=0)
+    assert scores == pytest.approx([scores[0]] * 2, rel=1e-4)  # loss and metric of a CAE are one
+
+
+def test_what_is_drawn_are_bytes_in_the_order_of_the_vectors(
+    built: Generative, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generative, "BATCH", 5)
+    images = draw(built.decoder, built.noise)
+    assert images.dtype == np.uint8
+    np.testing.assert_allclose(images, 255 * built.decoder(built.noise).numpy(), atol=0.51)
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1))
+def test_pixels_become_the_nearest_byte(pixels: list[float]) -> None:
+    bytes_ = to_bytes(np.array(pixels))
+    assert bytes_.dtype == np.uint8
+    assert (np.abs(bytes_ - 255 * np.clip(pixels, 0, 1)) <= 0.5).all()
+
+
+def test_every_byte_survives_being_a_fraction() -> None:
+    levels = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(to_bytes(levels.astype(np.float32) / 255), levels)

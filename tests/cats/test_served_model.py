@@ -1,0 +1,373 @@
+"""Registered models of cats as whoever has MLflow sees them, and the commands that draw with them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import mlflow
+import numpy as np
+import pytest
+from mlflow.exceptions import MlflowException
+
+from experiments.__main__ import main
+from library.cats.data import photos
+from library.framework import discovery, images, pipeline
+from library.framework.experiment import Experiment, Result, Scores
+from library.framework.tracking import session
+from tests.framework.cli.test_parser import refused
+from tests.sums.served.test_served import own, post
+
+NAMES = ["cae", "vae", "gan"]
+SHRUNK = {
+    "epochs": 1,
+    "steps_per_epoch": 2,
+    "batch_size": 8,
+    "filters": "4-8-8",
+    "latent_size": 4,
+    "images": 60,
+    "validation_samples": 10,
+    "test_samples": 10,
+}
+OWN = {"gan": {"discriminator_filters": "4-8-8", "hidden": 0, "pretraining": 0}}
+WAYS = {
+    "cae": "prior, gaussian, mixture",
+    "vae": "prior, prior-0.8, prior-0.6, gaussian, mixture",
+    "gan": "prior, truncated-1.5, truncated-1, truncated-0.5",
+}
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 75, 75, 3), dtype=np.uint8) // np.array(
+    [[[[1]]], [[[2]]], [[[3]]]], np.uint8
+)
+LATENTS = np.random.default_rng(0).standard_normal((3, 4))
+every_model = pytest.mark.parametrize("name", NAMES)
+with_an_encoder = pytest.mark.parametrize("name", ["cae", "vae"])
+
+Ask = Callable[..., np.ndarray]
+
+
+def mean_colours(images: np.ndarray, _: str) -> np.ndarray:
+    """Features of images that take no time."""
+    return np.asarray(images.mean(axis=(1, 2)), dtype=np.float32)
+
+
+def louder(experiment: Experiment) -> Experiment:
+    """Untested, as that is costly; and after two steps all images would be one grey, so its weights are doubled."""
+
+    def train(*arguments: Any) -> Result:
+        result = experiment.train(*arguments)
+        for network in filter(None, (getattr(result.model, part, None) for part in ("encoder", "decoder"))):
+            network.set_weights([2 * weights for weights in network.get_weights()])
+        return result
+
+    return replace(experiment, train=train, test=lambda *_: Scores({}, {}))
+
+
+@pytest.fixture(scope="module")
+def root(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of all tests."""
+    return Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("cats") / "store"))
+
+
+@pytest.fixture(scope="module")
+def outcomes(root: Path) -> dict[str, pipeline.Outcome]:
+    """What came of training all three there for two steps."""
+    with session.open_store(root) as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("library.cats.models.feature_extractors.features", mean_colours)
+        patch.setattr("library.cats.models.generative.features", mean_colours)
+        experiments = {name: louder(discovery.find(name)) for name in NAMES}
+        configs = {name: experiment.config(**SHRUNK, **OWN.get(name, {})) for name, experiment in experiments.items()}
+        return {
+            name: pipeline.train_in_full(name, experiments[name], config, store, run_name="small")
+            for name, config in configs.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def models(root: Path, outcomes: dict[str, pipeline.Outcome]) -> dict[str, Any]:
+    """All three, loaded as anyone would."""
+    with session.open_store(root):
+        return {name: mlflow.pyfunc.load_model(f"models:/cats-{name}/Production") for name in NAMES}
+
+
+@pytest.fixture
+def ask(models: dict[str, Any]) -> Ask:
+    """The answer of a model, by its name."""
+    return lambda name, asked, **params: models[name].predict(asked, params=params or None)
+
+
+@pytest.fixture
+def served(models: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """Posts to a model by its name."""
+    monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "false")  # so that what the server sets is undone
+    return lambda name, **body: post(models[name], f"cats-{name}", **body)
+
+
+def told_in_one_line(ask: Ask, name: str, asked: Any, **params: Any) -> str:
+    with pytest.raises(ValueError, match=": got ") as caught:
+        ask(name, asked, **params)
+    assert len(str(caught.value).splitlines()) == 1
+    return str(caught.value)
+
+
+@every_model
+@pytest.mark.parametrize("count", [[1], [5], np.array([5]), 5, [5.0]], ids=repr)
+def test_a_number_is_answered_by_so_many_images(ask: Ask, name: str, count: Any) -> None:
+    drawn = ask(name, count)
+    assert drawn.shape == (int(np.ravel(count)[0]), 75, 75, 3)
+    assert drawn.dtype == np.uint8
+
+
+def test_more_images_than_a_batch_are_drawn(ask: Ask) -> None:
+    drawn = ask("vae", [501])
+    assert drawn.shape == (501, 75, 75, 3)
+    assert drawn.std(axis=0).max() > 0
+
+
+@every_model
+def test_the_seed_says_which_images(ask: Ask, name: str) -> None:
+    default, first, other, again = (ask(name, [3], **params) for params in ({}, {"seed": 0}, {"seed": 1}, {"seed": 1}))
+    np.testing.assert_array_equal(default, first)
+    np.testing.assert_array_equal(other, again)
+    assert (first != other).any(axis=(1, 2, 3)).all()
+
+
+@every_model
+def test_the_strategy_says_how_latent_vectors_are_drawn(ask: Ask, models: dict[str, Any], name: str) -> None:
+    ways = models[name].unwrap_python_model().strategies
+    assert ", ".join(ways) == WAYS[name]
+    for way, strategy in ways.items():
+        latents = strategy.sample(3, np.random.default_rng(7))
+        np.testing.assert_array_equal(ask(name, [3], strategy=way, seed=7), ask(name, latents))
+
+
+@every_model
+def test_the_best_strategy_is_the_default(ask: Ask, models: dict[str, Any], name: str) -> None:
+    best = models[name].model_config["strategy"]
+    assert best in WAYS[name].split(", ")
+    np.testing.assert_array_equal(ask(name, [3]), ask(name, [3], strategy=best, task="generate"))
+
+
+@every_model
+def test_latent_vectors_are_decoded_one_by_one(ask: Ask, name: str) -> None:
+    drawn = ask(name, LATENTS)
+    assert (drawn.shape, drawn.dtype) == ((3, 75, 75, 3), np.uint8)
+    for kind in (np.float32, np.float64):
+        np.testing.assert_array_equal(ask(name, LATENTS.astype(kind).tolist(), task="decode"), drawn)
+    np.testing.assert_allclose(ask(name, LATENTS[1:2])[0], drawn[1], atol=1)
+    assert ask(name, np.zeros((0, 4))).shape == (0, 75, 75, 3)
+
+
+@with_an_encoder
+def test_what_is_encoded_and_decoded_is_reconstructed(ask: Ask, name: str) -> None:
+    codes = ask(name, IMAGES, task="encode")
+    assert (codes.shape, codes.dtype) == ((3, 4), np.float32)
+    again = ask(name, IMAGES)
+    assert (again.shape, again.dtype) == (IMAGES.shape, np.uint8)
+    assert (again[0] != again[1]).any()
+    np.testing.assert_array_equal(ask(name, codes), again)
+    np.testing.assert_array_equal(ask(name, IMAGES, task="reconstruct"), again)
+    assert ask(name, IMAGES[:0], task="encode").shape == (0, 4)
+
+
+def test_a_vae_encodes_to_its_posteriors_means(ask: Ask, models: dict[str, Any]) -> None:
+    encoder = models["vae"].unwrap_python_model().encoder
+    both = np.asarray(encoder.predict_on_batch(IMAGES.astype(np.float32) / 255))
+    assert both.shape == (3, 8)
+    np.testing.assert_array_equal(ask("vae", IMAGES, task="encode"), both[:, :4])
+
+
+@pytest.mark.parametrize("number", [0, -1, 10_001, 1_000_000, 1.5, float("nan"), float("inf")])
+def test_other_numbers_of_images_are_refused(ask: Ask, number: float) -> None:
+    for asked in ([number], number):
+        assert told_in_one_line(ask, "gan", asked) == f"number of images: got {number}; allowed is 1 to 10,000"
+
+
+@every_model
+def test_a_strategy_that_it_does_not_have_is_refused_with_those_it_has(ask: Ask, name: str) -> None:
+    told = told_in_one_line(ask, name, [1], strategy="magic")
+    assert told == f"strategy: got 'magic'; this model has {WAYS[name]}"
+
+
+@pytest.mark.parametrize(
+    ("asked", "params", "told"),
+    [
+        (LATENTS[:, :3], {}, "latent vectors: got float64 [3, 3]; allowed is [n, 4]"),
+        (LATENTS * np.nan, {}, "latent vectors: got some that are infinite or not a number; allowed are finite ones"),
+        (
+            LATENTS[0],
+            {},
+            "input: got float64 [4]; allowed are a number of images, as in [16], latent vectors [n, 4] and",
+        ),
+        (IMAGES[0], {}, "input: got uint8 [75, 75, 3]; allowed are a number of images, as in [16], latent vectors"),
+        (["a cat"], {}, "input: got <U5 [1]; allowed are"),
+        ([True], {}, "input: got bool [1]; allowed are"),
+        (IMAGES[:, 1:], {}, "images: got uint8 [3, 74, 75, 3]; allowed is uint8 [n, 75, 75, 3]"),
+        (IMAGES / 255, {}, "images: got float64 [3, 75, 75, 3]; allowed is uint8 [n, 75, 75, 3]"),
+        (IMAGES + np.int64(1000), {}, "images: got int64 [3, 75, 75, 3]; allowed is uint8 [n, 75, 75, 3]"),
+        ([1], {"seed": -1}, "seed: got -1; allowed is 0 or more"),
+        ([1], {"task": "paint"}, "task: got 'paint'; allowed are auto, generate, decode, reconstruct, encode"),
+        ([1], {"task": "encode"}, "task: got 'encode' with a number of images; allowed is images"),
+        (LATENTS, {"task": "generate"}, "task: got 'generate' with latent vectors; allowed is a number of images"),
+        (IMAGES, {"task": "decode"}, "task: got 'decode' with images; allowed is latent vectors"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_it_cannot_take_is_refused(ask: Ask, asked: Any, params: dict[str, Any], told: str) -> None:
+    assert told_in_one_line(ask, "vae", asked, **params).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("asked", "task", "got"),
+    [(IMAGES, "encode", "'encode'"), ([1], "encode", "'encode'"), (IMAGES, "auto", "images")],
+)
+def test_a_gan_says_that_it_has_no_encoder(ask: Ask, asked: Any, task: str, got: str) -> None:
+    told = told_in_one_line(ask, "gan", asked, task=task)
+    assert told == f"task: got {got}, but this model has no encoder; allowed are 'generate' and 'decode'"
+    assert "images uint8" not in told_in_one_line(ask, "gan", LATENTS[0])
+
+
+@every_model
+def test_the_signature_tells_the_answer_and_the_params(models: dict[str, Any], name: str) -> None:
+    signature = models[name].metadata.signature
+    assert signature.inputs is None
+    [image] = signature.outputs.inputs
+    assert (image.type, image.shape) == (np.dtype("uint8"), (-1, 75, 75, 3))
+    defaults = {param.name: param.default for param in signature.params}
+    assert defaults == {"strategy": models[name].model_config["strategy"], "seed": 0, "task": "auto"}
+    assert models[name].input_example == [1]
+    with pytest.raises(MlflowException, match="Can not safely convert"):
+        models[name].predict([1], params={"seed": "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "params"),
+    [
+        ("cae", [2], {"strategy": "prior", "seed": 3}),
+        ("gan", LATENTS, {}),
+        ("vae", IMAGES[:1], {"task": "encode"}),
+        ("vae", IMAGES[:1], {}),
+    ],
+)
+def test_mlflows_server_answers_as_the_model_does(
+    ask: Ask, served: Any, name: str, asked: Any, params: dict[str, Any]
+) -> None:
+    status, answer = served(name, inputs=asked, **({"params": params} if params else {}))
+    assert status == 200
+    np.testing.assert_allclose(answer["predictions"], ask(name, asked, **params))
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "told"),
+    [
+        ("vae", {"inputs": [0]}, "number of images: got 0; allowed is 1 to 10,000"),
+        ("cae", {"inputs": ["cat"]}, "input: got <U3 [1]; allowed are a number of images, as in [16], latent vectors"),
+        ("cae", {"inputs": [[1], [1, 2]]}, "inputs: got lists of different lengths; allowed is an array"),
+        (
+            "gan",
+            {"inputs": [1], "params": {"strategy": "magic"}},
+            f"strategy: got 'magic'; this model has {WAYS['gan']}",
+        ),
+        (
+            "gan",
+            {"inputs": [1], "params": {"way": "prior"}},
+            'params: got "way"; allowed is an object of strategy [',
+        ),
+        ("gan", {"inputs": IMAGES}, "task: got images, but this model has no encoder; allowed are 'generate' and 'dec"),
+    ],
+)
+def test_a_bad_request_is_told_what_is_wrong_with_it(served: Any, name: str, body: dict[str, Any], told: str) -> None:
+    status, answer = served(name, **body)
+    assert status == 400
+    assert set(answer) == {"error_code", "message"}
+    assert answer["message"].startswith(told)
+
+
+def test_they_need_nothing_of_this_repository(ask: Ask, root: Path, tmp_path: Path) -> None:
+    code = f"""
+import sys, mlflow, numpy
+mlflow.set_tracking_uri("sqlite:///{root}/mlflow.db")
+for name in {NAMES}:
+    model = mlflow.pyfunc.load_model(f"models:/cats-{{name}}@production")
+    numpy.save(f"{{name}}.npy", model.predict([3], params={{"seed": 5}}))
+assert not {{"library", "experiments"}} & set(sys.modules)
+"""
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        check=True,
+    )
+    for name in NAMES:
+        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), ask(name, [3], seed=5), atol=1)
+
+
+@every_model
+def test_the_command_that_a_training_ends_with_draws(
+    outcomes: dict[str, pipeline.Outcome], root: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert outcomes[name].example == "[1]"
+    monkeypatch.chdir(tmp_path)
+    words = outcomes[name].predict.split()
+    assert words == ["make", "generate", f"MODEL={name}", "OUT=cats.png"]
+    assert main(["generate", *(f"--{word}" for word in words[2:]), "--n=2", f"--store={root}"]) == 0
+    assert photos.read_photo("cats.png").shape == (75, 75, 3)
+
+
+@pytest.mark.parametrize(("n", "rows", "columns"), [(1, 1, 1), (5, 2, 3)])
+def test_generate_writes_what_the_model_draws_as_one_grid(
+    ask: Ask, root: Path, n: int, rows: int, columns: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "cats.png"
+    arguments = ["--model=vae", f"--n={n}", f"--out={out}", "--strategy=mixture", "--seed=3", f"--store={root}"]
+    assert main(["generate", *arguments]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    grid = cv2.imread(str(out), cv2.IMREAD_COLOR_RGB)
+    assert grid is not None
+    assert grid.shape == (75 * rows, 75 * columns, 3)
+    drawn = ask("vae", [n], strategy="mixture", seed=3)
+    tiles = grid.reshape(rows, 75, columns, 75, 3).swapaxes(1, 2).reshape(-1, 75, 75, 3)
+    np.testing.assert_array_equal(tiles[:n], drawn)
+    assert (tiles[n:] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--model=gan", "--strategy=mixture"], f"strategy: got 'mixture'; this model has {WAYS['gan']}"),
+        (
+            ["--model=vae", "--stage=Staging"],
+            "model 'cats-vae': no version in stage Staging; there is version 1 in Prod",
+        ),
+    ],
+)
+def test_generate_says_what_the_registry_does_not_have(
+    outcomes: dict[str, pipeline.Outcome],
+    root: Path,
+    flags: list[str],
+    told: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = refused(["generate", *flags, f"--out={tmp_path}/cats.png", f"--store={root}"], capsys)
+    assert line.startswith(f"error: {told}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@with_an_encoder
+def test_predict_reconstructs_the_middle_of_a_picture(ask: Ask, root: Path, name: str, tmp_path: Path) -> None:
+    wide = np.zeros((75, 101, 3), np.uint8)
+    wide[:, 13:88] = IMAGES[0]
+    images.save(wide, tmp_path / "cat.png")
+    paths = [f"--query={tmp_path}/cat.png", f"--out={tmp_path}/again.png"]
+    assert main(["predict", name, *paths, f"--store={root}"]) == 0
+    np.testing.assert_array_equal(photos.read_photo(f"{tmp_path}/again.png"), ask(name, IMAGES[:1])[0])
+
+
+def test_its_own_file_answers_without_params(models: dict[str, Any]) -> None:
+    np.testing.assert_array_equal(own(models["gan"], np.array([2])), models["gan"].predict([2]))

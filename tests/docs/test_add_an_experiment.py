@@ -1,0 +1,96 @@
+"""The page for strangers: what it tells to write and to run does what it says, in a folder of one's own."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.framework.cli.test_makefile import MAKE, OUTER
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "add-an-experiment.md").read_text(encoding="utf-8")
+FILES = dict(re.findall(r"`((?:experiments|search_spaces)/\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
+COMMANDS: dict[str, str] = dict(re.findall(r"```console\n\$ (.*?)\n(.*?)```", PAGE, re.DOTALL))
+[(ELSEWHERE, ANSWER)] = re.findall(r"```python\n(import mlflow\n.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
+TINY = {"train": ["EPOCHS=4"], "tune": ["EPOCHS=1", "TRIALS=2", "WORKERS=1"], "predict": []}
+
+
+def copy_of_the_repository(folder: Path) -> Path:
+    """What git knows of, or would; with the environment of this process, as setting one up takes minutes."""
+    git = [shutil.which("git") or "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+def run(command: str, folder: Path) -> str:
+    """What a command prints; make is told that the environment is there."""
+    inherited = {name: value for name, value in os.environ.items() if name not in {*OUTER, "PYTHONPATH"}}
+    done = subprocess.run(
+        ["/bin/sh", "-c", command.replace("make ", f"{MAKE} --no-print-directory --assume-old=.venv/.installed ", 1)],
+        cwd=folder,
+        env=inherited,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows(printed: str) -> dict[str, str]:
+    """A table's rows by their names."""
+    return dict(re.findall(r"^│ *(\S.*?) *│ *(\S.*?) *│$", printed, re.MULTILINE))
+
+
+def test_a_stranger_writes_two_files_of_at_most_60_lines_in_all() -> None:
+    assert list(FILES) == ["experiments/digits.py", "search_spaces/digits.py"]
+    lines = sum(len(text.splitlines()) for text in FILES.values())
+    assert lines <= 60
+    assert f"here {lines} lines in all" in PAGE
+    assert not any((ROOT / name).exists() for name in FILES)
+
+
+@pytest.mark.slow
+def test_what_the_page_tells_to_do_does_what_it_shows(tmp_path: Path) -> None:
+    folder = copy_of_the_repository(tmp_path / "copy")
+    for name, text in FILES.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    run(f"{sys.executable} -m ruff format --check {' '.join(FILES)}", folder)
+    run(f"{sys.executable} -m ruff check {' '.join(FILES)}", folder)
+
+    printed = {}
+    for command in COMMANDS:
+        verb = command.removeprefix("make ").partition("-")[0]
+        printed[verb] = run(" ".join([command, *TINY[verb]]), folder)
+    shown = {command.removeprefix("make ").partition("-")[0]: output for command, output in COMMANDS.items()}
+    assert list(shown) == ["train", "tune", "predict"]
+
+    for verb in ("train", "tune"):
+        assert rows(printed[verb]).keys() == rows(shown[verb]).keys() != set()
+    assert rows(printed["train"])["registered"] == rows(shown["train"])["registered"] == "digits version 1, Production"
+    assert rows(printed["tune"])["registered"].startswith("digits version 2, ")
+    assert printed["predict"] == shown["predict"]
+
+    plain = ELSEWHERE.replace("/path/to", str(folder))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "plain.py").write_text(plain, encoding="utf-8")
+    assert run(f"{sys.executable} plain.py", tmp_path / "elsewhere") == ANSWER
+
+
+def test_what_the_page_says_of_the_contract_is_true() -> None:
+    from dataclasses import MISSING, fields
+
+    from library.framework.experiment import Experiment
+
+    needed = {field.name for field in fields(Experiment) if field.default is field.default_factory is MISSING}
+    told = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
+    assert needed == set(told)

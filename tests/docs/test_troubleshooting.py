@@ -1,0 +1,35 @@
+"""The page of errors: each command on it says just what the page says it does, in an empty folder."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from experiments.__main__ import main
+
+PAGE = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+SAID = re.findall(r"```console\n\$ (.*)\n(error: .*)\n```", PAGE)
+
+
+def arguments(command: str) -> list[str]:
+    """What make passes on: `make train-vae A=1` is `train vae --A=1`, and `make predict` is of seq2seq."""
+    _, target, *variables = shlex.split(command)
+    verb = {"predict": "predict-seq2seq"}.get(target, target)
+    return [*verb.split("-", 1), *(f"--{variable}" for variable in variables)]
+
+
+def test_the_page_shows_commands() -> None:
+    assert len(SAID) == PAGE.count("```console") >= 10
+
+
+@pytest.mark.parametrize(("command", "message"), SAID)
+def test_a_command_says_what_the_page_says(
+    command: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for name in ("readme.txt", "list.doc"):
+        (tmp_path / "photos" / name).touch()
+    assert main(arguments(command)) == 2
+    assert capsys.readouterr().err == f"{message}\n"

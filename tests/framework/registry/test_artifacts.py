@@ -1,0 +1,156 @@
+"""Registering, promoting and loading, against a real registry."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from library.framework import registry
+from library.framework.errors import NotRegistered, UserError
+from library.framework.tracking.store import Store
+from tests.versions import NAME, aliases, register, stages_now
+
+
+def test_a_version_tells_where_it_came_from_and_what_it_scored(store: Store, tmp_path: Path) -> None:
+    version = mlflow.MlflowClient().get_model_version(NAME, register(store, tmp_path, "01"))
+    assert version.tags["study"] == "s"
+    assert (version.tags["score"], version.tags["test/outcome"]) == ("test/outcome", "0.5")
+    assert "test/accuracy" not in version.tags  # other scores are its run's
+    assert len(version.tags["artifact.digest"]) == 64
+    assert mlflow.get_run(version.run_id).info.status == "FINISHED"
+
+
+def test_the_first_version_goes_to_production_and_loads_by_stage_and_by_alias(store: Store, tmp_path: Path) -> None:
+    promotion = registry.promote(NAME, register(store, tmp_path, "0101"))
+    assert promotion.stage == "Production"
+    assert registry.load(NAME).predict(["?"]) == ["4"]
+    assert mlflow.pyfunc.load_model(f"models:/{NAME}/Production").predict(["?", "?"]) == ["4", "4"]
+    assert mlflow.pyfunc.load_model(f"models:/{NAME}@production").predict(["?"]) == ["4"]
+
+
+def test_without_an_open_store_the_one_of_the_folder_is_asked(store: Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "0101"))
+    (tmp_path / "mlruns").symlink_to(store.root)
+    code = "from library import registry; print(registry.load('tiny', stage='Production').predict(['?']))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(store.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "['4']"
+
+
+def test_a_candidate_that_beats_the_holder_replaces_it(store: Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "0" * 6 + "1" * 4))
+    promotion = registry.promote(NAME, register(store, tmp_path, "1" * 10))
+    assert promotion.stage == "Production"
+    assert promotion.reason == ("beats version 1: better on 6, worse on 0 of 10 common test examples, p = 0.031")
+    assert stages_now() == {"1": "Archived", "2": "Production"}
+    assert aliases() == {"archived": "1", "production": "2"}
+    assert mlflow.MlflowClient().get_model_version(NAME, "2").tags["promotion"] == promotion.reason
+
+
+@pytest.mark.parametrize("right", ["0" * 5 + "1" * 5, "0" * 10, "1" * 5 + "0" * 5])
+def test_a_candidate_that_does_not_stays_in_staging_with_the_reason(store: Store, tmp_path: Path, right: str) -> None:
+    registry.promote(NAME, register(store, tmp_path, "0" * 5 + "1" * 5))
+    promotion = registry.promote(NAME, register(store, tmp_path, right))
+    assert promotion.stage == "Staging"
+    assert promotion.reason.startswith("does not beat version 1 by more than chance: better on")
+    assert stages_now() == {"1": "Production", "2": "Staging"}
+    assert aliases() == {"production": "1", "staging": "2"}
+
+
+def test_only_examples_that_both_were_tested_on_count(store: Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "0" * 10))
+    promotion = registry.promote(NAME, register(store, tmp_path, "1" * 10, first=5))
+    assert promotion.stage == "Staging"
+    assert "better on 5, worse on 0 of 5" in promotion.reason
+
+
+def test_one_version_a_stage(store: Store, tmp_path: Path) -> None:
+    for _ in range(4):
+        registry.promote(NAME, register(store, tmp_path, "01"))
+    assert stages_now() == {"1": "Production", "2": "Archived", "3": "Archived", "4": "Staging"}
+    registry.move(NAME, "2", "Production")
+    assert stages_now() == {"1": "Archived", "2": "Production", "3": "Archived", "4": "Staging"}
+    assert aliases() == {"archived": "3", "production": "2", "staging": "4"}
+
+
+def test_what_does_not_exist_is_one_line_that_says_what_does(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(NotRegistered, match=r"^model 'tiny': not registered; train or tune first$"):
+        registry.load(NAME)
+    register(store, tmp_path, "01")
+    with pytest.raises(NotRegistered, match=r"no version in stage Production; there is version 1 in no stage$"):
+        registry.load(NAME)
+    registry.promote(NAME, "1")
+    with pytest.raises(NotRegistered, match=r"^model 'tony': not registered; there is tiny$"):
+        registry.load("tony")
+    with pytest.raises(NotRegistered, match=r"^model 'tiny': no version 2; there is version 1 in Production$"):
+        registry.promote(NAME, "2")
+    with pytest.raises(NotRegistered, match="no version in stage Staging; there is version 1 in Production"):
+        registry.load(NAME, "Staging")
+    with pytest.raises(UserError, match="stage: got 'Prod'; allowed are Staging, Production, Archived"):
+        registry.load(NAME, "Prod")
+    with pytest.raises(UserError, match="stage: got 'None'"):
+        registry.move(NAME, "1", "None")
+
+
+def test_what_loading_leaves_behind_does_not_count_and_is_not_run(store: Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "01"))
+    (served,) = store.root.rglob("tiny_served.py")
+    (served.parent / "__pycache__").mkdir(exist_ok=True)
+    (served.parent / "__pycache__" / "tiny_served.cpython-311.pyc").write_bytes(b"not what was registered")
+    assert [registry.load(NAME).predict(["?"]) for _ in range(2)] == [["2"], ["2"]]
+
+
+def test_files_that_are_not_those_registered_are_refused(store: Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "01"))
+    (served,) = store.root.rglob("units.txt")
+    served.write_text("99")
+    with pytest.raises(UserError, match="version 1: its files are not those that were registered"):
+        registry.load(NAME)
+    served.unlink()
+    with pytest.raises(UserError, match="version 1: its files are not those that were registered"):
+        registry.load(NAME)
+    shutil.rmtree(served.parents[1])
+    with pytest.raises(
+        UserError, match=r"^model 'tiny' version 1: its files cannot be read from .*/artifacts: [^\n]+$"
+    ):
+        registry.load(NAME)
+
+
+def test_the_holder_is_not_judged_against_itself(store: Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "01"))
+    with pytest.raises(UserError, match=r"^model 'tiny' version 1: is in Production already$"):
+        registry.promote(NAME, "1")
+    assert stages_now() == {"1": "Production"}
+
+
+def test_where_outcomes_are_lost_the_holder_stays(store: Store, tmp_path: Path) -> None:
+    registry.promote(NAME, register(store, tmp_path, "0" * 10))
+    [kept] = store.root.rglob("outcomes.json")
+    kept.unlink()
+    promotion = registry.promote(NAME, register(store, tmp_path, "1" * 10))
+    assert (promotion.stage, promotion.reason) == (
+        "Staging",
+        "has no test example in common with version 1, which stays",
+    )
+
+
+def test_a_full_disk_while_a_model_is_logged_registers_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **settings: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mlflow.store.artifact.local_artifact_repo.LocalArtifactRepository.log_artifacts", full)
+    with pytest.raises(OSError, match="No space left"):
+        register(store, tmp_path, "01")
+    assert stages_now() == {}

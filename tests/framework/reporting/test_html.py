@@ -1,0 +1,255 @@
+"""The page of a store: all that it has is on it, escaped, with its figures within; what is missing leaves no gap."""
+
+import base64
+import re
+import signal
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import optuna
+import pytest
+from mlflow.entities import Metric, Param, RunTag
+
+from experiments.__main__ import main
+from library.framework import discovery, plots, registry, reporting
+from library.framework.experiment import Package, Scores
+from library.framework.options import PageOptions
+from library.framework.reporting import pictures
+from library.framework.reporting.markup import Links, Markup, joined, table, tag
+from library.framework.tracking import mlflow_run, queries
+from library.framework.tracking.store import Store
+from library.framework.tuning.search import storage_of
+from library.sums import figures
+
+SERVED = Path(__file__).parents[2] / "tiny_served.py"
+SEQ2SEQ = discovery.find("seq2seq")
+VOID = {"meta", "img", "br"}
+
+
+class Read(HTMLParser):
+    """What is on a page; elements that are not closed in order are an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.images: list[tuple[str, bytes]] = []
+        self.tags: set[str] = set()
+        self.words = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        given = dict(attrs)
+        if tag == "a":
+            self.links.append(str(given["href"]))
+        if tag == "img":
+            kind, data = str(given["src"]).split(",")
+            assert kind == "data:image/png;base64"
+            self.images.append((str(given["alt"]), base64.b64decode(data)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.words += f"{data} "
+
+
+def page(store: Store, **options: str) -> Read:
+    """What is on the page of a store."""
+    return Read(reporting.write(PageOptions(**options), store).read_text(encoding="utf-8"))
+
+
+def trained(store: Store, name: str, course: list[float], exact: float, **fields: object) -> str:
+    """A run as training seq2seq leaves it, but for the training; returns its id."""
+    config = SEQ2SEQ.config(**fields)
+    with mlflow_run.start_run(store, "seq2seq", name, config=config, tags={"command": f"train it & {name}"}) as run:
+        for epoch, value in enumerate(course, start=1):
+            run.log_metrics({"val/exact_match": value}, step=epoch)
+        bounds = {"test/exact_match_low": exact - 0.1, "test/exact_match_high": exact + 0.1}
+        run.log_metrics({"test/exact_match": exact, **bounds}, step=1)
+    return run.id
+
+
+def register(store: Store, folder: Path, outcomes: str) -> str:
+    """A registered version of it, promoted; returns its run."""
+    (folder / "units.txt").write_text("7")
+    with mlflow_run.start_run(store, "seq2seq", "registered", config=SEQ2SEQ.config()) as run:
+        run.log_metrics({"val/exact_match": 0.75}, step=1)
+        run.log_figure("groups", figures.mistake_kinds([""]))
+        right = {str(i): float(one) for i, one in enumerate(outcomes)}
+        scores = Scores({"test/exact_match": sum(right.values()) / len(right)}, right)
+        run.log_metrics(scores.metrics, step=1)
+        package = Package(SERVED, {"units": folder / "units.txt"}, example=["?"])
+        version = registry.register("seq2seq-text-to-text", package, scores, {})
+    registry.promote("seq2seq-text-to-text", version)
+    return run.id
+
+
+@pytest.fixture
+def _handler() -> Iterator[None]:
+    handler = signal.getsignal(signal.SIGTERM)  # which main sets
+    yield
+    signal.signal(signal.SIGTERM, handler)
+
+
+def test_what_is_not_markup_is_escaped() -> None:
+    assert tag("p", "<b>", Markup("<i>"), 3, class_='a"b') == '<p class="a&quot;b">&lt;b&gt;<i>3</p>'
+    assert tag("meta", charset="utf-8") == '<meta charset="utf-8">'
+    assert joined(["a&", Markup("<br>")], " · ") == "a&amp; · <br>"
+    assert table(["x", "<y>", "none"], [["<1>", "", ""], [2, "z", ""]]).count("<td>") == 4
+    assert table(["x"], []) == ""
+    links = Links("http://h:1/")
+    assert links.run("1", "ab", "<r>") == '<a href="http://h:1/#/experiments/1/runs/ab">&lt;r&gt;</a>'
+    assert links.model("ä/b", "m", "3") == '<a href="http://h:1/#/models/%C3%A4%2Fb/versions/3">m</a>'
+
+
+def test_an_empty_store_has_a_page_that_says_what_to_do(store: Store) -> None:
+    read = page(store)
+    assert "Nothing is in this store yet: make train-seq2seq or make tune-seq2seq first." in read.words
+    assert (read.images, read.links) == ([], [])
+
+
+def test_the_best_runs_by_validation_are_told_with_scores_fields_and_commands(store: Store) -> None:
+    ids = {
+        name: trained(store, name, course, exact, seed=seed)
+        for seed, (name, course, exact) in enumerate(
+            [("lösung <b>&\"'", [0.2, 0.9], 0.5), ("second", [0.8, 0.1], 0.875), ("worst", [0.1], 0.25)]
+        )
+    }
+    read = page(store, ui="http://there:99")
+    words = " ".join(read.words.split())
+    assert "3 runs: 3 finished." in words
+    places = [words.index(f"{name} {run[:8]}") for name, run in ids.items()]
+    assert places == sorted(places)
+    assert "0.5 (0.4 to 0.6)" in words
+    assert re.search(r"second \w{8} 0\.875 \(0\.775 to 0\.975\) 0\.8 seed=1 \d+ seconds", words)
+    assert f"make repeat RUN={ids['second']} STORE={store.root}" in words
+    assert "train it & second" in words
+    experiment = queries.read(ids["worst"]).experiment_id
+    assert f"http://there:99/#/experiments/{experiment}/runs/{ids['worst']}" in read.links
+    [(told, png)] = read.images
+    assert told == "seq2seq-text-to-text: val/exact_match of these runs by epoch"
+    assert png.startswith(b"\x89PNG")
+    assert "script" not in read.tags
+
+
+def test_versions_their_history_and_a_figure_of_their_run_are_shown(store: Store, tmp_path: Path) -> None:
+    first = register(store, tmp_path, "0" * 10)
+    second = register(store, tmp_path, "1" * 10)
+    read = page(store)
+    words = " ".join(read.words.split())
+    assert re.search(r"seq2seq-text-to-text 2 Production exact match 1 \([\d.]+ to 1\) " + second[:8], words)
+    assert re.search(r"seq2seq-text-to-text 1 Archived exact match 0 \(0 to [\d.]+\) " + first[:8], words)
+    assert "Who was in Production, when and why" in words
+    assert "beats version 1: better on 10, worse on 0 of 10" in words
+    assert "version 2, Production" in words
+    assert [told for told, _ in read.images][1:] == [f"seq2seq-text-to-text, run {second[:8]}: groups"]
+
+
+def test_failed_killed_and_repeated_runs_are_told(store: Store) -> None:
+    with pytest.raises(ValueError, match="<lost>"), mlflow_run.start_run(store, "seq2seq", "failed"):
+        raise ValueError("<lost>")
+    with pytest.raises(KeyboardInterrupt), mlflow_run.start_run(store, "tests", "killed"):
+        raise KeyboardInterrupt
+    old = trained(store, "old", [0.5], 0.5)
+    tags = {"repeats": old, "repeat": "same", "repeat.told": "the same to the last digit: 3 values of 3 metrics"}
+    with mlflow_run.start_run(store, "seq2seq", "repeat of old", config=SEQ2SEQ.config(), tags=tags) as again:
+        run_metrics = {"val/exact_match": 0.5, "test/exact_match": 0.5}
+        again.log_metrics(run_metrics, step=1)
+    words = " ".join(page(store).words.split())
+    assert "4 runs: 2 finished, 1 failed, 1 killed." in words
+    assert "ValueError: <lost>" in words
+    assert re.search(r"killed \w{8} tests killed .* interrupted", words)
+    assert re.search(rf"repeat of old {again.id[:8]} old {old[:8]} .* the same to the last digit", words)
+    assert words.count(f"old {old[:8]}") == 3  # as the best run, how to have it again, and what was repeated
+    assert words.count(f"repeat of old {again.id[:8]}") == 1
+
+
+def test_studies_and_comparisons_are_shown(store: Store) -> None:
+    study = optuna.create_study(storage=storage_of(store), study_name="dräwn", direction="maximize")
+    study.set_user_attr("signature", {"objective": "val/exact_match"})
+    study.optimize(lambda trial: trial.suggest_int("units", 3, 9) / 10, n_trials=3)
+    study.enqueue_trial({"units": 3})
+    study.optimize(_pruned, n_trials=1)
+    with mlflow_run.start_run(store, "seq2seq", "sizes", tags={"comparison": "sizes", "command": "compare it"}) as run:
+        run.log_table("comparison", {"units": [4, 8], "exact_match": [0.5, 0.123456789], "parameters": [2e6, 3.0]})
+        run.log_figure("comparison", figures.mistake_kinds(["", ""]))
+    read = page(store)
+    words = " ".join(read.words.split())
+    assert "dräwn 4 trials: 3 complete, 1 pruned. It was to maximize val/exact_match." in words
+    assert f"{study.best_trial.number} {study.best_value:.5g} units={study.best_params['units']}" in words
+    assert "units exact match parameters 4 0.5 2,000,000 8 0.12346 3" in words
+    assert "compare it" in words
+    assert [told for told, _ in read.images] == [
+        "Study dräwn: val/exact_match by trial",
+        f"sizes, run {run.id[:8]}: comparison",
+    ]
+
+
+def _pruned(trial: optuna.Trial) -> float:
+    trial.suggest_int("units", 3, 9)
+    trial.report(0.1, 1)
+    raise optuna.TrialPruned
+
+
+def test_kept_figures_are_shrunk_and_left_out_where_the_page_would_grow_too_large(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mlflow_run.start_run(store, "tests", "large") as run:
+        noise = np.random.default_rng(0).integers(0, 255, (300, 1600, 3), dtype=np.uint8)
+        run.log_figure("wide", plots.pictures({"noise": noise}))
+    shown = pictures.Pictures().kept(run.id, "wide", "a wide one")
+    [(told, png)] = Read(shown).images
+    assert told == "a wide one"
+    assert int.from_bytes(png[16:20], "big") == pictures.WIDTH
+    monkeypatch.setattr(pictures, "BUDGET", 1000)
+    assert "a wide one: not here, as the page would grow too large" in pictures.Pictures().kept(
+        run.id, "wide", "a wide one"
+    )
+    assert pictures.Pictures().kept(run.id, "none", "no figure") == ""
+
+
+@pytest.mark.usefixtures("_handler")
+def test_the_page_goes_where_it_is_told_and_bad_places_are_one_line(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", f"--store={store.root}", f"--out={tmp_path / 'new' / 'page.html'}"]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "new" / "page.html")
+    assert main(["report", f"--store={store.root}"]) == 0
+    assert sorted(path.name for path in store.root.iterdir() if "html" in path.name) == ["report.html"]
+    (tmp_path / "file").write_text("")
+    for option, told in {
+        "out=page.txt": "out: got 'page.txt'; allowed is a file that ends in .html",
+        f"out={tmp_path / 'file' / 'page.html'}": "out: .*page.html' cannot be written",
+        "ui=javascript:alert(1)": r"ui: got 'javascript:alert\(1\)'; allowed is text that matches",
+    }.items():
+        assert main(["report", f"--store={store.root}", f"--{option}"]) == 2
+        assert re.match(f"error: {told}", capsys.readouterr().err)
+
+
+@pytest.mark.slow
+def test_a_thousand_runs_make_a_page_of_less_than_two_megabytes(store: Store) -> None:
+    with mlflow_run.start_run(store, "seq2seq", "first", config=SEQ2SEQ.config()) as run:
+        run.log_metrics({"val/exact_match": 0.25, "test/exact_match": 0.25}, step=1)
+    client, first = mlflow.MlflowClient(), mlflow.get_run(run.id)
+    params = [Param(name, value) for name, value in first.data.params.items()]
+    tags = [RunTag(name, value) for name, value in first.data.tags.items() if not name.startswith("mlflow.")]
+    for place in range(999):
+        metrics = [Metric(f"test/{name}", place / 1000, 0, 1) for name in range(40)]
+        courses = [Metric("val/exact_match", step * place / 1e5, 0, step) for step in range(40)]
+        copy = client.create_run(first.info.experiment_id, run_name=f"run {place}").info.run_id
+        client.log_batch(copy, [*metrics, *courses], params, tags)
+        client.set_terminated(copy)
+    written = reporting.write(PageOptions(), store)
+    assert written.stat().st_size < 2_000_000
+    words = Read(written.read_text(encoding="utf-8")).words
+    assert "1,000 runs: 1,000 finished." in words
+    assert f"run 998 {copy[:8]}" in words

@@ -1,0 +1,163 @@
+"""Configs: every field is explained, bounded and read from text; every error is one line that can be acted on."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from experiments.seq2seq import Config
+from library.cats.config import GanConfig, ImagesConfig, VaeConfig
+from library.framework import config, discovery, options
+from library.framework.config import Options, TrainingConfig, parse
+from library.framework.errors import UserError
+from library.framework.options import QueryOptions, StudyOptions
+from library.sums.config import ArithmeticConfig
+
+DECLARED = (vars(options) | vars(config)).values()
+OWN = [value for value in DECLARED if isinstance(value, type) and issubclass(value, Options)]
+ALL = OWN + [discovery.find(name).config for name in discovery.names()]
+of_every_config = pytest.mark.parametrize("config_type", ALL, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
+
+
+def needed(config_type: type[Options]) -> dict[str, Any]:
+    """Values for the fields that have no default."""
+    fields = {name: field.annotation for name, field in config_type.model_fields.items() if field.is_required()}
+    return {name: next(iter(get_args(kind)), 1 if kind is int else "text") for name, kind in fields.items()}
+
+
+def refused(config_type: type[Options], **values: Any) -> str:
+    """What is said of values that are not allowed: always one line."""
+    with pytest.raises(UserError) as caught:
+        parse(config_type, values)
+    line = str(caught.value)
+    assert len(line.splitlines()) == 1
+    return line
+
+
+@of_every_config
+def test_every_field_says_what_it_means(config_type: type[Options]) -> None:
+    assert [name for name, field in config_type.model_fields.items() if not field.description] == []
+
+
+@of_every_config
+def test_every_number_has_a_bound(config_type: type[Options]) -> None:
+    for name, schema in config_type.model_json_schema().get("properties", {}).items():
+        if schema.get("type") in ("integer", "number"):
+            assert {"minimum", "exclusiveMinimum"} & schema.keys(), name
+
+
+@of_every_config
+def test_every_default_is_within_bounds_and_read_back_from_text(config_type: type[Options]) -> None:
+    defaults = {name: field.default for name, field in config_type.model_fields.items() if not field.is_required()}
+    required = needed(config_type)
+    parsed = parse(config_type, required | {name: str(value) for name, value in defaults.items()})
+    assert parsed.model_dump() == defaults | required
+
+
+@pytest.mark.parametrize("name", discovery.names())
+def test_an_experiment_runs_on_its_defaults(name: str) -> None:
+    config_type = discovery.find(name).config
+    assert [field for field, info in config_type.model_fields.items() if info.is_required()] == []
+    assert issubclass(config_type, config.Config)
+
+
+def test_text_becomes_what_the_field_is() -> None:
+    config = parse(
+        Config,
+        {"units": "64", "learning_rate": "1e-3", "bidirectional": "true", "split": "disjoint", "epochs": 3},
+    )
+    assert (config.units, config.learning_rate, config.bidirectional) == (64, 0.001, True)
+    assert (config.split, config.epochs) == ("disjoint", 3)
+    assert parse(StudyOptions, {"store": "some where"}).store == Path("some where")
+
+
+@pytest.mark.parametrize(
+    ("config_type", "name", "value", "allowed"),
+    [
+        (ArithmeticConfig, "train_fraction", "0", "greater than 0"),
+        (ArithmeticConfig, "train_fraction", "1.5", "less than 1"),
+        (ArithmeticConfig, "train_fraction", "nan", "a finite number"),
+        (ArithmeticConfig, "train_fraction", "half", "a valid number"),
+        (ArithmeticConfig, "split", "mirror", "'random' or 'disjoint'"),
+        (ArithmeticConfig, "seed", "-1", "greater than or equal to 0"),
+        (ArithmeticConfig, "split_seed", str(2**32), "less than 4294967296"),
+        (TrainingConfig, "epochs", "0", "greater than or equal to 1"),
+        (TrainingConfig, "epochs", "2.5", "a valid integer"),
+        (TrainingConfig, "learning_rate", "inf", "a finite number"),
+        (TrainingConfig, "clip_norm", "0.0", "greater than 0"),
+        (TrainingConfig, "minutes", "-1", "greater than or equal to 0"),
+        (TrainingConfig, "schedule", "linear", "'cosine' or 'constant'"),
+        (ImagesConfig, "images", "59", "greater than or equal to 60"),
+        (ImagesConfig, "filters", "32-64", "text that matches"),
+        (ImagesConfig, "filters", "32-0-64", "text that matches"),
+        (ImagesConfig, "filters", "32-64-128-256-512", "text that matches"),
+        (ImagesConfig, "features", "vgg16", "'random-vgg16-quarter' or 'inception-v3'"),
+        (ImagesConfig, "validation_samples", "9", "greater than or equal to 10"),
+        (VaeConfig, "beta", "-0.1", "greater than or equal to 0"),
+        (VaeConfig, "likelihood", "bernoulli", "'calibrated' or 'unit'"),
+        (GanConfig, "averaging", "1", "less than 1"),
+        (GanConfig, "discriminator_ratio", "0", "greater than 0"),
+        (GanConfig, "loss", "hinge", "'relativistic' or 'plain'"),
+        (Config, "units", "5000", "less than or equal to 4096"),
+        (Config, "bidirectional", "perhaps", "a valid boolean"),
+        (Config, "modality", "smell-to-text", "'text-to-text'"),
+        (QueryOptions, "stage", "production", "'Staging', 'Production' or 'Archived'"),
+        (StudyOptions, "trials", "0", "greater than or equal to 1"),
+        (StudyOptions, "workers", "", "a valid integer"),
+        (StudyOptions, "study", "a/b", r"'^[\w.-]*$'"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(
+    config_type: type[Options], name: str, value: str, allowed: str
+) -> None:
+    line = refused(config_type, **{name: value})
+    assert line.startswith(f"{name}: got {value!r}; allowed is ")
+    assert allowed in line
+
+
+@given(st.sampled_from(sorted(Config.model_fields)), st.text())
+def test_any_text_is_a_value_or_one_line_that_names_field_and_text(name: str, text: str) -> None:
+    try:
+        parse(Config, {name: text})
+    except UserError as error:
+        assert str(error).startswith(f"{name}: got {text!r}; allowed is ")
+        assert len(str(error).splitlines()) == 1
+
+
+@of_every_config
+def test_a_field_that_does_not_exist_is_named_with_those_that_do(config_type: type[Options]) -> None:
+    assert refused(config_type, **needed(config_type), nope=1) == (
+        f"unknown field 'nope'; allowed are {', '.join(config_type.model_fields)}"
+    )
+
+
+def test_a_field_that_is_needed_is_named_with_its_meaning() -> None:
+    assert (
+        refused(QueryOptions)
+        == "query: nothing was given; it is the input: a text such as 45+23, or a PNG where the model takes images"
+    )
+
+
+def test_pairs_need_padding_on_the_left() -> None:
+    line = refused(Config, reading_order="pairs", padding="right")
+    assert line == "reading_order: got 'pairs' with padding='right'; allowed is padding='left', which aligns"
+    assert parse(Config, {"reading_order": "as-written", "padding": "right"}).padding == "right"
+
+
+def test_a_config_cannot_be_changed() -> None:
+    config = Config()
+    with pytest.raises(ValidationError, match="frozen"):
+        config.units = 3  # type: ignore[misc]
+    assert config == Config()
+
+
+def test_a_config_is_repeated_from_its_params() -> None:
+    config = Config(units=32, split="disjoint", learning_rate=1e-3)
+    assert parse(Config, {name: str(value) for name, value in config.model_dump().items()}) == config
+
+
+def test_steps_are_those_of_the_whole_training() -> None:
+    assert TrainingConfig(epochs=3, steps_per_epoch=7).steps == 21

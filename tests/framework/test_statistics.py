@@ -1,0 +1,114 @@
+"""The sign test and the interval agree with scipy; the better model is better, whichever is asked about."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from library.framework.statistics import Comparison, compare, interval, sign_test, wilson_interval
+
+counts = st.integers(0, 300)
+outcomes = st.dictionaries(st.sampled_from("abcdefghijkl"), st.sampled_from([0.0, 0.25, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "p_value"),
+    [(0, 0, 1.0), (1, 0, 1.0), (3, 3, 1.0), (5, 0, 2 / 32), (0, 6, 2 / 64), (9, 1, 22 / 1024), (1, 9, 22 / 1024)],
+)
+def test_the_sign_test_gives_known_values(wins: int, losses: int, p_value: float) -> None:
+    assert sign_test(wins, losses) == pytest.approx(p_value)
+
+
+@settings(deadline=None)
+@given(counts, counts)
+def test_the_sign_test_is_the_two_sided_binomial_test(wins: int, losses: int) -> None:
+    reference = binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
+    assert sign_test(wins, losses) == pytest.approx(reference, rel=1e-9)
+
+
+def test_the_sign_test_bears_counts_beyond_the_range_of_floats() -> None:
+    assert sign_test(1100, 1100) == 1.0
+    assert sign_test(1200, 1000) == pytest.approx(binomtest(1000, 2200).pvalue, rel=1e-9)
+    assert sign_test(3000, 0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "interval"),
+    [(8, 10, (0.4902, 0.9433)), (0, 10, (0, 0.2775)), (10, 10, (0.7225, 1)), (50, 100, (0.4038, 0.5962))],
+)
+def test_the_interval_gives_known_values(successes: int, n: int, interval: tuple[float, float]) -> None:
+    assert wilson_interval(successes, n) == pytest.approx(interval, abs=5e-5)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 20_000), st.floats(0, 1))
+def test_the_interval_is_that_of_scipy(n: int, share: float) -> None:
+    successes = round(share * n)
+    reference = binomtest(successes, n).proportion_ci(method="wilson")
+    interval = wilson_interval(successes, n)
+    assert interval == pytest.approx((reference.low, reference.high), abs=1e-9)
+    assert wilson_interval(successes, n) == pytest.approx(interval, abs=1e-4)
+
+
+@given(st.integers(1, 20_000), st.floats(0, 1))
+def test_the_interval_holds_the_share_and_mirrors_with_it(n: int, share: float) -> None:
+    successes = round(share * n)
+    low, high = wilson_interval(successes, n)
+    assert low - 1e-12 <= successes / n <= high + 1e-12
+    assert wilson_interval(n - successes, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+@pytest.mark.parametrize("successes", [0, 5])
+def test_the_interval_stays_between_0_and_1(successes: int) -> None:
+    low, high = wilson_interval(successes, 5)
+    assert 0 <= low < high <= 1
+
+
+def test_only_common_examples_count() -> None:
+    candidate = {"1+1": 1.0, "1+2": 1.0, "1+3": 0.0, "9+9": 1.0, "8+8": 1.0}
+    holder = {"1+1": 0.0, "1+2": 1.0, "1+3": 1.0, "7+7": 1.0}
+    assert compare(candidate, holder) == Comparison(examples=3, wins=1, losses=1, p_value=1.0)
+
+
+def test_without_a_common_example_nothing_is_better() -> None:
+    comparison = compare({"a": 1.0}, {"b": 0.0})
+    assert comparison == Comparison(examples=0, wins=0, losses=0, p_value=1.0)
+    assert not comparison.is_better()
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "alpha", "better"),
+    [
+        *[(6, 0, 0.05, True), (5, 0, 0.05, False), (5, 0, 0.1, True), (9, 1, 0.05, True), (9, 1, 0.02, False)],
+        *[(0, 6, 0.05, False), (1, 9, 0.05, False), (100, 100, 0.99, False), (0, 0, 0.99, False)],
+    ],
+)
+def test_better_needs_more_wins_and_no_chance(wins: int, losses: int, alpha: float, better: bool) -> None:
+    holder = {str(i): float(i >= wins) for i in range(wins + losses)}
+    candidate = {name: 1 - score for name, score in holder.items()}
+    comparison = compare(candidate, holder)
+    assert (comparison.wins, comparison.losses) == (wins, losses)
+    assert comparison.is_better(alpha) is better
+
+
+@given(outcomes, outcomes)
+def test_exchanging_the_models_exchanges_wins_and_losses(candidate: dict[str, float], holder: dict[str, float]) -> None:
+    there, back = compare(candidate, holder), compare(holder, candidate)
+    assert (there.wins, there.losses) == (back.losses, back.wins)
+    assert (there.examples, there.p_value) == (back.examples, back.p_value)
+    assert not (there.is_better() and back.is_better())
+    assert there.wins + there.losses <= there.examples == len(candidate.keys() & holder.keys())
+
+
+def test_a_comparison_reads_as_a_sentence() -> None:
+    assert str(Comparison(100, 9, 1, 22 / 1024)) == "better on 9, worse on 1 of 100 common test examples, p = 0.021"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([1, 1, 1, 0], wilson_interval(3, 4)), ([-1, -2, -3], (-3.1316, -0.8684)), ([2.0], (-math.inf, math.inf))],
+)
+def test_the_interval_of_a_mean(values: list[float], expected: tuple[float, float]) -> None:
+    assert interval(values) == pytest.approx(expected, abs=1e-4)

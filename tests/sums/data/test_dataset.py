@@ -1,0 +1,175 @@
+"""Exercises: what a network sees says what the queries say, in handwriting that no other part has."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from library.framework.errors import UserError
+from library.sums.config import ExercisesConfig
+from library.sums.data import dataset
+from library.sums.data.dataset import Exercises, Part
+
+MODALITIES = ("text-to-text", "image-to-text", "text-to-image")
+DRAWN = MODALITIES[1:]
+every_modality = pytest.mark.parametrize("modality", MODALITIES)
+every_drawn = pytest.mark.parametrize("modality", DRAWN)
+both_operators = pytest.mark.parametrize("operators", ["+-", "*"])
+every_part = pytest.mark.parametrize("part", ["train", "validation", "test"])
+
+
+@functools.cache
+def load(modality: str, operators: str = "+-", **fields: Any) -> Exercises:
+    return dataset.load(ExercisesConfig(modality=modality, operators=operators, **fields))
+
+
+def some(part: Part, examples: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Ids of a few queries and of their answers."""
+    return part.queries.x[-examples:], part.queries.y[-examples:]
+
+
+def random(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def drawn(arrays: dataset.Arrays) -> np.ndarray:
+    """The images among what a network reads and is to write."""
+    x, y = arrays
+    return y.get("images", x)
+
+
+def read(images: np.ndarray, part: Part) -> np.ndarray:
+    """The characters that images of a part's handwriting show; -1 is none of them."""
+    assert part.handwriting
+    pool = zip(part.handwriting.images, part.handwriting.ids.tolist(), strict=True)
+    known = {image.tobytes(): character for image, character in pool}
+    shown = [known.get(image.tobytes(), -1) for image in images.reshape(-1, 28, 28)]
+    return np.array(shown).reshape(images.shape[:-2])
+
+
+def described(arrays: Any) -> Any:
+    """The same, with an array's shape and type in its place."""
+    if isinstance(arrays, tuple):
+        return tuple(map(described, arrays))
+    if isinstance(arrays, dict):
+        return {name: described(array) for name, array in arrays.items()}
+    return arrays.shape, str(arrays.dtype)
+
+
+def read_back(arrays: dataset.Arrays, part: Part) -> dataset.Arrays:
+    """Ids of queries and answers, from their images where they are drawn."""
+    x, y = arrays
+    if part.handwriting is None:
+        return x, y
+    return (x, read(y["images"], part)) if part.draws_images else (read(x, part), y["answer"])
+
+
+@every_modality
+@both_operators
+def test_arrays_have_the_shapes_and_types_of_the_modality(modality: str, operators: str) -> None:
+    part, characters = load(modality, operators).validation, 3 if operators == "+-" else 4
+    for arrays, examples in ((part.render(some(part), random()), 40), (part.rendered(0), len(part.queries))):
+        query, answer = ((examples, 5), "int32"), ((examples, characters), "int32")
+        query_images, answer_images = (((*shape, 28, 28), "uint8") for shape, _ in (query, answer))
+        assert (
+            described(arrays)
+            == {
+                "text-to-text": (query, answer),
+                "image-to-text": (query_images, {"answer": answer, "query": query}),
+                "text-to-image": (query, {"ids": answer, "images": answer_images}),
+            }[modality]
+        )
+
+
+@every_modality
+@every_part
+@both_operators
+def test_what_is_rendered_says_what_it_was_given(modality: str, part: str, operators: str) -> None:
+    side: Part = getattr(load(modality, operators), part)
+    np.testing.assert_equal(read_back(side.render(some(side), random()), side), some(side))
+
+
+def test_targets_hold_the_ids_of_what_is_drawn() -> None:
+    reads, draws = (load(modality).validation for modality in DRAWN)
+    np.testing.assert_array_equal(reads.rendered(0)[1]["query"], reads.queries.x)
+    np.testing.assert_array_equal(draws.rendered(0)[1]["ids"], draws.queries.y)
+
+
+@both_operators
+def test_queries_are_varied_when_told_and_answers_never(operators: str) -> None:
+    reads, draws = (load(modality, operators).train for modality in DRAWN)
+    x, _ = reads.render(some(reads), random(), vary=True)
+    blank = some(reads)[0] == 10 + len(operators)
+    assert not x[blank].any()
+    assert (read(x[~blank], reads) == -1).all()
+    np.testing.assert_equal(read_back(draws.render(some(draws), random(), vary=True), draws), some(draws))
+
+
+@every_modality
+def test_a_seed_renders_the_same_twice(modality: str) -> None:
+    part = load(modality).validation
+    np.testing.assert_equal(part.rendered(3), part.rendered(3))
+    once, twice = (part.render(some(part), random(3), vary=True) for _ in range(2))
+    np.testing.assert_equal(once, twice)
+
+
+@every_drawn
+def test_another_seed_draws_other_images(modality: str) -> None:
+    part = load(modality).validation
+    one, other = (drawn(part.rendered(seed)) for seed in (3, 4))
+    inked, differ = one.any(axis=(2, 3)), (one != other).any(axis=(2, 3))
+    assert differ[inked].mean() > 0.8  # of 14 images of a digit, one may be picked again
+    assert not differ[~inked].any()
+
+
+@every_drawn
+@pytest.mark.parametrize(("at_least", "times"), [(1, 1), (500, 1), (501, 2), (1200, 3)])
+def test_queries_are_repeated_in_other_images_up_to_so_many(modality: str, at_least: int, times: int) -> None:
+    part = load(modality).validation
+    assert len(part.queries) == 500
+    images = drawn(part.rendered(0, at_least))
+    ids = part.queries.y if part.draws_images else part.queries.x
+    np.testing.assert_array_equal(read(images, part), np.tile(ids, (times, 1)))
+    assert times == 1 or (images[:500] != images[500:1000]).any()
+
+
+def test_texts_are_not_repeated() -> None:
+    part = load("text-to-text").validation
+    np.testing.assert_equal(part.rendered(0, at_least=1200), (part.queries.x, part.queries.y))
+
+
+@every_drawn
+@both_operators
+def test_what_the_test_shows_is_in_no_other_handwriting(modality: str, operators: str) -> None:
+    loaded = load(modality, operators)
+    images = drawn(loaded.test.render(some(loaded.test, 500), random()))
+    images = images[images.any(axis=(2, 3))]
+    assert (read(images, loaded.test) >= 0).all()
+    assert (read(images, loaded.train) == -1).all()
+    assert (read(images, loaded.validation) == -1).all()
+
+
+def test_digests_tell_modalities_operators_and_digits_apart(tmp_path: Path) -> None:
+    path, labels = tmp_path / "digits.npz", np.arange(200) % 10
+    images = np.random.default_rng(0).integers(0, 256, (200, 28, 28), dtype=np.uint8)
+    np.savez(path, x_train=images, y_train=labels, x_test=images[:100], y_test=labels[:100])
+    digests = [load(modality, operators).digest for modality in MODALITIES for operators in ("+-", "*")]
+    digests += [load(modality, digits=str(path)).digest for modality in DRAWN]
+    assert len(set(digests)) == len(digests) == 8
+    assert {len(digest) for digest in digests} == {16}
+
+
+@every_modality
+def test_a_digest_is_the_same_whenever_it_is_asked_for(modality: str) -> None:
+    again = dataset.load(ExercisesConfig(modality=modality, seed=5, vary=False))
+    assert again.digest == load(modality).digest
+
+
+def test_texts_need_no_digits_and_images_do(tmp_path: Path) -> None:
+    missing = str(tmp_path / "no.npz")
+    assert load("text-to-text", digits=missing).digest == load("text-to-text").digest
+    for modality in DRAWN:
+        with pytest.raises(UserError, match=r"digits: got .*no\.npz"):
+            load(modality, digits=missing)

@@ -1,0 +1,167 @@
+"""PNG files of characters: what was written is read again, and what cannot be read is told in one line."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from library.cats.data import photos
+from library.framework import images
+from library.sums.data import image_files
+
+QUERY = np.random.default_rng(0).integers(0, 200, (5, 28, 28), dtype=np.uint8)
+ALLOWED = "allowed is a PNG, 8 bits, 140 pixels wide and 28 high"
+
+
+def encoded(image: np.ndarray) -> bytes:
+    return bytes(cv2.imencode(".png", image)[1])
+
+
+def save(path: Path, image: np.ndarray) -> str:
+    path.write_bytes(encoded(image))
+    return str(path)
+
+
+def blank(*shape: int, dtype: Any = np.uint8) -> np.ndarray:
+    return np.zeros(shape, dtype)
+
+
+@settings(deadline=None)
+@given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 6), st.just(28), st.just(28)), elements=st.integers(0, 127)))
+def test_what_was_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, images: np.ndarray) -> None:
+    path = tmp_path_factory.mktemp("written") / "answer.png"
+    image_files.write(images, path)
+    read = image_files.read(str(path), len(images))
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, images)
+
+
+def test_characters_stand_side_by_side(tmp_path: Path) -> None:
+    image_files.write(QUERY, tmp_path / "query.png")
+    strip = cv2.imread(str(tmp_path / "query.png"), cv2.IMREAD_UNCHANGED)
+    assert strip is not None
+    assert strip.shape == (28, 140)
+    np.testing.assert_array_equal(strip[:, 28:56], QUERY[1])
+
+
+def test_five_files_say_what_one_strip_says(tmp_path: Path) -> None:
+    image_files.write(QUERY, tmp_path / "query.png")
+    singles = [save(tmp_path / f"{i}.png", image) for i, image in enumerate(QUERY)]
+    strip = image_files.read(str(tmp_path / "query.png"), 5)
+    np.testing.assert_array_equal(image_files.read(",".join(singles), 5), strip)
+    np.testing.assert_array_equal(image_files.read(",".join(singles[::-1]), 5), strip[::-1])
+
+
+def test_colour_is_turned_to_grey(tmp_path: Path) -> None:
+    grey = np.concatenate(list(QUERY), axis=1)
+    path = save(tmp_path / "query.png", cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
+    np.testing.assert_array_equal(image_files.read(path, 5), QUERY)
+    green = np.zeros((28, 140, 3), np.uint8)
+    green[..., 1] = 200
+    # Luma of BT.601: green counts 0.587.
+    assert set(image_files.read(save(tmp_path / "green.png", green), 5).flat) == {round(0.587 * 200)}
+
+
+BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "missing": (lambda _: None, "cannot be read (No such file or directory)"),
+    "a folder": (Path.mkdir, "cannot be read (Is a directory)"),
+    "empty": (Path.touch, "is empty"),
+    "a text": (lambda path: path.write_text("45+23\n" * 99), "is no image"),
+    "the head of a PNG": (lambda path: path.write_bytes(encoded(QUERY.reshape(28, 140))[:20]), "is no image"),
+    "half a PNG": (lambda path: path.write_bytes(encoded(QUERY.reshape(28, 140))[:2000]), "is no image"),
+    "a damaged PNG": (lambda path: path.write_bytes(encoded(QUERY.reshape(28, 140))[:-99] + bytes(99)), "is no image"),
+    "too wide": (partial(save, image=blank(28, 141)), "has 8 bits and is 141 wide and 28 high"),
+    "too narrow": (partial(save, image=blank(28, 139)), "has 8 bits and is 139 wide and 28 high"),
+    "too high": (partial(save, image=blank(29, 140)), "has 8 bits and is 140 wide and 29 high"),
+    "too low": (partial(save, image=blank(1, 140)), "has 8 bits and is 140 wide and 1 high"),
+    "a single character": (partial(save, image=blank(28, 28)), "has 8 bits and is 28 wide and 28 high"),
+    "16 bits": (partial(save, image=blank(28, 140, dtype=np.uint16)), "has 16 bits and is 140 wide and 28 high"),
+    "16 bits in colour": (partial(save, image=blank(28, 140, 3, dtype=np.uint16)), "has 16 bits"),
+    "transparent": (partial(save, image=blank(28, 140, 4)), "is partly transparent"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_is_no_query_is_refused_in_one_line_that_names_it(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "query.png"
+    make, what = BAD[kind]
+    make(path)
+    with pytest.raises(ValueError, match=r"^query: ") as caught:
+        image_files.read(str(path), 5)
+    told = str(caught.value)
+    assert told.startswith(f"query: {str(path)!r} {what}")
+    assert ALLOWED in told
+    assert len(told.splitlines()) == 1
+
+
+def test_the_one_bad_file_of_five_is_named(tmp_path: Path) -> None:
+    paths = [save(tmp_path / f"{i}.png", image) for i, image in enumerate(QUERY)]
+    save(tmp_path / "3.png", blank(28, 29))
+    with pytest.raises(ValueError, match=r"3\.png' has 8 bits and is 29 wide and 28 high; .* 28 pixels wide"):
+        image_files.read(",".join(paths), 5)
+
+
+@pytest.mark.parametrize("files", [2, 4, 6])
+def test_other_numbers_of_files_are_refused(files: int, tmp_path: Path) -> None:
+    path = save(tmp_path / "one.png", blank(28, 28))
+    with pytest.raises(ValueError, match=rf"^query: got {files} files; allowed is one of 5 characters, or 5 of one"):
+        image_files.read(",".join([path] * files), 5)
+
+
+def test_dark_ink_on_a_light_ground_is_refused(tmp_path: Path) -> None:
+    dark = np.concatenate(list(255 - QUERY // 4), axis=1)
+    path = save(tmp_path / "query.png", dark)
+    with pytest.raises(ValueError, match=r"query\.png' is dark ink on a light ground; allowed is light ink on a dark"):
+        image_files.read(path, 5)
+
+
+@pytest.mark.parametrize("name", ["answer.png", "ANSWER.PNG", "4 + 5.png"])
+def test_a_png_in_a_folder_is_a_target_whether_or_not_it_exists(name: str, tmp_path: Path) -> None:
+    assert images.check_target(str(tmp_path / name)) == tmp_path / name
+    (tmp_path / name).touch()
+    assert images.check_target(str(tmp_path / name)) == tmp_path / name
+
+
+def test_a_target_must_be_given() -> None:
+    with pytest.raises(ValueError, match=r"^out: nothing was given; it is the PNG to write the answer to"):
+        images.check_target("")
+
+
+@pytest.mark.parametrize(
+    "name", ["answer.jpg", "answer", ".png", "png", "missing/answer.png", "file/answer.png", "folder.png"]
+)
+def test_what_is_no_png_in_a_folder_is_no_target(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        ValueError, match=r"^out: got '.*'; allowed is a file ending in \.png in a folder that can be written$"
+    ):
+        images.check_target(f"{tmp_path}/{name}")
+
+
+@pytest.mark.parametrize("shape", [(75, 75), (20, 20), (300, 200), (40, 90)])
+def test_a_photo_of_any_size_is_its_middle_square_in_colour(shape: tuple[int, int], tmp_path: Path) -> None:
+    photo = np.zeros((*shape, 3), np.uint8)
+    photo[..., 0] = 200
+    images.save(photo, tmp_path / "cat.png")
+    read = photos.read_photo(str(tmp_path / "cat.png"))
+    assert (read.shape, read.dtype) == ((75, 75, 3), np.uint8)
+    assert (read == [200, 0, 0]).all()
+
+
+@pytest.mark.parametrize("kind", ["missing", "a folder", "empty", "a text", "the head of a PNG"])
+def test_what_is_no_photo_is_refused_in_one_line_that_names_it(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "cat.png"
+    make, what = BAD[kind]
+    make(path)
+    told = what if "cannot" in what else "is broken or no image"
+    with pytest.raises(ValueError, match=r"^query: ") as caught:
+        photos.read_photo(str(path))
+    assert str(caught.value) == f"query: {str(path)!r} {told}; allowed is an image, as PNG"

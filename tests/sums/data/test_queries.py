@@ -1,0 +1,170 @@
+"""The arithmetic task: right answers, and splits that are disjoint, complete, nested and the same every time."""
+
+import functools
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from library.sums.config import ArithmeticConfig
+from library.sums.data import queries
+
+FRACTIONS = (0.75, 0.5, 0.25, 0.1)
+SIZES = {"+-": 20_000, "*": 10_000}
+MIRROR_GROUPS = {
+    operators: queries.mirror_groups(*np.indices((len(operators), 100, 100)).reshape(3, -1)) for operators in SIZES
+}
+PINNED = {
+    "operators": "+-",
+    "train_fraction": 0.5,
+    "validation_fraction": 0.05,
+    "split": "random",
+    "split_seed": 0,
+    "padding": "left",
+}
+both_operators = pytest.mark.parametrize("operators", SIZES)
+both_splits = pytest.mark.parametrize("split", ["random", "disjoint"])
+
+
+@functools.cache
+def load(**fields: Any) -> queries.Splits:
+    return queries.load(ArithmeticConfig(**(PINNED | fields)))
+
+
+def parts(splits: queries.Splits) -> tuple[queries.Queries, ...]:
+    return splits.train, splits.validation, splits.test
+
+
+def sides(operators: str, train_fraction: float, validation_fraction: float, seed: int) -> np.ndarray:
+    """`[operator, left, right]`: in which part a disjoint split puts each query."""
+    found = np.full(SIZES[operators], -1)
+    indices = queries.split(MIRROR_GROUPS[operators], train_fraction, validation_fraction, seed)
+    for side, part in enumerate(indices):
+        found[part] = side
+    return found.reshape(-1, 100, 100)
+
+
+@both_operators
+@pytest.mark.parametrize("padding", ["left", "right"])
+def test_every_answer_is_right_and_ids_say_what_texts_say(operators: str, padding: str) -> None:
+    notation = queries.notation(ArithmeticConfig(operators=operators, padding=padding))
+    for part in parts(load(operators=operators, padding=padding)):
+        left, right, sign = part.left, part.right, part.operator
+        values = np.select([sign == "+", sign == "-", sign == "*"], [left + right, left - right, left * right])
+        np.testing.assert_array_equal(np.array(part.answers, dtype=int), values)
+        assert part.x.shape == (len(part), 5)
+        assert part.y.shape == (len(part), 3 if operators == "+-" else 4)
+        assert part.x.dtype == part.y.dtype == np.int32
+        assert tuple(text.replace(" ", "") for text in notation.decode(part.x)) == part.texts
+        assert tuple(notation.decode(part.y)) == part.answers
+
+
+@both_operators
+def test_operands_and_operators_are_those_of_the_texts(operators: str) -> None:
+    for part in parts(load(operators=operators)):
+        triples = zip(part.left, part.operator, part.right, strict=True)
+        assert tuple(f"{a}{sign}{b}" for a, sign, b in triples) == part.texts
+        assert set(part.operator.tolist()) == set(operators)
+
+
+@both_operators
+@both_splits
+@pytest.mark.parametrize("fraction", FRACTIONS)
+def test_parts_are_disjoint_and_complete(fraction: float, split: str, operators: str) -> None:
+    splits = load(train_fraction=fraction, split=split, operators=operators)
+    texts = [text for queries in parts(splits) for text in queries.texts]
+    assert len(texts) == len(set(texts)) == SIZES[operators]
+
+
+@both_operators
+@pytest.mark.parametrize(
+    ("fraction", "sizes"),
+    [
+        (0.75, (14_250, 750, 5_000)),
+        (0.5, (9_500, 500, 10_000)),
+        (0.25, (4_750, 250, 15_000)),
+        (0.1, (1_900, 100, 18_000)),
+    ],
+)
+def test_parts_have_the_sizes_asked_for(fraction: float, sizes: tuple[int, ...], operators: str) -> None:
+    sizes = tuple(size * SIZES[operators] // 20_000 for size in sizes)
+    assert tuple(map(len, parts(load(train_fraction=fraction, operators=operators)))) == sizes
+    # A pair that would be cut goes to one side as a whole.
+    disjoint = map(len, parts(load(train_fraction=fraction, split="disjoint", operators=operators)))
+    assert all(abs(a - b) <= 1 for a, b in zip(disjoint, sizes, strict=True))
+
+
+@both_operators
+@both_splits
+def test_test_sets_are_nested_across_train_fractions(split: str, operators: str) -> None:
+    splits = [load(train_fraction=part, split=split, operators=operators) for part in sorted(FRACTIONS, reverse=True)]
+    assert all(set(a.test.texts) < set(b.test.texts) for a, b in itertools.pairwise(splits))
+
+
+@both_operators
+@both_splits
+def test_a_split_follows_from_its_own_seed_alone(split: str, operators: str) -> None:
+    fields = {"operators": operators, "split": split}
+    first = load(split_seed=3, seed=1, **fields)
+    np.random.seed(7)  # the global state must not matter
+    again = queries.load(ArithmeticConfig(**(PINNED | fields | {"split_seed": 3, "seed": 2})))
+    assert [queries.texts for queries in parts(first)] == [queries.texts for queries in parts(again)]
+    assert set(first.test.texts) != set(load(split_seed=4, **fields).test.texts)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from(list(SIZES)), st.floats(0.05, 0.95), st.floats(0.01, 0.99), st.integers(0, 2**32 - 1))
+def test_a_disjoint_split_keeps_mirror_images_together(
+    operators: str, train: float, validation: float, seed: int
+) -> None:
+    side = sides(operators, train, validation, seed)
+    assert side.min() == 0
+    assert (side == side.transpose(0, 2, 1)).all()
+
+
+@both_operators
+def test_a_disjoint_split_keeps_mirror_images_together_where_the_test_part_is_tiny(operators: str) -> None:
+    side = sides(operators, 0.99995, 0.05, seed=0)
+    assert (side == side.transpose(0, 2, 1)).all()
+
+
+@both_operators
+@pytest.mark.parametrize("fractions", [(0.5, 0.00001), (0.0001, 0.05)])
+def test_no_part_is_empty(fractions: tuple[float, float], operators: str) -> None:
+    assert all(map(len, queries.split(MIRROR_GROUPS[operators], *fractions, 0)))
+
+
+@both_operators
+def test_mirror_images_share_a_group_that_is_theirs_alone(operators: str) -> None:
+    group = MIRROR_GROUPS[operators].reshape(-1, 100, 100)
+    assert (group == group.transpose(0, 2, 1)).all()
+    _, sizes = np.unique(group, return_counts=True)
+    assert np.bincount(sizes).tolist() == [0, len(group) * 100, len(group) * 4_950]  # of a with a; pairs
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"operators": "*"},
+        {"split_seed": 1},
+        {"train_fraction": 0.25},
+        {"validation_fraction": 0.1},
+        {"padding": "right"},
+        {"split": "disjoint"},
+    ],
+    ids=str,
+)
+def test_the_digest_changes_with_the_data(change: dict[str, Any]) -> None:
+    assert load(**change).digest != load().digest
+
+
+def test_the_digest_is_the_same_on_every_machine() -> None:
+    assert load().digest == "86d2850135ca077c"
+
+
+@both_operators
+def test_the_digest_does_not_change_with_the_seed_of_the_training(operators: str) -> None:
+    assert load(operators=operators, seed=5).digest == load(operators=operators).digest

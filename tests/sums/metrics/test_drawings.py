@@ -1,0 +1,132 @@
+"""How alike two sets of features are: against distances worked out by hand, and laws that hold for any."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from library.framework.statistics import frechet_distance
+from library.sums.metrics.drawings import spread
+
+seeds = st.integers(0, 2**32 - 1)
+sizes = st.integers(1, 12)
+
+
+def vectors(low: float) -> st.SearchStrategy[np.ndarray]:
+    return sizes.flatmap(lambda size: arrays.arrays(float, (3, size), elements=st.floats(low, 100)))
+
+
+def normal(seed: int, images: int, features: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(images, features))
+
+
+def axes(deviations: np.ndarray) -> np.ndarray:
+    """Points on both sides of 0 along each axis, whose mean is 0 and whose covariance is diagonal, both exactly."""
+    half = np.diag(deviations) * np.sqrt((2 * len(deviations) - 1) / 2)
+    return np.concatenate([half, -half])
+
+
+def test_the_points_that_these_tests_use_have_the_covariance_that_they_claim() -> None:
+    points = axes(np.array([1.0, 2.0, 5.0]))
+    np.testing.assert_allclose(np.cov(points, rowvar=False), np.diag([1.0, 4.0, 25.0]), atol=1e-12)
+    assert not points.mean(axis=0).any()
+
+
+@settings(deadline=None)
+@given(seeds, st.integers(2, 40), sizes)
+def test_a_set_is_at_no_distance_from_itself(seed: int, images: int, features: int) -> None:
+    some = normal(seed, images, features)
+    assert frechet_distance(some, some) == pytest.approx(0, abs=1e-5)
+
+
+@settings(deadline=None)
+@given(seeds, st.integers(2, 40), st.integers(2, 40), sizes)
+def test_it_is_the_same_from_both_sides_and_in_any_order_of_images(seed: int, a: int, b: int, features: int) -> None:
+    one, other = 2 * normal(seed, a, features), normal(seed + 1, b, features)
+    distance = frechet_distance(one, other)
+    assert distance > -1e-5
+    assert frechet_distance(other, one) == pytest.approx(distance, abs=1e-5)
+    shuffled = np.random.default_rng(seed).permutation(one)
+    assert frechet_distance(shuffled, other) == pytest.approx(distance, abs=1e-5)
+
+
+@settings(deadline=None)
+@given(seeds, vectors(-100))
+def test_a_shift_adds_its_squared_length(seed: int, shifts: np.ndarray) -> None:
+    shift = shifts[0]
+    some = normal(seed, 20, len(shift))
+    assert frechet_distance(some, some + shift) == pytest.approx(np.square(shift).sum(), rel=1e-6, abs=1e-5)
+
+
+@settings(deadline=None)
+@given(vectors(0))
+def test_gaussians_along_the_axes_are_as_far_apart_as_their_means_and_their_deviations(drawn: np.ndarray) -> None:
+    mean, a, b = drawn
+    distance = np.square(mean).sum() + np.square(a - b).sum()
+    assert frechet_distance(axes(a), axes(b) + mean) == pytest.approx(distance, rel=1e-6, abs=1e-5)
+
+
+def test_covariances_that_do_not_commute() -> None:
+    # Of [[4, 0], [0, 1]] and [[2, 1], [1, 2]]: the product's trace is 10, its determinant 12, so that the trace of its
+    # square root is the root of 10 + 2 sqrt(12).
+    turned = axes(np.ones(2)) @ np.linalg.cholesky([[2, 1], [1, 2]]).T
+    distance = 5 + 4 - 2 * np.sqrt(10 + 2 * np.sqrt(12))
+    assert frechet_distance(axes(np.array([2.0, 1.0])), turned) == pytest.approx(distance)
+
+
+def test_drawn_gaussians_are_near_their_true_distance() -> None:
+    a, b = normal(0, 20_000, 4), 3 * normal(1, 20_000, 4) + 2
+    assert frechet_distance(a, b) == pytest.approx(4 * 2**2 + 4 * (3 - 1) ** 2, rel=0.02)
+
+
+@pytest.mark.parametrize("images", [2, 5, 30])
+def test_fewer_images_than_features_are_enough(images: int) -> None:
+    some = normal(0, images, 128).astype(np.float32)
+    assert frechet_distance(some, some) == pytest.approx(0, abs=1e-3)
+    assert frechet_distance(some, some + 1) == pytest.approx(128, abs=1e-3)
+
+
+def test_sets_that_vary_in_different_features_share_nothing() -> None:
+    a, b = axes(np.array([1.0, 2.0, 0.0, 0.0])), axes(np.array([0.0, 0.0, 3.0, 4.0]))
+    assert frechet_distance(a, b) == pytest.approx(1 + 4 + 9 + 16)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8])
+def test_narrow_types_lose_nothing(dtype: Any) -> None:
+    features = np.random.default_rng(0).integers(0, 200, (300, 3)).astype(dtype)
+    expected = frechet_distance(features.astype(float), features[:99].astype(float))
+    assert frechet_distance(features, features[:99]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("a", "b"), [((1, 4), (5, 4)), ((5, 4), (0, 4)), ((5, 4), (5, 3))])
+def test_sets_that_cannot_be_compared_are_refused(a: tuple[int, int], b: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=r"^frechet distance: got .*; allowed are two images or more, same features$"):
+        frechet_distance(np.zeros(a), np.zeros(b))
+
+
+@given(arrays.arrays(float, st.tuples(sizes, sizes), elements=st.integers(-99, 99)), st.integers(2, 9))
+def test_equal_drawings_have_no_spread(features: np.ndarray, drawings: int) -> None:
+    assert spread(np.repeat(features[:, np.newaxis], drawings, axis=1)) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_spread_worked_out_by_hand() -> None:
+    # One thing's drawings are 3, 4, 5 from their mean (variance 50 / 2), the other's are all the same (variance 0).
+    assert spread(np.array([[[3.0, 0.0], [0.0, 4.0], [-3.0, -4.0]], [[7.0, 7.0]] * 3])) == pytest.approx(
+        np.sqrt(25 / 2)
+    )
+
+
+@settings(deadline=None)
+@given(seeds, st.floats(0.1, 9), st.floats(-99, 99))
+def test_a_spread_grows_with_scale_and_heeds_no_shift(seed: int, scale: float, shift: float) -> None:
+    features = normal(seed, 24, 5).reshape(4, 6, 5)
+    assert spread(scale * features + shift) == pytest.approx(scale * spread(features))
+
+
+@pytest.mark.parametrize("drawings", [2, 3, 16])
+def test_a_spread_does_not_depend_on_how_many_drawings_there_are(drawings: int) -> None:
+    features = 3 * np.random.default_rng(0).normal(size=(20_000, drawings, 4))
+    assert spread(features) == pytest.approx(3 * np.sqrt(4), rel=0.01)

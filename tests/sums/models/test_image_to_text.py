@@ -1,0 +1,129 @@
+"""Learning to read: what is lost, what is counted, what is spared, and what of it answers."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from library.sums.config import Seq2SeqConfig
+from library.sums.models import image_to_text
+
+TINY = {"modality": "image-to-text", "units": 4, "filters": 1, "warmup": 0, "steps_per_epoch": 1}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "answers alone": {"character_loss": 0},
+    "one-hot": {"embedding_size": 0},
+    "one-hot, answers alone": {"embedding_size": 0, "character_loss": 0},
+    "products": {"operators": "*"},
+    "as written": {"padding": "right", "reading_order": "as-written", "answer_order": "as-written"},
+}
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 5, 28, 28), dtype=np.uint8)
+LOGITS = {
+    "answer": np.array([[[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0.0, 0.0, 4.0], [1.0, 0.0, 0.0]]]),
+    "query": np.array([[[0.0, 3.0]], [[5.0, 0.0]]]),
+}
+every_variant = pytest.mark.parametrize("variant", VARIANTS)
+
+
+def built(**fields: Any) -> image_to_text.Reading:
+    keras.utils.set_random_seed(0)
+    return image_to_text.build(Seq2SeqConfig(**{**TINY, **fields}))
+
+
+def lengths(model: image_to_text.Reading) -> tuple[int, int]:
+    """Characters of an answer, and kinds of character."""
+    return tuple(model.network.outputs[0].shape[1:])
+
+
+def targets(model: image_to_text.Reading) -> dict[str, np.ndarray]:
+    length, characters = lengths(model)
+    random = np.random.default_rng(1)
+    return {
+        name: random.integers(0, characters, (6, n), dtype=np.int32) for name, n in (("answer", length), ("query", 5))
+    }
+
+
+def cross_entropy(logits: np.ndarray, ids: np.ndarray) -> float:
+    """By its definition."""
+    chances = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    return float(-np.log(np.take_along_axis(chances, ids[..., np.newaxis], axis=-1)).mean())
+
+
+@pytest.mark.parametrize("weight", [0, 0.5, 3])
+def test_the_loss_is_that_of_the_answers_and_weighted_that_of_the_queries(weight: float) -> None:
+    ids = {"answer": np.array([[0, 2], [2, 1]]), "query": np.array([[1], [1]])}
+    model = image_to_text.Reading(built().network, weight)
+    loss = model.compute_loss(y=ids, y_pred=(LOGITS["answer"], LOGITS["query"]), training=False)
+    answer, query = (cross_entropy(LOGITS[kind], ids[kind]) for kind in ("answer", "query"))
+    assert float(loss) == pytest.approx(answer + weight * query, rel=1e-5)
+
+
+@pytest.mark.parametrize("character_loss", [2, 0])
+def test_while_training_answers_are_to_queries_that_are_rightly_read(character_loss: float) -> None:
+    model = built(character_loss=character_loss)
+    right = targets(model)
+    answered, read = (logits.numpy() for logits in model(IMAGES))
+    loss, other = (float(model.compute_loss(y=right, y_pred=(some, read))) for some in (answered, answered[::-1]))
+    assert (loss == other) == bool(character_loss)
+    # Read as they are, queries are their own truth: there it is the loss of what is answered anyway.
+    right["query"] = read.argmax(axis=-1)
+    losses = (float(model.compute_loss(y=right, y_pred=(answered, read), training=mode)) for mode in (True, False))
+    assert next(losses) == pytest.approx(next(losses), rel=1e-5)
+
+
+def test_an_answer_counts_as_a_whole_and_a_query_by_its_characters() -> None:
+    model = built()
+    for answers, read, expected in (
+        ([[0, 1], [2, 0]], [[1], [0]], (1.0, 1.0)),
+        ([[0, 1], [2, 1]], [[1], [1]], (0.5, 0.5)),
+        ([[1, 1], [0, 0]], [[0], [1]], (0.0, 0.0)),
+    ):
+        model.reset_metrics()
+        ids = {"answer": np.array(answers), "query": np.array(read)}
+        metrics = model.compute_metrics(None, ids, tuple(map(ops.convert_to_tensor, LOGITS.values())))
+        assert (float(metrics["exact_match"]), float(metrics["read_characters"])) == expected
+
+
+@every_variant
+def test_every_variant_trains_a_step(variant: str) -> None:
+    model = built(**VARIANTS[variant])
+    before = [weight.copy() for weight in model.network.get_weights()]
+    history = model.fit(IMAGES, targets(model), batch_size=6, verbose=0).history
+    assert sorted(history) == ["exact_match", "loss", "read_characters"]
+    assert np.isfinite(history["loss"]).all()
+    after = model.network.get_weights()
+    assert [bool((now != then).any()) for now, then in zip(after, before, strict=True)] == [True] * len(before)
+    assert len(model.trainable_variables) == len(model.network.weights)
+
+
+@every_variant
+def test_what_answers_has_one_output_and_is_kept_whole(variant: str, tmp_path: Path) -> None:
+    model = built(**VARIANTS[variant])
+    length, characters = (4, 12) if variant == "products" else (3, 13)
+    logits = model.answering.predict(IMAGES, verbose=0)
+    assert logits.shape == (6, length, characters)
+    np.testing.assert_allclose(logits, model.network.predict(IMAGES, verbose=0)[0], rtol=1e-6)
+    model.answering.save(tmp_path / "network.keras")
+    kept = keras.saving.load_model(tmp_path / "network.keras")
+    np.testing.assert_array_equal(kept.predict(IMAGES, verbose=0), logits)
+
+
+def test_each_image_is_read_by_itself() -> None:
+    network = built().network
+    read = network.predict(IMAGES, verbose=0)[1]
+    assert read.shape == (6, 5, 13)
+    turned = network.predict(IMAGES[:, ::-1], verbose=0)[1]
+    np.testing.assert_allclose(turned[:, ::-1], read, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("fields", [{}, {"embedding_size": 0}])
+def test_decay_spares_what_reads(fields: dict[str, Any]) -> None:
+    model = built(weight_decay=10, learning_rate=0.05, **fields)
+    before = {variable.path: variable.numpy() for variable in model.trainable_variables}
+    model.optimizer.apply([ops.zeros_like(v) for v in model.trainable_variables], model.trainable_variables)
+    decayed = {v.path for v in model.trainable_variables if (v.numpy() != before[v.path]).any()}
+    reader = {v.path for v in model.network.get_layer("reader").weights}
+    assert decayed == {path for path in before if not path.endswith("bias")} - reader

@@ -1,0 +1,166 @@
+"""The LSTM encoder-decoder: shapes, orders, depth, what a registered one answers, here and in a clean process."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import mlflow
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from experiments import seq2seq as shipped
+from library.framework import pipeline, registry
+from library.framework.run import Run
+from library.framework.tracking import session
+from library.framework.tracking.queries import read_json
+from library.sums.data import dataset, queries
+from library.sums.models import seq2seq
+
+SMALL = {"units": 4, "epochs": 1, "steps_per_epoch": 2, "batch_size": 8}
+
+
+def weights(**fields: object) -> int:
+    return int(seq2seq.network(shipped.Config(**{**SMALL, **fields})).count_params())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"embedding_size": 0},
+        {"bidirectional": True, "dropout": 0.5},
+        {"encoder_depth": 3, "decoder_depth": 2},
+        {"padding": "right", "reading_order": "as-written", "answer_order": "as-written"},
+    ],
+)
+def test_every_variant_maps_five_ids_to_three_rows_of_logits_and_is_kept_whole(
+    fields: dict[str, object], tmp_path: Path
+) -> None:
+    network = seq2seq.network(shipped.Config(**{**SMALL, **fields}))
+    x = np.arange(20).reshape(4, 5) % 13
+    logits = network.predict(x, verbose=0)
+    assert logits.shape == (4, 3, 13)
+    network.save(tmp_path / "network.keras")
+    kept = keras.saving.load_model(tmp_path / "network.keras")
+    np.testing.assert_array_equal(kept.predict(x, verbose=0), logits)
+
+
+def test_the_stock_network_has_the_size_of_the_published_one() -> None:
+    # LSTM(256) on 13 characters, LSTM(256), Dense(13): 4 (256 (13 + 256) + 256) + 4 (256 (256 + 256) + 256) + 257 * 13
+    assert weights(units=256, embedding_size=0) == 276_480 + 525_312 + 3_341
+
+
+def test_input_and_output_share_one_embedding() -> None:
+    assert weights(embedding_size=16) - weights(embedding_size=15) == 13 + 4 * 4 + 4 + 1
+
+
+def test_each_additional_layer_adds_one_lstm() -> None:
+    assert weights(encoder_depth=2) - weights() == weights(decoder_depth=2) - weights() == 4 * (4 * 8 + 4)
+
+
+def test_pairs_are_read_from_the_ones_up() -> None:
+    assert [" 7-88"[place] for place in seq2seq.PAIRS] == ["-", "7", "8", " ", "8"]
+
+
+def test_the_order_of_answering_turns_the_logits_round() -> None:
+    keras.utils.set_random_seed(0)
+    forwards = seq2seq.network(shipped.Config(**SMALL, answer_order="as-written"))
+    backwards = seq2seq.network(shipped.Config(**SMALL, answer_order="ones-first"))
+    backwards.set_weights(forwards.get_weights())
+    x = np.zeros((1, 5), "int32")
+    np.testing.assert_array_equal(forwards.predict(x, verbose=0)[:, ::-1], backwards.predict(x, verbose=0))
+
+
+def test_exact_match_needs_every_character() -> None:
+    ids = np.array([[1, 2, 3], [1, 2, 3]])
+    logits = keras.ops.one_hot(np.array([[1, 2, 3], [1, 2, 4]]), 13)
+    assert keras.ops.convert_to_numpy(seq2seq.exact_match(ids, logits)).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.slow
+def test_training_is_repeated_to_the_last_digit_by_its_seed() -> None:
+    first, again = (shipped.train(shipped.Config(**SMALL), Run(), ()) for _ in range(2))
+    assert first.metrics == again.metrics
+
+
+def test_queries_by_hand_are_shown_wrong_answers_first() -> None:
+    class Kept(Run):
+        def log_figure(self, name: str, figure: Figure) -> None:
+            shown[name] = [axes.get_title() for axes in figure.axes]
+
+    class Answering:
+        """Right, but for the last three."""
+
+        def predict(self, x: np.ndarray, **_: Any) -> np.ndarray:
+            ids = dataset.load(config).test.queries.y.copy()
+            ids[-3:] = (ids[-3:] + 1) % 10
+            return np.eye(13)[ids]
+
+    for modality in ("text-to-text", "image-to-text"):
+        shown = dict[str, list[str]]()
+        config = shipped.Config(modality=modality, train_fraction=0.99)
+        assert sum(shipped.test(config, Answering(), Kept()).outcomes.values()) == 197  # type: ignore[arg-type]
+        assert ("readings" in shown) == (modality == "image-to-text")
+    assert [", not " in title for title in shown["readings"]] == [True] * 3 + [False] * 21
+
+
+@pytest.fixture(scope="module")
+def trained(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pipeline.Outcome]:
+    """A store, and a model in it that has learnt nothing."""
+    root = Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("trained") / "store"))
+    with session.open_store(root) as store:
+        outcome = pipeline.train_in_full(
+            "seq2seq", shipped.experiment, shipped.Config(**SMALL), store, run_name="small"
+        )
+    return root, outcome
+
+
+@pytest.fixture
+def registered(trained: tuple[Path, pipeline.Outcome]) -> Iterator[pipeline.Outcome]:
+    """That model, its store open."""
+    with session.open_store(trained[0]):
+        yield trained[1]
+
+
+def test_the_registered_model_takes_and_returns_text(registered: pipeline.Outcome) -> None:
+    model = registry.load("seq2seq-text-to-text", stage="Production")
+    answers = model.predict(["45+23", " 7-88", "7 - 88"])
+    assert len(answers) == 3
+    assert answers[1] == answers[2]
+    assert all(isinstance(answer, str) and len(answer) <= 3 for answer in answers)
+    assert model.predict([f"{a}+{a}" for a in range(100)])[45] == model.predict(["45+45"])[0]
+    with pytest.raises(Exception, match="query: got '4 5\\+1'; allowed are two numbers of 0 to 99"):
+        model.predict(["1+1", "4 5+1"])
+
+
+def test_the_run_lists_every_wrong_answer_and_the_version_every_outcome(registered: pipeline.Outcome) -> None:
+    outcomes = read_json(registered.run, registry.OUTCOMES)
+    table = read_json(registered.run, "tables/wrong-answers.json")
+    test = queries.load(shipped.Config()).test
+    assert list(outcomes) == list(test.texts)
+    assert len(table["data"]) == sum(outcome == 0 for outcome in outcomes.values())
+    assert registered.metrics["test/exact_match"] == pytest.approx(np.mean(list(outcomes.values())))
+
+
+def test_the_registered_model_loads_in_a_clean_process_that_has_not_this_repository(
+    registered: pipeline.Outcome, tmp_path: Path
+) -> None:
+    expected = registry.load("seq2seq-text-to-text").predict(["45+23", " 7-88"])
+    code = (
+        "import json, sys, mlflow\n"
+        "model = mlflow.pyfunc.load_model('models:/seq2seq-text-to-text/Production')\n"
+        "assert 'library' not in sys.modules\n"
+        "print(json.dumps(model.predict(['45+23', ' 7-88'])))"
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == expected

@@ -1,0 +1,231 @@
+"""Registered models as whoever has MLflow sees them: loaded by their stage, served, and asked what they refuse."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow.exceptions import MlflowException
+
+from experiments import glyph_reader, seq2seq
+from library.framework import pipeline
+from library.framework.serving import app
+from library.framework.tracking import session
+
+READER, TEXT, READS, DRAWS = "glyph-reader", "seq2seq-text-to-text", "seq2seq-image-to-text", "seq2seq-text-to-image"
+SHRUNK = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "filters": 2}
+QUERIES = ["45+23", " 7-88", "1 + 1"]
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 5, 28, 28), dtype=np.uint8)
+INPUTS: dict[str, Any] = {READER: IMAGES[0], TEXT: QUERIES, READS: IMAGES, DRAWS: QUERIES}
+NOT_QUERIES = ["4 5+1", "45*2", "100+1", "1+", ""]
+every_model = pytest.mark.parametrize("name", INPUTS)
+of_images = pytest.mark.parametrize("name", [READER, READS])
+of_texts = pytest.mark.parametrize("name", [TEXT, DRAWS])
+
+
+@pytest.fixture(scope="module")
+def models(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """All kinds of model, which have learnt nothing, loaded as anyone would."""
+    root = Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("served") / "store"))
+    reader = glyph_reader.Config(**SHRUNK)
+    with session.open_store(root) as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seq2seq, "needs", lambda _: {READER: reader})  # whose teacher is as small
+        pipeline.train_in_full(READER, glyph_reader.experiment, reader, store, run_name="small")
+        for modality in ("text-to-text", "image-to-text", "text-to-image"):
+            config = seq2seq.Config(**SHRUNK, units=8, train_fraction=0.99, modality=modality)
+            pipeline.train_in_full("seq2seq", seq2seq.experiment, config, store, run_name="small")
+        return {name: mlflow.pyfunc.load_model(f"models:/{name}/Production") for name in INPUTS}
+
+
+def own(model: Any, asked: Any, params: dict[str, Any] | None = None) -> Any:
+    """The answer of a model's own file, without what MLflow checks before."""
+    return model.unwrap_python_model().predict(None, asked, params)
+
+
+def post(model: Any, version: str, **body: Any) -> tuple[int, dict[str, Any]]:
+    """The status and the answer of the server of a model that is a version in Production, without a network."""
+    requests = [{"type": "http.request", "body": json.dumps(body, default=np.ndarray.tolist).encode()}]
+    answers: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return requests.pop() if requests else {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        answers.append(message)
+
+    header = (b"content-type", b"application/json")
+    scope = {"type": "http", "method": "POST", "path": "/invocations", "query_string": b"", "headers": [header]}
+    example = Path(mlflow.artifacts.download_artifacts(f"models:/{version}/Production"), app.EXAMPLE)
+    asyncio.run(app.application(model, example)(scope, receive, send))
+    return answers[0]["status"], json.loads(b"".join(answer.get("body", b"") for answer in answers))
+
+
+@pytest.fixture
+def served(models: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """Posts to a model by its name."""
+    monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "false")  # so that what the server sets is undone
+    return lambda name, **body: post(models[name], name, **body)
+
+
+@pytest.mark.parametrize(("name", "characters"), [(READER, 1), (TEXT, 3), (READS, 3)])
+def test_texts_are_answered_one_for_each_input(models: dict[str, Any], name: str, characters: int) -> None:
+    answers = models[name].predict(INPUTS[name])
+    assert isinstance(answers, list)
+    assert len(answers) == len(INPUTS[name])
+    assert all(type(answer) is str and len(answer) <= characters for answer in answers)
+    assert set("".join(answers)) <= set(glyph_reader.CHARACTERS)
+
+
+def test_drawings_are_answered_one_for_each_query(models: dict[str, Any]) -> None:
+    drawn = models[DRAWS].predict(QUERIES)
+    assert drawn.shape == (3, 3, 28, 28)
+    assert drawn.dtype == np.uint8
+    np.testing.assert_array_equal(models[DRAWS].predict(["7 - 88", "1+1 "]), models[DRAWS].predict([" 7-88", " 1+ 1"]))
+
+
+def test_the_param_seed_picks_the_hand(models: dict[str, Any]) -> None:
+    default, first, other, again = (
+        models[DRAWS].predict(QUERIES, params=params) for params in (None, {"seed": 0}, {"seed": 1}, {"seed": 1})
+    )
+    np.testing.assert_array_equal(default, first)
+    np.testing.assert_array_equal(other, again)
+    assert (first != other).any(axis=(2, 3)).all()
+    with pytest.raises(MlflowException, match="Can not safely convert"):
+        models[DRAWS].predict(QUERIES, params={"seed": "x"})
+
+
+def test_batches_of_any_size_are_answered_as_their_parts_are(models: dict[str, Any]) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (65, 5, 28, 28), dtype=np.uint8)
+    parts = [models[READS].predict(images[part]) for part in (slice(64), slice(64, 65))]
+    assert models[READS].predict(images) == parts[0] + parts[1]
+    assert len(parts[0]) == 64
+
+
+def test_signatures_tell_the_shapes_of_images(models: dict[str, Any]) -> None:
+    signatures = {name: model.metadata.signature for name, model in models.items()}
+    for schema, shape in (
+        (signatures[READER].inputs, (-1, 28, 28)),
+        (signatures[READS].inputs, (-1, 5, 28, 28)),
+        (signatures[DRAWS].outputs, (-1, 3, 28, 28)),
+    ):
+        [image] = schema.inputs
+        assert (image.type, image.shape) == (np.dtype("uint8"), shape)
+    for schema in (
+        signatures[TEXT].inputs,
+        signatures[DRAWS].inputs,
+        signatures[TEXT].outputs,
+        signatures[READS].outputs,
+    ):
+        assert [str(one) for one in schema.input_types()] == ["DataType.string"]
+    assert [param.name for param in signatures[DRAWS].params] == ["seed"]
+
+
+@of_images
+def test_images_of_another_shape_or_type_are_refused(models: dict[str, Any], name: str) -> None:
+    images = INPUTS[name]
+    shapes = images[0], images[..., 1:], images[..., 1:, :], images[np.newaxis]
+    for wrong in (*shapes, *(images.astype(kind) for kind in (float, int, bool, np.int8))):
+        with pytest.raises(MlflowException, match="does not match expected"):
+            models[name].predict(wrong)
+        with pytest.raises(ValueError, match=r"^(images|examples): got ") as caught:
+            own(models[name], wrong)
+        allowed = ", ".join(map(str, images.shape[1:]))
+        assert f"got {wrong.dtype} {list(wrong.shape)}; allowed is uint8 [" in str(caught.value)
+        assert str(caught.value).endswith(f", {allowed}]")
+        assert len(str(caught.value).splitlines()) == 1
+
+
+@of_texts
+@pytest.mark.parametrize("query", NOT_QUERIES)
+def test_the_first_text_that_is_no_query_is_named_in_one_line(models: dict[str, Any], name: str, query: str) -> None:
+    with pytest.raises(ValueError, match=r"^query: got .*; allowed are two numbers of 0 to 99 with \+ or -") as caught:
+        models[name].predict(["1+1", query, "?"])
+    assert f"got {query!r};" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"), [(TEXT, [45]), (DRAWS, [45]), (READER, ["5"]), (READS, QUERIES), (TEXT, IMAGES)]
+)
+def test_inputs_of_another_kind_are_refused(models: dict[str, Any], name: str, wrong: Any) -> None:
+    with pytest.raises(MlflowException, match=r"Failed to (validate|enforce)|Expected list, but got ndarray"):
+        models[name].predict(wrong)
+
+
+@every_model
+def test_an_empty_batch_has_an_empty_answer(models: dict[str, Any], name: str) -> None:
+    assert len(own(models[name], INPUTS[name][:0])) == 0
+    if name == DRAWS:
+        assert own(models[name], []).shape == (0, 3, 28, 28)
+        with pytest.raises(MlflowException, match="missing inputs"):  # which MLflow takes for a table without columns
+            models[name].predict([])
+    else:
+        assert models[name].predict(INPUTS[name][:0]) == []
+
+
+@every_model
+def test_mlflows_server_answers_as_the_model_does(served: Any, models: dict[str, Any], name: str) -> None:
+    status, answer = served(name, inputs=INPUTS[name])
+    assert status == 200
+    assert answer == {"predictions": np.asarray(models[name].predict(INPUTS[name])).tolist()}
+
+
+def test_mlflows_server_takes_the_seed(served: Any, models: dict[str, Any]) -> None:
+    status, answer = served(DRAWS, inputs=QUERIES, params={"seed": 7})
+    assert status == 200
+    np.testing.assert_array_equal(answer["predictions"], models[DRAWS].predict(QUERIES, params={"seed": 7}))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "told"),
+    [
+        (TEXT, ["1+1", "x"], "query: got 'x'; allowed are two numbers of 0 to 99 with + or - between, as in '45+23'"),
+        (DRAWS, ["1+1", "x"], "query: got 'x'; allowed are two numbers of 0 to 99 with + or - between, as in '45+23'"),
+        (TEXT, "1+1", 'inputs: got "1+1"; allowed is a list of texts, as in {"inputs": ["45+23"]}'),
+        (DRAWS, [], 'inputs: got []; allowed is a list of texts, as in {"inputs": ["45+23"]}'),
+        (READS, IMAGES[:, 1:], "inputs: got int64 [3, 4, 28, 28]; allowed is uint8 [n, 5, 28, 28]"),
+        (READER, IMAGES, "inputs: got int64 [3, 5, 28, 28]; allowed is uint8 [n, 28, 28]"),
+        (READS, IMAGES / 255, "inputs: got float64 [3, 5, 28, 28]; allowed is uint8 [n, 5, 28, 28]"),
+        (READS, np.full((1, 5, 28, 28), 256), "inputs: got 256 to 256; allowed is 0 to 255"),
+        (READS, QUERIES, "inputs: got <U5 [3]; allowed is uint8 [n, 5, 28, 28]"),
+    ],
+)
+def test_a_bad_request_is_told_what_is_wrong_with_it(served: Any, name: str, wrong: Any, told: str) -> None:
+    status, answer = served(name, inputs=wrong)
+    assert (status, answer) == (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": told})
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "told"),
+    [
+        (TEXT, {"seed": 1}, 'params: got "seed"; this model takes none'),
+        (DRAWS, {"hand": 1}, 'params: got "hand"; allowed is an object of seed [0]'),
+        (DRAWS, {"seed": "x"}, 'seed: got "x"; allowed is an integer'),
+        (DRAWS, {"seed": -1}, "seed: got -1; allowed is 0 or more"),
+    ],
+)
+def test_a_bad_param_is_told_too(served: Any, name: str, params: dict[str, Any], told: str) -> None:
+    status, answer = served(name, inputs=QUERIES, params=params)
+    assert (status, answer["message"]) == (400, told)
+
+
+def test_a_long_query_is_not_repeated_in_full(served: Any) -> None:
+    _, answer = served(TEXT, inputs=["?" * 10_000])
+    assert answer["message"].startswith("query: got '???")
+    assert answer["message"].endswith("as in '45+23'")
+    assert len(answer["message"]) < 500
+
+
+def test_a_model_that_fails_is_no_bad_request(
+    served: Any, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(models[TEXT].unwrap_python_model(), "_notation", None)
+    status, answer = served(TEXT, inputs=QUERIES)
+    assert status == 500
+    assert answer["message"].startswith("the model failed: AttributeError: 'NoneType' object")
+    assert "Traceback" in capsys.readouterr().err  # on the server's terminal
