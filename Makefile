@@ -5,6 +5,7 @@ PORT ?= 5000
 STORE ?= mlruns
 VENV = .venv/bin/python
 SETUP = .venv/.installed
+export CATS_AND_SUMS_PROGRAM = make
 
 quoted = '$(subst ','\'',$(value $(1)))'
 given = $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
@@ -13,11 +14,11 @@ flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(n
 
 in_store = cd $(call quoted,STORE) && { test -e mlflow.db || { echo "error: no store in $$PWD; train or tune first" >&2; exit 2; }; } &&
 
-.PHONY: help setup compare compare-baselines predict cats generate serve repeat report models promote archive rollback history ui dashboard notebooks bench test test-all check format lock clean
+.PHONY: help setup compare compare-cats compare-baselines predict cats generate serve repeat report models promote archive rollback history ui dashboard notebooks bench test test-all check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@awk -F':.*## *' '/^[a-z%-]+:.*##/ {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 tune-%: $(SETUP)  ## search for the best config (tune-seq2seq), train the winner, register it; TRIALS= WORKERS= STUDY= and any field
 	@$(VENV) -m experiments tune $* $(flags)
@@ -28,17 +29,19 @@ train-%: $(SETUP)  ## train the best known config once (train-seq2seq); any fiel
 compare-%: $(SETUP)  ## train one experiment under several configs (compare-training-fractions); SEEDS= and any field
 	@$(VENV) -m experiments compare $* $(flags)
 
-compare: $(SETUP)  ## put the registered CAE, VAE and GAN side by side on a page; STAGE=Production N=2000 OUT=
-	@$(VENV) -m experiments side-by-side $(flags)
+compare: compare-cats  ## the same as compare-cats
 
-compare-baselines: compare-cae-baseline compare-vae-baseline compare-gan-baseline  ## measure CAE, VAE and GAN against plain ones, same time; CATS= SEEDS= and any field of all three
+compare-cats: $(SETUP)  ## compare the registered CAE, VAE and GAN on a page; STAGE=Production N=2000 OUT=
+	@$(VENV) -m experiments compare-cats $(flags)
+
+compare-baselines: compare-cae-baseline compare-vae-baseline compare-gan-baseline  ## compare CAE, VAE and GAN with plain ones, trained as long; CATS= SEEDS= and any field of all three
 
 predict: predict-seq2seq  ## ask a registered model: QUERY="45+23" STAGE=Production MODALITY=
 
 predict-%: $(SETUP)  ## the same of another experiment (predict-glyph-reader): QUERY=digit.png
 	@$(VENV) -m experiments predict $* $(flags)
 
-cats: $(SETUP)  ## make a set of cats of any images: CATS=folder|zip|tar|npy|address; OUT= SHA256=
+cats: $(SETUP)  ## make a set of cats from any images: CATS=folder|zip|tar|npy|address; OUT= SHA256=
 	@$(VENV) -m experiments cats $(flags)
 
 generate: $(SETUP)  ## draw cats into one PNG: MODEL=cae|vae|gan N=64 OUT=cats.png; STAGE= STRATEGY= SEED=
@@ -48,7 +51,7 @@ serve: own = PYTHON MAKEFLAGS
 serve: $(SETUP)  ## answer with a registered model over HTTP on 127.0.0.1: MODEL=seq2seq-text-to-text STAGE=Production PORT=5001
 	@$(VENV) -m experiments serve $(flags)
 
-repeat: $(SETUP)  ## train again what a run recorded, and tell whether the same came out: RUN=its id, or how that begins
+repeat: $(SETUP)  ## train a run again from its record, and compare its metrics: RUN=its id, or how it begins
 	@$(VENV) -m experiments repeat $(flags)
 
 report: $(SETUP)  ## write one HTML page of the whole store: OUT=STORE/report.html; its links lead into make ui, PORT=5000
@@ -57,7 +60,7 @@ report: $(SETUP)  ## write one HTML page of the whole store: OUT=STORE/report.ht
 models: $(SETUP)  ## list all registered models' versions: stage, score, run, age, size
 	@$(VENV) -m experiments models $(flags)
 
-promote: $(SETUP)  ## move a version to a stage if nothing speaks against it: MODEL=cats-vae VERSION=3; STAGE=Production FORCE=1
+promote: $(SETUP)  ## move a version to a stage unless there is a reason against it: MODEL=cats-vae VERSION=3; STAGE=Production FORCE=1
 	@$(VENV) -m experiments promote $(flags)
 
 archive: $(SETUP)  ## take a version out of its stage: MODEL=cats-vae VERSION=3; FORCE=1
@@ -66,7 +69,7 @@ archive: $(SETUP)  ## take a version out of its stage: MODEL=cats-vae VERSION=3;
 rollback: $(SETUP)  ## bring back the version that was in Production before: MODEL=cats-vae
 	@$(VENV) -m experiments rollback $(flags)
 
-history: $(SETUP)  ## tell who was in Production, when and why: MODEL=cats-vae
+history: $(SETUP)  ## list which version was in Production, when and why: MODEL=cats-vae
 	@$(VENV) -m experiments history $(flags)
 
 ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1, PORT=5000
@@ -82,10 +85,10 @@ bench: $(SETUP)  ## measure what README.md states; ONLY=throughput for one row
 	@$(VENV) -m experiments.benchmarks $(flags)
 
 test: $(SETUP)  ## the tests, without the slow ones
-	@$(VENV) -m pytest -m "not slow" -n auto
+	@$(VENV) -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
 
 test-all: $(SETUP)  ## all tests
-	@$(VENV) -m pytest -n auto
+	@$(VENV) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(SETUP)  ## format, lint, types, test
 	@.venv/bin/ruff format --check .
@@ -98,10 +101,10 @@ format: $(SETUP)  ## format, and mend what lint can
 	@.venv/bin/ruff check --fix .
 
 lock: $(SETUP)  ## pin the newest versions that pyproject.toml allows, with hashes (needs uv)
-	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
+	@uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \
 	    --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
-setup: $(SETUP)  ## make .venv from the lock file; every other target does so by itself
+setup: $(SETUP)  ## make .venv from the lock file; every other target does that by itself
 
 $(SETUP): requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"error: {sys.executable} is Python {v[0]}.{v[1]}; allowed are 3.11 to 3.13: make PYTHON=python3.12")'

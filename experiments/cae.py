@@ -1,82 +1,62 @@
-"""CAE: a convolutional autoencoder of 75x75 cats, the baseline that VAE and GAN are compared with.
+"""CAE: a convolutional autoencoder of 75x75 cats, the baseline for VAE and GAN.
 
-    make train-cae                                  # 30,000 drawn cats
-    make train-cae CATS=mlruns/cats/cat-faces       # real ones, which make cats CATS=... made a set of
-    make predict-cae QUERY=cat.png OUT=again.png     # a picture as the model reproduces it
+    make train-cae                                  # 30,000 synthetic cats
+    make train-cae CATS=mlruns/cats/cat-faces       # real ones, curated by make cats CATS=...
+    make predict-cae QUERY=cat.png OUT=again.png    # an image as the model reconstructs it
     make tune-cae                                   # latent size against error: a Pareto front
-    make generate MODEL=cae N=64 OUT=cats.png       # once a mixture is fitted to its codes, it draws too
+    make generate MODEL=cae N=64 OUT=cats.png       # from the density that is fitted to its codes
 
 The measured scores and times are in docs/cats.md.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from library.cats import experiment as generation
 from library.cats.config import AutoencoderConfig
-from library.cats.data import dataset
-from library.framework.experiment import Experiment, Package, Result, Scores
-from library.framework.run import Callbacks, Run
+from library.cats.experiment import MAX_FIT_IMAGES, CatsExperiment
+from library.framework.experiment import TestResult
+from library.framework.run import Run
 
 if TYPE_CHECKING:
-    from library.cats.models.autoencoders import Cae
-    from library.cats.models.samplers import Strategy
-
-
-class Config(AutoencoderConfig):
-    """Which images, which network, and how to train it."""
-
-
-def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
-    """Trains to reproduce images; the best epoch has the least error on validation images."""
     from library.cats.models import autoencoders
-
-    return generation.train(config, autoencoders.build, "val/mean_squared_error", run, callbacks)
-
-
-def strategies(config: Config, model: "Cae") -> "dict[str, Strategy]":
-    """An autoencoder has no prior: what is like its codes must be fitted to them."""
-    from library.cats.models import samplers
-    from library.cats.models.autoencoders import encode
-
-    codes = encode(model, dataset.load(config).train[: generation.FITTED])
-    return {"prior": samplers.normal(config.latent_size), **samplers.fitted_afterwards(codes, config.seed)}
+    from library.cats.models.samplers import LatentSampler
 
 
-def test(config: Config, model: "Cae", run: Run) -> Scores:
-    """Reproduces every test image and draws new ones; versions are compared by how well they reproduce."""
-    from library.cats import figures
-    from library.cats.metrics import latent_space, reconstruction
-    from library.cats.models.autoencoders import encode, reproduce
+class Cae(CatsExperiment):
+    """How small a latent space can be for little error; versions are compared by their reconstructions."""
 
-    images = dataset.load(config).test
-    again = reproduce(model, images)
-    run.log_figure("reconstructions", figures.labelled_rows({"original": images[:12], "CAE": again[:12]}))
-    if config.latent_size > 1:
-        run.log_figure("latent-map", figures.latent_map(latent_space.pca_map(encode(model, images)), images, "PCA"))
-    samples = generation.test_samples(config, generation.judge(config, model, strategies), run)
-    errors = reconstruction.mean_squared_errors(images, again)
-    return Scores({**reconstruction.evaluate(images, again), **samples}, generation.outcomes(config, -errors))
+    Config = AutoencoderConfig
+    objectives = {"val/mean_squared_error": "minimize", "model/latent_size": "minimize"}
+    trial_overrides = {"epochs": 3}
+    model_name = "cats-cae"
+    config: AutoencoderConfig
 
+    def build(self) -> "autoencoders.Cae":
+        from library.cats.models import autoencoders
 
-def package(config: Config, model: "Cae", folder: Path) -> Package:
-    """Encoder, decoder and strategies."""
-    return generation.package("cae", model, generation.judge(config, model, strategies), folder)
+        return autoencoders.build(self.config, self.extractor)
 
+    def samplers(self, model: "autoencoders.Cae") -> "dict[str, LatentSampler]":
+        """An autoencoder has no prior that it was trained with; a density of its codes must be fitted afterwards."""
+        from library.cats.models import autoencoders, samplers
 
-def model_name(_: Config) -> str:
-    """One registered model."""
-    return "cats-cae"
+        codes = autoencoders.encode(model, self.data.train[:MAX_FIT_IMAGES])
+        fitted = samplers.fit_latent_density(codes, self.config.seed)
+        return {"prior": samplers.normal(self.config.latent_size), **fitted}
 
+    def test(self, model: "autoencoders.Cae", run: Run) -> TestResult:
+        from library.cats import figures
+        from library.cats.metrics import latent_space, reconstruction
+        from library.cats.models import autoencoders
 
-experiment = Experiment(
-    config=Config,
-    digest=generation.digest,
-    train=train,
-    test=test,
-    package=package,
-    model_name=model_name,
-    ask=generation.ask,
-    objectives={"val/mean_squared_error": "minimize", "model/latent_size": "minimize"},
-    trial={"epochs": 3},
-)
+        images = self.data.test
+        reconstructions = autoencoders.reconstruct(model, images)
+        run.log_figure("reconstructions", figures.labelled_rows({"original": images[:12], "CAE": reconstructions[:12]}))
+        if self.config.latent_size > 1:
+            places = latent_space.pca_map(autoencoders.encode(model, images))
+            run.log_figure("latent-map", figures.latent_map(places, images, "PCA"))
+        samples = self.evaluate_samplers(model, run)
+        return TestResult(
+            metrics={**reconstruction.evaluate(images, reconstructions), **samples.metrics},
+            per_example_scores=self.per_image(-reconstruction.mean_squared_errors(images, reconstructions)),
+            score="test/mean_squared_error",
+        )

@@ -3,7 +3,7 @@
     make train-seq2seq                              # the best known config, once
     make train-seq2seq TRAIN_FRACTION=0.1           # learns from 2,000 of the 20,000 queries
     make train-seq2seq MODALITY=image-to-text       # reads handwriting
-    make train-seq2seq MODALITY=text-to-image       # writes by hand; HANDWRITING=mean draws averages
+    make train-seq2seq MODALITY=text-to-image       # draws handwriting; HANDWRITING=mean draws the average
     make train-seq2seq OPERATORS='*'                # products
     make tune-seq2seq                               # searches, then trains the winner in full
     make predict QUERY="45+23"                      # asks the Production version
@@ -14,253 +14,185 @@ DIGITS=mnist, or an .npz file, takes MNIST's handwriting instead of scikit-learn
 in README.md and docs/results.md.
 """
 
-from collections.abc import Mapping
-from functools import lru_cache, partial
+from collections.abc import Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from pydantic import model_validator
 
-from experiments import glyph_reader
+from experiments.glyph_reader import GlyphReader
 from library.framework import images
-from library.framework.experiment import Experiment, Package, Question, Result, Scores
+from library.framework.experiment import Experiment, ModelArtifacts, PredictRequest, TestResult, TrainingResult
 from library.framework.run import Callbacks, Run
 from library.sums.config import Seq2SeqConfig
 from library.sums.data import dataset, image_files, notation, queries
-from library.sums.data.handwriting import Glyphs
-from library.sums.data.queries import Queries
 
 if TYPE_CHECKING:
     import keras
 
-SERVING = Path(queries.__file__).parents[1] / "served"
-READINGS = 24  # queries by hand that are shown with their answers
-DRAWINGS = 16  # of one answer, to see how much they vary
+SERVED = Path(queries.__file__).parents[1] / "served"
+MAX_QUERIES_SHOWN = 24
 
 
-class Config(Seq2SeqConfig):
-    """Which queries, which network, and how to train it."""
+class Seq2Seq(Experiment):
+    """An LSTM encoder-decoder of one modality; README.md tells the exact match to expect on unseen queries."""
 
-    @model_validator(mode="after")
-    def _pairs_need_alignment(self) -> Self:
-        if self.reading_order == "pairs" and self.padding != "left":
-            raise ValueError("reading_order: got 'pairs' with padding='right'; allowed is padding='left', which aligns")
+    Config = Seq2SeqConfig
+    objectives = {"val/exact_match": "maximize"}
+    # At a fifth of the budget, from half the training queries, configs differ that would all be perfect in full.
+    trial_overrides = {"epochs": 8, "validation_fraction": 0.5}
+    # For half of it nearly all answers are wrong; which config will learn shows only then.
+    prune_after = 4
+    naming_fields = ("modality", "operators", "handwriting")
+    data_fields = (
+        "operators", "train_fraction", "validation_fraction", "split", "split_seed", "padding", "modality", "digits",
+    )  # fmt: skip
+
+    def load(self) -> dataset.SumsDataset:
+        return dataset.load(self.config)
+
+    def fit(self, run: Run, callbacks: Callbacks = ()) -> TrainingResult:
+        """Trains on the training queries; the best epoch has the best score on the validation queries.
+
+        In text-to-text that is the loss, as all of a few hundred answers are soon right. With images it is the exact
+        match, as a single digit that is confidently misread outweighs hundreds of answers in the loss.
+        """
+        from library.framework.training.batches import Batches  # here: tensorflow takes seconds, and --help should not
+        from library.framework.training.trainer import Trainer
+
+        config, data = self.config, self.data
+        run.log_dataset(f"arithmetic-{config.split}", data.digest, data.inputs)
+        model = self.build()
+        batches = Batches(
+            data.train.queries.x,
+            data.train.queries.y,
+            batch_size=config.batch_size,
+            steps=config.steps_per_epoch,
+            seed=config.seed,
+            render=partial(data.train.render, vary=config.vary),
+        )
+        is_text = config.modality == "text-to-text"
+        trainer = Trainer.of(config) if is_text else Trainer.of(config, monitor="val/exact_match", mode="max")
+        return trainer.fit(model, batches, data.validation.rendered(seed=0, at_least=1000), run, callbacks)
+
+    def build(self) -> "keras.Model":
+        """The compiled network of the modality."""
+        import keras
+
+        from library.sums.models import glyph_networks, image_to_text, seq2seq, text_to_image
+
+        config, characters = self.config, queries.notation(self.config).characters
+        readers = [self.evaluator] if config.draws_images else []
+        if config.draws_images and config.handwriting == "varied":
+            readers.append(self.teacher)
+        readers = [glyph_networks.select_characters(one, GlyphReader.labels, characters) for one in readers]
+        keras.utils.set_random_seed(config.seed)  # before build: the weights are drawn there
+        if config.draws_images:
+            return text_to_image.build(config, *readers)
+        return (image_to_text if config.reads_images else seq2seq).build(config)
+
+    @cached_property
+    def dependencies(self) -> Sequence[GlyphReader]:
+        """A glyph reader of the same digits, to evaluate images of answers."""
+        return [GlyphReader(digits=self.config.digits)] if self.config.draws_images else []
+
+    @cached_property
+    def evaluator(self) -> "keras.Model":
+        """The registered glyph reader, which scores images of answers."""
+        from library.framework.registry.artifacts import load_trained_from
+
+        return load_trained_from(self.dependencies[0]).network
+
+    @cached_property
+    def teacher(self) -> "keras.Model":
+        """Another glyph reader, in whose features drawn images are to be like handwriting."""
+        [reader] = self.dependencies
+        fields = {"seed": (self.config.seed + 1) % 2**32, "epochs": 12, "pooling": False}
+        return GlyphReader(reader.config.model_copy(update=fields)).reuse(reader).fit(Run()).model
+
+    def reuse(self, other: Experiment) -> Self:
+        """This experiment, with the data and the glyph readers of another where it depends on equal fields."""
+        super().reuse(other)
+        if all(getattr(self.config, one) == getattr(other.config, one) for one in ("digits", "seed")):
+            vars(self).update({name: vars(other)[name] for name in ("evaluator", "teacher") if name in vars(other)})
         return self
 
+    def test(self, model: "keras.Model", run: Run) -> TestResult:
+        """Answers every test query once; reports exact match, its parts, and where and how it errs."""
+        from matplotlib.figure import Figure
 
-def digest(config: Config) -> str:
-    """Names the exact queries of each split, as they are written or drawn."""
-    return dataset.load(config).digest
+        from library.sums import figures
+        from library.sums.metrics import report, text_to_image
+        from library.sums.models.seq2seq import inference_model
 
+        config, split, notation = self.config, self.data.test, queries.notation(self.config)
+        x, y = split.rendered(seed=0)
+        metrics, pictures = dict[str, float](), dict[str, Figure]()
+        if config.draws_images:
+            ids, metrics, pictures = text_to_image.evaluate(model, split, y["images"], config.temperature)
+        else:
+            ids = np.argmax(inference_model(model).predict(x, batch_size=500, verbose=0), axis=-1)
+        answers, truth = notation.decode(ids), split.queries.answers
+        evaluation = report.evaluate(split.queries, answers, notation)
+        if config.reads_images:
+            shown = np.argsort(evaluation.correct, kind="stable")[:MAX_QUERIES_SHOWN]  # wrong ones before right ones
+            texts = ([each[i] for i in shown] for each in (answers, truth))
+            pictures = {"readings": figures.answered_queries(x[shown], *texts)}
+        for name, columns in evaluation.tables.items():
+            run.log_table(name, columns)
+        for name, figure in {**evaluation.figures, **pictures}.items():
+            run.log_figure(name, figure)
+        # With the digest where there are images: models are compared on examples that are the same to the pixel.
+        suffix = "" if config.modality == "text-to-text" else f" in {self.dataset_digest}"
+        names = (text + suffix for text in split.queries.texts)
+        scores = dict(zip(names, map(float, evaluation.correct), strict=True))
+        return TestResult({**evaluation.metrics, **metrics}, scores, score="test/exact_match")
 
-def needs(config: Config) -> dict[str, glyph_reader.Config]:
-    """A reader of the same digits, to judge drawn answers."""
-    return {"glyph-reader": glyph_reader.Config(digits=config.digits)} if config.draws_images else {}
+    def package(self, model: "keras.Model", folder: Path) -> ModelArtifacts:
+        """The network without its optimizer, and its notation."""
+        import keras
 
+        from library.sums.models.seq2seq import inference_model
 
-def train(config: Config, run: Run, callbacks: Callbacks) -> Result:
-    """Trains on the training queries; the best epoch is that of the best score on the validation queries.
+        config, split = self.config, self.data.test
+        network, trained = folder / "network.keras", inference_model(model)
+        keras.Model(trained.inputs, trained.outputs).save(network)
+        x, y = split.render((split.queries.x[:1], split.queries.y[:1]), np.random.default_rng(0))
+        query = f"45{config.operators[0]}23"
+        settings = {"operators": config.operators, "padding": config.padding}
+        cli_example = {"query": "query.png" if config.reads_images else query}
+        return ModelArtifacts(
+            code=SERVED / f"{config.modality.replace('-', '_')}.py",
+            files={"network": network, "notation": Path(notation.__file__)},
+            settings=settings | ({"temperature": config.temperature} if config.draws_images else {}),
+            params={"seed": 0} if config.draws_images else {},
+            example=x if config.reads_images else [query],
+            example_output=y["images"] if config.draws_images else list(split.queries.answers[:1]),
+            cli_example=cli_example | ({"out": "answer.png"} if config.draws_images else {}),
+        )
 
-    Where all is text that is the loss: of a few hundred answers all are soon right, epoch after epoch. Where characters
-    are images it is the exact match: a single misread digit, surely misread, outweighs hundreds of answers in the loss.
-    """
-    from library.framework.training.batches import (
-        Batches,  # here, not above: tensorflow takes seconds, and --help should not
-    )
-    from library.framework.training.trainer import Trainer
+    @property
+    def model_name(self) -> str:
+        """A registered model for each modality, and others for products and for averages of handwriting."""
+        products = "-products" if self.config.operators == "*" else ""
+        mean = "-mean" if self.config.draws_images and self.config.handwriting == "mean" else ""
+        return f"seq2seq-{self.config.modality}{products}{mean}"
 
-    data = dataset.load(config)
-    queries = {"training": data.train, "validation": data.validation, "testing": data.test}
-    run.log_dataset(
-        f"arithmetic-{config.split}", data.digest, {split: part.queries.x for split, part in queries.items()}
-    )
-    model = _build(config)
-    batches = Batches(
-        data.train.queries.x,
-        data.train.queries.y,
-        batch_size=config.batch_size,
-        steps=config.steps_per_epoch,
-        seed=config.seed,
-        render=partial(data.train.render, vary=config.vary),
-    )
-    if config.modality == "text-to-text":
-        trainer = Trainer.of(config, monitor="val/loss", mode="min")
-    else:
-        trainer = Trainer.of(config, monitor="val/exact_match", mode="max")
-    return trainer.fit(model, batches, data.validation.rendered(seed=0, at_least=1000), run, callbacks)
+    @property
+    def num_threads(self) -> int | None:
+        """All cores for convolutions; small LSTMs are 1.4 times as fast on one as on two (batches of 64)."""
+        return 1 if self.config.modality == "text-to-text" else None
 
-
-def _build(config: Config) -> "keras.Model":
-    """The network of a modality, compiled; drawings are judged by a registered reader, and taught by another."""
-    import keras
-
-    from library.framework import registry
-    from library.sums.models import image_to_text, seq2seq, text_to_image
-
-    judge = teacher = None
-    if config.draws_images:
-        [reader] = needs(config).values()
-        name = glyph_reader.experiment.model_name(reader)
-        registered = registry.load_trained_from(name, reader, glyph_reader.digest(reader))
-        judge = _in_order(registered.network, config)
-        if config.handwriting == "varied":
-            other = {"seed": (config.seed + 1) % 2**32, "epochs": 12, "pooling": False}
-            teacher = _in_order(_teacher(reader.model_copy(update=other)), config)
-    keras.utils.set_random_seed(config.seed)  # before build: the weights are drawn there
-    if judge:
-        return text_to_image.build(config, judge, teacher)
-    return (image_to_text if config.reads_images else seq2seq).build(config)
-
-
-@lru_cache(maxsize=1)
-def _teacher(config: glyph_reader.Config) -> "keras.Model":
-    """A reader for the time of a training; trials with the same one share it."""
-    return glyph_reader.train(config, Run(), ()).model
-
-
-def _in_order(reader: "keras.Model", config: Config) -> "keras.Model":
-    """A reader whose logits are in the order of the notation's characters."""
-    import keras
-    from keras import ops
-
-    columns = tuple(map(glyph_reader.CHARACTERS.index, queries.notation(config).characters))
-    return keras.Model(reader.inputs[0], ops.take(reader.outputs[0], columns, axis=-1))
-
-
-def _answering(model: "keras.Model") -> "keras.Model":
-    """The part of a model that answers, without what it needs to learn."""
-    return getattr(model, "answering", model)
-
-
-def test(config: Config, model: "keras.Model", run: Run) -> Scores:
-    """Answers every test query once; reports exact match, its parts, and where and how it errs."""
-    from library.sums import figures
-    from library.sums.metrics import report
-
-    data = dataset.load(config)
-    x, y = data.test.rendered(seed=0)
-    if config.draws_images and data.test.handwriting:
-        ids, drawn = _drawn(model, config.temperature, data.test.queries, data.test.handwriting, y, run)
-    else:
-        ids, drawn = np.argmax(_answering(model).predict(x, batch_size=500, verbose=0), axis=-1), {}
-    notation = queries.notation(config)
-    given = notation.decode(ids)
-    evaluation = report.evaluate(data.test.queries, given, notation)
-    for name, columns in evaluation.tables.items():
-        run.log_table(name, columns)
-    for name, figure in evaluation.figures.items():
-        run.log_figure(name, figure)
-    if config.reads_images:
-        shown = np.argsort(evaluation.right, kind="stable")[:READINGS]  # wrong ones before right ones
-        told, true = ([texts[i] for i in shown] for texts in (given, data.test.queries.answers))
-        run.log_figure("readings", figures.readings(x[shown], told, true))
-    # Named after the handwriting too: models are compared on examples that are the same to the pixel.
-    hand = "" if config.modality == "text-to-text" else f" in {data.digest}"
-    names = (text + hand for text in data.test.queries.texts)
-    return Scores({**evaluation.metrics, **drawn}, dict(zip(names, map(float, evaluation.right), strict=True)))
-
-
-def _drawn(
-    model: "keras.Model",
-    temperature: float,
-    part: Queries,
-    handwriting: Glyphs,
-    truth: Mapping[str, np.ndarray],
-    run: Run,
-) -> tuple[np.ndarray, dict[str, float]]:
-    """The ids that the judge reads in a drawing of each answer, and how much the drawings are like people's."""
-    from library.sums import figures
-    from library.sums.metrics import drawings
-    from library.sums.models.text_to_image import draw
-
-    random = np.random.default_rng(0)
-    drawn = draw(model.answering, part.x, random, temperature)
-    count = min(100, len(part))
-    some = np.arange(count).repeat(DRAWINGS)
-    shape = (count, DRAWINGS, *drawn.shape[1:])
-    again = draw(model.answering, part.x[some], random, temperature).reshape(shape)
-    people = handwriting.draw(part.y[some], random).reshape(shape)
-    for name, shown in (("drawings", again), ("drawings-by-people", people)):
-        rows = {f"{part.texts[i]} = {part.answers[i]}": np.concatenate(shown[i, :8]) for i in range(min(10, count))}
-        run.log_figure(name, figures.image_rows(rows))
-    return drawings.look(model.judge, drawn)[1], {
-        **drawings.likeness(model.judge, drawn, truth["images"], part.y),
-        **drawings.variety(model.judge, again, people, part.y[:count]),
-        **drawings.errors_of(model.judge, handwriting),
-    }
-
-
-def package(config: Config, model: "keras.Model", folder: Path) -> Package:
-    """The network without its optimizer, and the notation it was trained with."""
-    import keras
-
-    network = folder / "network.keras"
-    trained = _answering(model)
-    keras.Model(trained.inputs, trained.outputs).save(network)
-    part = dataset.load(config).test
-    x, y = part.render((part.queries.x[:1], part.queries.y[:1]), np.random.default_rng(0))
-    return Package(
-        code=SERVING / f"{config.modality.replace('-', '_')}.py",
-        files={"network": network, "notation": Path(notation.__file__)},
-        settings={
-            "operators": config.operators,
-            "padding": config.padding,
-            **({"temperature": config.temperature} if config.draws_images else {}),
-        },
-        params={"seed": 0} if config.draws_images else {},
-        example=x if config.reads_images else [f"45{config.operators[0]}23"],
-        answer=y["images"] if config.draws_images else list(part.queries.answers[:1]),
-        asked={
-            "query": "query.png" if config.reads_images else f"45{config.operators[0]}23",
-            **({"out": "answer.png"} if config.draws_images else {}),
-        },
-    )
-
-
-def model_name(config: Config) -> str:
-    """One registered model for each modality, and others for products and for averages instead of handwriting."""
-    products = "-products" if config.operators == "*" else ""
-    averages = "-mean" if config.draws_images and config.handwriting == "mean" else ""
-    return f"seq2seq-{config.modality}{products}{averages}"
-
-
-def ask(config: Config, query: str, out: str) -> Question:
-    """A query as text or as a picture of it; a drawn answer goes to a file."""
-    if out and not config.draws_images:
-        raise ValueError(f"out: got {out!r}, but the answer is a text and is printed; leave it out")
-    if config.reads_images:
-        return Question(image_files.read(query, notation.QUERY_LENGTH)[np.newaxis])
-    queries.notation(config).parse(query)
-    if not config.draws_images:
-        return Question([query])
-    target = images.check_target(out)
-
-    def show(answers: np.ndarray) -> str:
-        image_files.write(answers[0], target)
-        return str(target)
-
-    return Question([query], show, params={"seed": config.seed})
-
-
-def cores(config: Config) -> int | None:
-    """All for convolutions; LSTMs of this size are faster on one than shared between two (1.4 times, batches of 64)."""
-    return None if config.reads_images or config.draws_images else 1
-
-
-experiment = Experiment(
-    config=Config,
-    digest=digest,
-    train=train,
-    test=test,
-    package=package,
-    model_name=model_name,
-    objectives={"val/exact_match": "maximize"},
-    # At a fifth of the budget, from half the training queries, configs differ that would all be perfect in full.
-    trial={"epochs": 8, "validation_fraction": 0.5},
-    # For half of it nearly all answers are wrong; which config will learn shows only then.
-    prune_after=4,
-    cores=cores,
-    ask=ask,
-    needs=needs,
-)
+    def parse_query(self, query: str, out: str) -> PredictRequest:
+        """A query as text or as an image; images of an answer are written to a file."""
+        config = self.config
+        if out and not config.draws_images:
+            raise ValueError(f"out: got {out!r}, but the answer is a text and is printed; leave it out")
+        if config.reads_images:
+            return PredictRequest(image_files.read(query, notation.QUERY_LENGTH)[np.newaxis])
+        queries.notation(config).parse(query)
+        if not config.draws_images:
+            return PredictRequest([query])
+        target = images.check_target(out)
+        return PredictRequest([query], lambda answers: image_files.write(answers[0], target), {"seed": config.seed})

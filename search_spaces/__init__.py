@@ -1,1 +1,1 @@
-"""What Optuna may change: for each experiment a pure function of a trial. Imports optuna and nothing heavy."""
+"""The search spaces: for each experiment a pure function `space(trial)`. They import optuna and nothing heavy."""

@@ -1,10 +1,10 @@
-"""Where a GAN's best settings are looked for, by the quality of its samples."""
+"""The search space of the GAN, searched for the quality of its samples."""
 
 from optuna.trial import BaseTrial
 
 
 def space(trial: BaseTrial) -> dict[str, float | int]:
-    """Both learning rates, as one and a ratio, and latent size."""
+    """The generator's learning rate, the ratio of the discriminator's to it, and latent size."""
     return {
         "learning_rate": trial.suggest_float("learning_rate", 5e-5, 2e-3, log=True),
         # As a ratio: the balance matters more than either rate, and TPE models one axis better than a diagonal.

@@ -7,15 +7,14 @@ import mlflow
 import optuna
 import pytest
 
-from library.framework import discovery, pipeline, registry
-from library.framework.config import Config
-from library.framework.environment import start_keras
-from library.framework.experiment import Experiment
+from library import Config, Experiment, load_model
+from library.framework import discovery
 from library.framework.options import StudyOptions
 from library.framework.tracking.store import Store
-from library.framework.tuning import Search
+from library.framework.tuning.search import Search
 
 NAMES = discovery.names()
+of_each = pytest.mark.parametrize("name", NAMES)
 # Enough to run every line, and to learn nothing.
 SHRUNK = {
     "epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "images": 60, "latent_size": 3, "residuals": 1,
@@ -24,65 +23,61 @@ SHRUNK = {
 }  # fmt: skip
 
 
-def shrunk(experiment: Experiment) -> Config:
-    """An experiment's config with those of the small values whose fields it has, of the same kind."""
-    fields = experiment.config.model_fields
-    return experiment.config(
-        **{
-            name: value
-            for name, value in SHRUNK.items()
-            if name in fields and isinstance(fields[name].default, type(value))
-        }
-    )
+def shrunk(name: str) -> Experiment:
+    """An experiment with those of the small values whose fields it has, of the same type."""
+    experiment = discovery.find(name)
+    defaults = {field: info.default for field, info in experiment.Config.model_fields.items()}
+    return experiment(**{f: small for f, small in SHRUNK.items() if f in defaults and type(defaults[f]) is type(small)})
 
 
 def drawn(name: str, seed: int) -> tuple[Search, optuna.Trial, Config]:
     """A search, a trial that its space has filled, and the trial's config."""
-    search = Search(name, discovery.find(name), discovery.find_space(name), {}, StudyOptions(), Store(Path()))
+    search = Search(discovery.find(name)(), discovery.find_space(name), (), StudyOptions(), Store(Path()))
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
-    return search, trial, search.config(trial, in_full=True)
+    return search, trial, search.experiment(trial, in_full=True).config
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_workers_can_be_handed_the_experiment_and_its_space(name: str) -> None:
-    experiment, space = discovery.find(name), discovery.find_space(name)
-    assert pickle.loads(pickle.dumps((experiment, space))) == (experiment, space)  # noqa: S301
+@of_each
+def test_workers_can_be_sent_the_experiment_and_its_space(name: str) -> None:
+    experiment, space = shrunk(name), discovery.find_space(name)
+    copy, same_space = pickle.loads(pickle.dumps((experiment, space)))  # noqa: S301
+    assert (type(copy), copy.config, same_space) == (type(experiment), experiment.config, space)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@of_each
 @pytest.mark.parametrize("seed", range(5))
 def test_a_space_gives_valid_configs_and_replays_exactly(name: str, seed: int) -> None:
     search, trial, config = drawn(name, seed)
     frozen = optuna.trial.create_trial(params=trial.params, distributions=trial.distributions, value=0.0)
-    assert search.config(frozen, in_full=True) == config
-    assert search.config(frozen, in_full=False) != config, "a trial is to be cheaper than the full training"
+    assert search.experiment(frozen, in_full=True).config == config
+    assert search.experiment(frozen, in_full=False).config != config, "a trial is cheaper than the full training"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@of_each
 def test_a_config_survives_being_written_as_params(name: str) -> None:
     config = drawn(name, seed=1)[2]
-    assert type(config)(**{field: str(value) for field, value in config.model_dump().items()}) == config
+    params = {field: str(value) for field, value in config.model_dump().items()}
+    assert type(config)(**params) == discovery.find(name).from_params(params).config == config
 
 
-@pytest.mark.parametrize("name", NAMES)
+@of_each
 def test_the_digest_of_the_data_is_a_function_of_the_config(name: str) -> None:
-    experiment = discovery.find(name)
-    assert experiment.digest(shrunk(experiment)) == experiment.digest(shrunk(experiment))
+    assert shrunk(name).dataset_digest == shrunk(name).dataset_digest
 
 
-@pytest.mark.parametrize("name", NAMES)
+@of_each
 def test_the_shipped_experiment_shrunk_trains_scores_registers_and_answers(name: str, store: Store) -> None:
-    experiment = discovery.find(name)
-    config = shrunk(experiment)
-    start_keras(experiment.cores(config))
-    outcome = pipeline.train_in_full(name, experiment, config, store)
-    title = mlflow.get_run(outcome.run).info.run_name  # what sets it apart from the defaults, and nothing else
-    assert "epochs 1" in title
-    assert "seed" not in title
+    experiment = shrunk(name)
+    outcome = experiment.train(store)
+    run = mlflow.get_run(outcome.run)
+    assert "epochs 1" in run.info.run_name  # the fields that are not at their defaults, and no others
+    assert "seed" not in run.info.run_name
+    about = mlflow.get_experiment(run.info.experiment_id).tags["mlflow.note.content"]
+    assert about == discovery.description(name) != ""
     assert outcome.stage == "Production"
     assert experiment.objectives
-    assert experiment.settled(config).objectives.keys() <= outcome.metrics.keys()
+    assert experiment.resolved_objectives.keys() <= outcome.metrics.keys()
     assert any(metric.startswith("test/") for metric in outcome.metrics)
-    model = registry.load(experiment.model_name(config))
+    model = load_model(experiment.model_name)
     example = model.input_example
     assert len(model.predict(example)) == len(example)

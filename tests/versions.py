@@ -5,21 +5,23 @@ from pathlib import Path
 
 import mlflow
 
-from library.framework import registry
-from library.framework.experiment import Scores
-from library.framework.tracking import mlflow_run
+from library.framework.experiment import TestResult
+from library.framework.registry import artifacts, stages
+from library.framework.registry.overview import production_history
+from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.store import Store
-from tests import tiny
+from tests.tiny import Tiny
 
 NAME = "tiny"
 
 
 def register(store: Store, folder: Path, right: str, first: int = 0) -> str:
-    """Registers a version whose test outcomes are the digits of a string, for the examples from a first number on."""
-    outcomes = {str(first + i): float(digit) for i, digit in enumerate(right)}
-    with mlflow_run.start_run(store, "tests", "run"):
-        package = tiny.package(tiny.Config(units=len(right)), None, folder)
-        return registry.register(NAME, package, Scores({"test/accuracy": 0.25}, outcomes), {"study": "s"})
+    """Registers a version whose scores are the digits of a string, for the test examples from a first number on."""
+    scores = {str(first + i): float(digit) for i, digit in enumerate(right)}
+    with start_run(store, "tests", "run") as run:
+        package = Tiny(units=len(right)).package(None, folder)
+        run.log_json(artifacts.PER_EXAMPLE_SCORES, scores)
+        return artifacts.register(NAME, package, TestResult({"test/accuracy": 0.25}, scores), {"study": "s"})
 
 
 def clone(version: str, times: int) -> list[str]:
@@ -33,7 +35,7 @@ def three(store: Store, folder: Path) -> None:
     """Versions 1, 2 and 3, of which the last is in Production and the others were before."""
     first = register(store, folder, "01")
     for version in [first, *clone(first, 2)]:
-        registry.appoint(NAME, version, force=True)
+        stages.set_stage(NAME, version, force=True)
 
 
 def stages_now() -> dict[str, str]:
@@ -47,8 +49,8 @@ def aliases() -> dict[str, str]:
 
 
 def past() -> list[tuple[str | None, str]]:
-    """Who was in Production and why, oldest first."""
-    return [(term.version, term.reason) for term in registry.history(NAME)]
+    """Which version was in Production and why, oldest first."""
+    return [(period.version, period.reason) for period in production_history(NAME)]
 
 
 def transition(version: str, stage: str) -> None:

@@ -1,4 +1,4 @@
-"""What README.md states, measured; one file for each kind of measurement."""
+"""The measurements that README.md states; one file for each kind."""
 
 Row = tuple[str, str, str]
-"""What, measured, target."""
+"""What is measured, its value, and the target."""

@@ -1,8 +1,8 @@
 """Measures what README.md states and prints a table of it, each row beside its target.
 
 make bench                    # all of it: about 40 minutes on 2 cores; let nothing else run
-make bench ONLY=throughput    # one part; those there are: exact-match, time-to-99, stock, throughput, pipeline, images,
-                              # overhead, serving, study
+make bench ONLY=throughput    # one part: exact-match, time-to-99, stock, throughput, pipeline, images, overhead,
+                              # serving or study
 """
 
 import subprocess
@@ -16,7 +16,7 @@ from experiments.benchmarks import Row, bookkeeping, learning, serving, speed
 from library.framework.environment import start_keras
 from library.framework.errors import UserError
 
-# Each in a process of its own, on as many cores as suit it: the stock loop has all, as it would have anywhere.
+# Each with the number of threads that suits it; None: one for each core, as the stock loop would have anywhere.
 PARTS: Mapping[str, tuple[Callable[[], Iterator[Row]], int | None]] = {
     "study": (learning.study, 1),
     "time-to-99": (learning.time_to_99, 1),
@@ -31,17 +31,17 @@ PARTS: Mapping[str, tuple[Callable[[], Iterator[Row]], int | None]] = {
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measures the parts asked for, each in a new process if there are several."""
-    asked = [argument.lower().removeprefix("--only=") for argument in arguments] or list(PARTS)
-    for name in asked:
+    """Measures the requested parts, each in a new process if there are several."""
+    names = [argument.lower().removeprefix("--only=") for argument in arguments] or list(PARTS)
+    for name in names:
         if name not in PARTS:
             raise UserError(f"only: got {name!r}; allowed are {', '.join(PARTS)}")
-    if len(asked) > 1:
-        for name in asked:
+    if len(names) > 1:
+        for name in names:
             subprocess.run([sys.executable, "-m", "experiments.benchmarks", f"--only={name}"], check=True)  # noqa: S603
         return
-    measure, cores = PARTS[asked[0]]
-    start_keras(cores)
+    measure, num_threads = PARTS[names[0]]
+    start_keras(num_threads)
     table = Table("what", "measured", "target", title=str(measure.__doc__), title_justify="left", min_width=100)
     for row in measure():
         table.add_row(*row)

@@ -1,13 +1,14 @@
-"""Examples a second in training, each in turn with a plain loop of the same network."""
+"""Training throughput, each measurement in turn with a plain loop of the same network."""
 
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 from experiments.benchmarks import Row
-from experiments.seq2seq import Config
+from experiments.seq2seq import Seq2Seq
 from library.framework.run import Run
+from library.sums.config import Seq2SeqConfig
 
 
 def throughput() -> Iterator[Row]:
@@ -22,7 +23,7 @@ def throughput() -> Iterator[Row]:
         yield name, f"{ours:,.0f} against {theirs:,.0f} examples/s: {ratio:.1f}x", ">= 4x"
 
 
-def _pair(config: Config) -> tuple[float, float]:
+def _pair(config: Seq2SeqConfig) -> tuple[float, float]:
     """Examples a second of this project's loop and of the stock loop, one after the other."""
     import keras
     import numpy as np
@@ -46,21 +47,17 @@ def _pair(config: Config) -> tuple[float, float]:
 
 
 def pipeline() -> Iterator[Row]:
-    """What drawing images afresh for every batch costs a training, in turn with one batch over and over."""
-    from functools import partial
-
+    """The cost of drawing new images for every batch, in turn with a single batch over and over."""
     from library.framework.training.batches import Batches
-    from library.sums.data import dataset
-    from library.sums.models import image_to_text
 
-    config = Config(modality="image-to-text")
-    part = dataset.load(config).train
-    batch = Batches(part.queries.x, part.queries.y, batch_size=64, steps=1, seed=0, render=part.render)[0]
-    arrays, steps = (part.queries.x, part.queries.y), {"batch_size": 64, "steps": 200, "seed": 0}
-    fresh = Batches(*arrays, **steps, render=partial(part.render, vary=config.vary))
-    same = Batches(*arrays, **steps, render=lambda *_: batch)
-    model = image_to_text.build(config)
-    pairs = [[_rate(partial(model.fit, batches, verbose=0), 200) for batches in (fresh, same)] for _ in range(3)]
+    experiment = Seq2Seq(modality="image-to-text")
+    split = experiment.data.train
+    batches = partial(Batches, split.queries.x, split.queries.y, batch_size=64, seed=0)
+    batch = batches(steps=1, render=split.render)[0]
+    new = batches(steps=200, render=partial(split.render, vary=experiment.config.vary))
+    same = batches(steps=200, render=lambda *_: batch)
+    model = experiment.build()
+    pairs = [[_rate(partial(model.fit, each, verbose=0), 200) for each in (new, same)] for _ in range(3)]
     share = statistics.median(1 - drawn / kept for drawn, kept in pairs)
     steady = statistics.median(drawn for drawn, _ in pairs)
     yield "image-to-text: share of a step spent waiting for images", f"{share:.1%} ({steady:.1f} steps/s)", "<= 3 %"
@@ -68,38 +65,31 @@ def pipeline() -> Iterator[Row]:
 
 def images() -> Iterator[Row]:
     """Training on images with all that comes with it, in turn with the same network in a bare Keras loop."""
-    import keras
-
-    from experiments import cae, vae
-    from library.cats.config import AutoencoderConfig
-    from library.cats.data import dataset
+    from experiments.cae import Cae
+    from experiments.vae import Vae
+    from library import EpochCallback
     from library.cats.models import autoencoders
 
-    configs: tuple[tuple[Any, AutoencoderConfig], ...] = ((cae, cae.Config(epochs=2)), (vae, vae.Config(epochs=2)))
-    for module, config in configs:
-        shown = dataset.load(config).train[: config.batch_size * config.steps_per_epoch]
-
-        def tracked(module: Any = module, config: AutoencoderConfig = config) -> float:
-            ends: list[float] = []
-            module.train(config, Run(), [lambda *_: ends.append(time.perf_counter())])
-            return config.batch_size * config.steps_per_epoch / (ends[1] - ends[0])
-
-        def bare(config: AutoencoderConfig = config, shown: Any = shown) -> float:
-            ends: list[float] = []
-            ending = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
-            model = autoencoders.build(config)
-            model.fit(shown, batch_size=config.batch_size, epochs=2, verbose=0, callbacks=[ending])
-            return len(shown) / (ends[1] - ends[0])
-
-        pairs = [(tracked(), bare()) for _ in range(3)]
+    for kind in (Cae, Vae):
+        experiment = kind(epochs=2)
+        config = experiment.config
+        examples = config.batch_size * config.steps_per_epoch
+        x = experiment.data.train[:examples]
+        pairs = []
+        for _ in range(3):
+            tracked, bare = list[float](), list[float]()
+            experiment.fit(Run(), [EpochCallback(lambda *_, ends=tracked: ends.append(time.perf_counter()))])
+            callback = EpochCallback(lambda *_, ends=bare: ends.append(time.perf_counter()))
+            autoencoders.build(config).fit(x, batch_size=config.batch_size, epochs=2, verbose=0, callbacks=[callback])
+            pairs.append((examples / (tracked[1] - tracked[0]), len(x) / (bare[1] - bare[0])))
         share = statistics.median(ours / theirs for ours, theirs in pairs)
         steady = statistics.median(ours for ours, _ in pairs)
-        yield f"{module.experiment.model_name(config)}: throughput", f"{share:.0%} ({steady:.0f} images/s)", ">= 90 %"
+        yield f"{experiment.model_name}: throughput", f"{share:.0%} ({steady:.0f} images/s)", ">= 90 %"
 
 
 def _rate(epoch: Callable[[], object], examples: int) -> float:
     epoch()  # compiles
-    began = time.perf_counter()
+    start = time.perf_counter()
     epoch()
     epoch()
-    return 2 * examples / (time.perf_counter() - began)
+    return 2 * examples / (time.perf_counter() - start)

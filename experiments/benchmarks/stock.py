@@ -1,4 +1,4 @@
-"""The published network and the plain Keras loop that everything is measured against.
+"""The published network in a plain Keras loop, the baseline of all measurements.
 
 Keras's own example of sequence-to-sequence addition: LSTM(256), RepeatVector, LSTM(256), Dense(13); queries padded
 on the right; Adam at its defaults, batches of 32, 30 epochs. https://keras.io/examples/nlp/addition_rnn/
@@ -11,10 +11,10 @@ import keras
 import numpy as np
 from keras import layers
 
-from experiments.seq2seq import Config
+from library.sums.config import Seq2SeqConfig
 from library.sums.data import queries
 
-CONFIG = Config(
+CONFIG = Seq2SeqConfig(
     units=256, embedding_size=0, padding="right", reading_order="as-written", answer_order="as-written",
     batch_size=32, learning_rate=1e-3, warmup=0.0, weight_decay=0.0,
 )  # fmt: skip
@@ -38,21 +38,21 @@ def network(units: int = 256) -> keras.Model:
     ])  # fmt: skip
 
 
-def train(config: Config, epochs: int = 30, target: float = 0.99) -> Trained:
+def train(config: Seq2SeqConfig, epochs: int = 30, target: float = 0.99) -> Trained:
     """Trains it on a config's split."""
     data = queries.load(config)
-    one_hot = {part: np.eye(13, dtype="float32")[getattr(data, part).x] for part in ("train", "validation", "test")}
+    train_x, validation_x, test_x = (np.eye(13, dtype="float32")[split.x] for split in data)
     keras.utils.set_random_seed(config.seed)
     model = network()
     model.compile("adam", "sparse_categorical_crossentropy")
-    began, reached = time.perf_counter(), None
+    start, reached = time.perf_counter(), None
     for _ in range(epochs):
-        model.fit(one_hot["train"], data.train.y, batch_size=32, verbose=0)
-        score = _exact_match(model, one_hot["validation"], data.validation.y)
+        model.fit(train_x, data.train.y, batch_size=32, verbose=0)
+        score = _exact_match(model, validation_x, data.validation.y)
         if reached is None and score >= target:
-            reached = time.perf_counter() - began
-    seconds = time.perf_counter() - began
-    return Trained(score, _exact_match(model, one_hot["test"], data.test.y), seconds, reached)
+            reached = time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    return Trained(score, _exact_match(model, test_x, data.test.y), seconds, reached)
 
 
 def _exact_match(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:

@@ -1,1 +1,1 @@
-"""What the experiments are compared on: one file, one command, tables and a figure each."""
+"""Comparisons of experiments: each file defines one, which `make compare-NAME` runs."""

@@ -1,15 +1,18 @@
-"""How few queries are enough? Exact match against the share of queries to learn from, in all modalities.
+"""Size of the training set: exact match by the share of queries to learn from, in all modalities.
 
     make compare-training-fractions                 # about an hour on 2 cores
     make compare-training-fractions DIGITS=mnist
 
-Answers are drawn as averages, which the judge reads without fail: so the score is that of what is drawn, not of how.
+Drawn answers use average handwriting, which the classifier reads without errors: the score measures the answer, not its
+handwriting style.
 """
 
-from library.framework.comparison.spec import Comparison
+from library import Comparison
 
 comparison = Comparison(
     experiment="seq2seq",
+    metric="test/exact_match",
+    more_metrics=("test/per_character",),
     along=("train_fraction", (0.75, 0.5, 0.25, 0.1)),
     lines=("modality", ("text-to-text", "image-to-text", "text-to-image")),
     fields={"handwriting": "mean"},

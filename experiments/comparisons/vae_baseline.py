@@ -1,10 +1,12 @@
-"""The VAE against the plain one of the assignment: the networks of the CAE's baseline, and the mean squared error.
+"""The VAE against the assignment's plain VAE: the networks of the CAE's baseline, trained by mean squared error.
 
-make compare-vae-baseline CATS=mlruns/cats/cat-faces
+    make compare-vae-baseline CATS=mlruns/cats/cat-faces
+
+Both use the same data and the same scores.
 """
 
 from experiments.comparisons.cae_baseline import comparison as autoencoder
-from library.framework.comparison.spec import Baseline
+from library import Baseline
 
 comparison = Baseline(
     experiment="vae",

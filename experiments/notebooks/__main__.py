@@ -1,9 +1,7 @@
-"""Executes the notebooks in place, and leaves nothing in them but what they show.
+"""Executes the notebooks in place, and leaves nothing in them but what they show; one that fails is left as it was.
 
 make notebooks                        # all of them, on the store in mlruns
 make notebooks STORE=folder ONLY=VAE  # one, on another store
-
-One that fails is left as it was.
 """
 
 import base64
@@ -12,7 +10,6 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -23,21 +20,14 @@ from PIL import Image
 from pydantic import Field
 from traitlets.config import Config
 
-from library.framework.cli import parser
-from library.framework.config import parse
-from library.framework.errors import StoreError, UserError
-from library.framework.options import StoreOptions
+from library.framework.cli.main import main
+from library.framework.cli.parser import Command
+from library.framework.errors import UserError
 
 FOLDER = Path(__file__).parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 SECONDS = 1800  # for a cell
-COLOURS = 128  # of a picture: a third of the bytes, and hardly a difference that one sees
-
-
-class NotebookOptions(StoreOptions):
-    """What is to be executed on which store."""
-
-    only: str = Field("", description="name of the notebook, such as VAE; empty: all of them")
+COLORS = 128  # of an image: a third of the bytes, and hardly a visible difference
 
 
 def notebooks() -> dict[str, Path]:
@@ -49,13 +39,13 @@ def execute(path: Path, store: Path) -> NotebookNode:
     """A notebook, executed anew on a store and cleaned; its file stays as it is.
 
     Raises:
-        UserError: a cell tells of something that is the user's to mend.
+        UserError: a cell raises one.
         CellExecutionError: a cell fails otherwise.
     """
-    notebook = _read(path)
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     where = {"metadata": {"path": str(path.parent)}}
     with tempfile.TemporaryDirectory() as folder:
-        # By files that nobody else can read; a port of this machine is open to all who work on it.
+        # Through files that nobody else can read; a port is open to all users of the machine.
         config = Config(KernelManager={"transport": "ipc", "ip": f"{folder}/kernel"})
         client = NotebookClient(notebook, config=config, record_timing=False, coalesce_streams=True, resources=where)
         client.timeout = client.startup_timeout = SECONDS
@@ -69,55 +59,43 @@ def execute(path: Path, store: Path) -> NotebookNode:
 
 
 def clean(notebook: NotebookNode) -> NotebookNode:
-    """The notebook without what tells of the machine and the hour, and with small pictures."""
+    """The notebook without traces of the machine and the time, and with small images."""
     notebook["metadata"] = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for cell in notebook.cells:
         cell["metadata"] = {}
         for output in cell.get("outputs", []):
             if "data" in output:
                 output["metadata"] = {}
-            if "image/png" in output.get("data", {}):
-                output.data["image/png"] = _smaller(output.data["image/png"])
+            if png := output.get("data", {}).get("image/png"):  # in Base64; with a palette, if that is smaller
+                small, image = io.BytesIO(), Image.open(io.BytesIO(base64.b64decode(png)))
+                image.convert("RGB").quantize(COLORS).save(small, "PNG", optimize=True)
+                output.data["image/png"] = min(base64.b64encode(small.getvalue()).decode(), png, key=len)
     return notebook
 
 
-def _read(path: Path) -> NotebookNode:
-    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+class Notebooks(Command):
+    """Executes the notebooks in place."""
 
+    on_interrupt = "its notebook is as it was"
+    only: str = Field("", description="name of the notebook, such as VAE; empty: all of them")
 
-def _smaller(png: str) -> str:
-    """A picture, in Base64, with a palette, if that makes it smaller."""
-    file = io.BytesIO()
-    Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").quantize(COLOURS).save(file, "PNG", optimize=True)
-    return min(base64.b64encode(file.getvalue()).decode(), png, key=len)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Executes what was asked for; returns 2 if one of them could not be, and says why in a line each."""
-    about = "Executes the notebooks in place."
-    options = parse(NotebookOptions, parser.read_alone("notebooks", arguments, NotebookOptions, about))
-    there = notebooks()
-    if options.only and options.only not in there:
-        raise UserError(f"only: got {options.only!r}; allowed are {', '.join(there)}")
-    if not (options.store / "mlflow.db").exists():
-        raise StoreError(f"store {options.store}: there is none; train or tune first, or give STORE=folder")
-    status = 0
-    for name in [options.only] if options.only else there:
-        began = time.perf_counter()
-        try:
-            nbformat.write(execute(there[name], options.store), there[name])  # type: ignore[no-untyped-call]
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            status = 2
-        else:
-            print(
-                f"{name}: {time.perf_counter() - began:.0f} s, {there[name].stat().st_size / 1000:.0f} kB", flush=True
-            )
-    return status
+    def __call__(self) -> int:
+        there, status = notebooks(), 0
+        if self.only and self.only not in there:
+            raise UserError(f"only: got {self.only!r}; allowed are {', '.join(there)}")
+        self.open_existing_store()
+        for name in [self.only] if self.only else there:
+            start = time.perf_counter()
+            try:
+                nbformat.write(execute(there[name], self.store), there[name])  # type: ignore[no-untyped-call]
+            except UserError as error:
+                print(f"error: {error}", file=sys.stderr)
+                status = 2
+            else:
+                size = there[name].stat().st_size / 1000
+                print(f"{name}: {time.perf_counter() - start:.0f} s, {size:.0f} kB", flush=True)
+        return status
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    sys.exit(main(["notebooks", *sys.argv[1:]], "python -m experiments", {"notebooks": Notebooks}))

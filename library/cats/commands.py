@@ -1,60 +1,64 @@
-"""The verbs of cats: their images, what models draw of them, and the models side by side."""
+"""The commands of the cats: their images, samples of a model, and the models side by side."""
 
 import math
 
 from library.cats.options import CurationOptions, GenerationOptions, SideBySideOptions
-from library.framework import discovery, images
-from library.framework.cli.commands import filled
-from library.framework.cli.main import Alone
+from library.framework import images
+from library.framework.cli.parser import Command, Commands
+from library.framework.discovery import find
 from library.framework.environment import start_keras
 from library.framework.errors import UserError
 
 
-def cats(options: CurationOptions) -> None:
-    """Makes a set of cats of a folder, zip, tar, npy or address of images, or goes on with it."""
-    from library.cats.data.curation import run
-    from library.framework.tracking import session
+class CurateCats(Command, CurationOptions):
+    """Makes a set of cats from a folder, zip, tar, npy or address of images, or resumes that."""
 
-    with session.open_store(options.store) as store:
-        run.make_cats(options, store)
+    def __call__(self) -> None:
+        from library.cats.data.curation.run import curate_dataset
+        from library.framework.tracking.store import open_store
+
+        with open_store(self.store) as store:
+            curate_dataset(self, store)
 
 
-def generate(options: GenerationOptions) -> None:
+class Generate(Command, GenerationOptions):
     """Draws cats with a registered model and writes them as one PNG."""
-    try:
-        target = images.check_target(options.out)
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    experiment = discovery.find(options.model)
-    config = experiment.config()
-    with filled(options):
-        from library.cats.figures import tiled
-        from library.framework import registry
 
-        start_keras(experiment.cores(config))
-        model = registry.load(experiment.model_name(config), options.stage)
-        strategy = {"strategy": options.strategy} if options.strategy else {}
+    on_interrupt = "nothing was drawn"
+
+    def __call__(self) -> None:
         try:
-            drawn = model.predict([options.n], params={"seed": options.seed, **strategy})
-        except ValueError as error:  # of a strategy that it does not have
+            target = images.check_target(self.out)
+        except ValueError as error:
             raise UserError(str(error)) from None
-    images.save(tiled(drawn, columns=math.ceil(math.sqrt(options.n))), target)
-    print(target)
+        experiment = find(self.model)()
+
+        with self.open_existing_store():
+            from library.cats.figures import tiled
+            from library.framework.registry.artifacts import load_model
+
+            start_keras(experiment.num_threads)
+            model = load_model(experiment.model_name, self.stage)
+            strategy = {"strategy": self.strategy} if self.strategy else {}
+            try:
+                drawn = model.predict([self.n], params={"seed": self.seed, **strategy})
+            except ValueError as error:  # of a strategy that the model does not have
+                raise UserError(str(error)) from None
+        images.save(tiled(drawn, columns=math.ceil(math.sqrt(self.n))), target)
+        print(target)
 
 
-def side_by_side(options: SideBySideOptions) -> None:
-    """Compares the registered models of cats of a stage: a run, tables, figures and a page of them."""
-    with filled(options) as store:
-        start_keras(None)
+class CompareCats(Command, SideBySideOptions):
+    """Compares the registered models of cats in a stage: a run, tables, figures and a page of them."""
 
-        from library.cats.comparison import compare
+    def __call__(self) -> None:
+        with self.open_existing_store() as store:
+            start_keras(None)
 
-        compare(options, store)
+            from library.cats.comparison.compare import compare
+
+            compare(self, store)
 
 
-COMMANDS: Alone = {
-    "cats": (cats, CurationOptions),
-    "generate": (generate, GenerationOptions),
-    "side-by-side": (side_by_side, SideBySideOptions),
-}
-"""The commands of this family, by name, with their options."""
+COMMANDS: Commands = {"cats": CurateCats, "generate": Generate, "compare-cats": CompareCats}
+"""The commands of this family, by name."""

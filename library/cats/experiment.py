@@ -1,201 +1,234 @@
-"""What experiments with images of cats have in common: training, scores on the test images, what is registered.
+"""The base of the experiments with cats: how they train, how latent samplers are compared, what is registered.
 
-They differ in their networks and in how latent vectors can be drawn for them; each experiment's file says that.
+They differ in their networks and in their samplers, which each experiment's own file defines.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from library.cats.config import ImagesConfig
 from library.cats.data import dataset, photos
 from library.framework import images
-from library.framework.experiment import Package, Question, Result
+from library.framework.experiment import Experiment, ModelArtifacts, PredictRequest, TrainingResult
 from library.framework.run import Callbacks, Run
 
 if TYPE_CHECKING:
     from library.cats.metrics.neighbors import Nearest
+    from library.cats.models.feature_extractors import FeatureExtractor
     from library.cats.models.generative import Generative
-    from library.cats.models.samplers import Strategy
+    from library.cats.models.samplers import LatentSampler
 
 SERVING = Path(__file__).with_name("served_model.py")
-SHOWN = 36  # images of a picture
-VALIDATED = 1000  # validation images at most, after each epoch
-REMEMBERED = 10_000  # training images at most among which a sample's nearest one is looked for
-COMPARED = 500  # samples at most whose nearest one is looked for to be shown
-FITTED = 10_000  # training images at most to which strategies are fitted
-
-Strategies = Callable[[Any, Any], "dict[str, Strategy]"]
+GRID_SIZE = 36  # samples in the image of an epoch
+MAX_VALIDATION_IMAGES = 1000  # after each epoch
+MAX_REFERENCE_IMAGES = 10_000  # training images among which the nearest ones are searched for
+MAX_NEAREST_SAMPLES = 500  # samples whose nearest training images are searched for to be shown
+MAX_FIT_IMAGES = 10_000  # training images to whose codes a latent density is fitted
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The ways to draw from a trained model, compared.
+class SamplerEvaluation:
+    """The latent samplers of a trained model, compared.
 
     Attributes:
-        strategies: by name.
-        samples: images drawn by each, `[test_samples, 75, 75, 3]` uint8, always from the same noise.
-        scores: of each, by the score's name, on the validation and on the test images.
-        best: the name of that with the least kernel distance to validation images.
-        covered: whether the best one's samples reach each test image, `[test images]`, as coverage counts it.
-        nearest: the training image nearest to each of its first samples, `COMPARED` of them at most.
+        network: name of the feature network of the scores.
+        samplers: by name.
+        samples: images by each, `[test_samples, 75, 75, 3]` uint8, always from the same noise.
+        scores: of each, by the score's name, on validation and on test images.
+        best: name of the sampler with the least kernel distance to validation images.
+        covered: whether the best one's samples cover each test image, `[test images]`; the mean is its coverage.
+        nearest: the nearest training image of each of the best one's first `MAX_NEAREST_SAMPLES` samples.
     """
 
-    strategies: "Mapping[str, Strategy]"
+    network: str
+    samplers: "Mapping[str, LatentSampler]"
     samples: Mapping[str, np.ndarray]
     scores: Mapping[str, Mapping[str, float]]
     best: str
     covered: np.ndarray
     nearest: "Nearest"
 
+    @cached_property
+    def test_scores(self) -> dict[str, dict[str, float]]:
+        """The test scores of each sampler, named without split and network: `kid`."""
+        ending = f"_{self.network}"
+        return {
+            name: {
+                key.removeprefix("test/").removesuffix(ending): value
+                for key, value in scores.items()
+                if key.startswith("test/") and key.endswith(ending)
+            }
+            for name, scores in self.scores.items()
+        }
 
-def digest(config: ImagesConfig) -> str:
-    """Names the exact images of each part."""
-    return dataset.load(config).digest
+    @property
+    def metrics(self) -> dict[str, float]:
+        """`test/SCORE_NETWORK` of the best sampler, and `test/SAMPLER/SCORE_NETWORK` of each."""
+        rows = {"": self.test_scores[self.best], **{f"{name}/": row for name, row in self.test_scores.items()}}
+        return {f"test/{name}{key}_{self.network}": value for name, row in rows.items() for key, value in row.items()}
+
+    def log(self, train: np.ndarray, run: Run) -> None:
+        """Logs the table, the figures and the best sampler's name; the training images are those of `nearest`."""
+        from library.cats import figures
+
+        rows, best = self.test_scores, self.samples[self.best]
+        columns = {key: [row[key] for row in rows.values()] for key in rows[self.best]}
+        run.log_table("strategies", {"strategy": list(rows), **columns})
+        run.log_figure("strategies", figures.sample_scores(rows, self.network))
+        run.log_figure("samples", figures.labelled_rows({name: some[:12] for name, some in self.samples.items()}))
+        run.log_figure("samples-of-the-best", figures.contact_sheet(best[:100], title=self.best))
+        pairs = figures.nearest_pairs(best[:MAX_NEAREST_SAMPLES], train, self.nearest)
+        run.log_figure("nearest-neighbours", pairs)
+        run.set_tags({"strategy": self.best})
+
+
+class CatsExperiment(Experiment):
+    """An experiment whose model decodes latent vectors to images of cats; its best epoch has the least first objective.
+
+    To be defined: `Config`, `objectives`, `build`, `samplers` and `test`.
+
+    Attributes:
+        evaluation: of the samplers of the model that was last tested.
+    """
+
+    data_fields = ("cats", "images")
+    config: ImagesConfig
+    evaluation: SamplerEvaluation | None = None
+
+    def load(self) -> dataset.Cats:
+        return dataset.load(self.config)
+
+    @cached_property
+    def extractor(self) -> "FeatureExtractor":
+        """The network in whose features samples are scored."""
+        from library.cats.models.feature_extractors import FeatureExtractor
+
+        return FeatureExtractor(self.config.features)
+
+    def reuse(self, other: Experiment) -> Self:
+        """This experiment, with the data and the feature network of another object where their fields are equal."""
+        super().reuse(other)
+        if "extractor" in vars(other) and other.config.features == self.config.features:
+            vars(self)["extractor"] = vars(other)["extractor"]
+        return self
+
+    def build(self) -> "Generative":
+        """The compiled model, with weights drawn from Keras's global seed."""
+        raise NotImplementedError
+
+    def samplers(self, model: Any) -> "dict[str, LatentSampler]":
+        """The samplers of a trained model's latent vectors, by name."""
+        raise NotImplementedError
+
+    def fit(self, run: Run, callbacks: Callbacks = ()) -> TrainingResult:
+        data, monitor = self.data, next(iter(self.resolved_objectives))
+        splits = {"training": data.train, "validation": data.validation, "testing": data.test}
+        run.log_dataset("cats", data.digest, splits)
+        result = train(self.config, data, self.build, monitor, run, callbacks)
+        return replace(result, metrics={**result.metrics, "model/latent_size": float(self.config.latent_size)})
+
+    def evaluate_samplers(self, model: "Generative", run: Run) -> SamplerEvaluation:
+        """Compares the samplers on validation and test images, reports to the run, and keeps the evaluation."""
+        from library.cats.metrics import sample_quality
+        from library.cats.metrics.neighbors import nearest
+        from library.cats.models.generative import decode
+
+        data, network, samplers = self.data, self.config.features, self.samplers(model)
+        samples = {
+            name: decode(model.decoder, sampler.sample(self.config.test_samples, np.random.default_rng(0)))
+            for name, sampler in samplers.items()
+        }
+        train, validation, test = map(self.extractor, (data.train[:MAX_REFERENCE_IMAGES], data.validation, data.test))
+        features = {name: self.extractor(some) for name, some in samples.items()}
+        scores = {
+            name: {
+                **sample_quality.evaluate(validation, some, network=network, split="val"),
+                **sample_quality.evaluate(test, some, train, network=network),
+            }
+            for name, some in features.items()
+        }
+        best = min(scores, key=lambda name: scores[name][sample_quality.score_name("kid", network, "val")])
+        covered = sample_quality.covered(test, features[best])
+        pairs = nearest(features[best][:MAX_NEAREST_SAMPLES], train)
+        self.evaluation = SamplerEvaluation(network, samplers, samples, scores, best, covered, pairs)
+        self.evaluation.log(data.train, run)
+        return self.evaluation
+
+    def per_image(self, scores: np.ndarray) -> dict[str, float]:
+        """Scores `[test images]` by the image's place and the data's digest: only equal images are compared."""
+        return {f"{place} of {self.dataset_digest}": float(score) for place, score in enumerate(scores)}
+
+    def package(self, model: "Generative", folder: Path) -> ModelArtifacts:
+        """The networks without their optimizer, and all samplers; the best one is the default."""
+        from library.cats.models import samplers
+
+        evaluation = self.evaluation or self.evaluate_samplers(model, Run())
+        files = {"strategies": folder / "strategies.npz", "sampling": Path(str(samplers.__file__))}
+        samplers.save(evaluation.samplers, files["strategies"])
+        for part in ("encoder", "decoder"):
+            if network := getattr(model, part, None):
+                files[part] = folder / f"{part}.keras"
+                network.save(files[part])
+        return ModelArtifacts(
+            code=SERVING,
+            files=files,
+            settings={"strategy": evaluation.best},
+            example=[1],
+            example_output=np.zeros((1, dataset.SIZE, dataset.SIZE, 3), dtype=np.uint8),
+            untyped_input=True,
+            command="generate",
+            cli_example={"model": self.name, "out": "cats.png"},
+            params={"strategy": evaluation.best, "seed": 0, "task": "auto"},
+        )
+
+    def parse_query(self, query: str, out: str) -> PredictRequest:
+        """The path of an image of a cat, and where to write its reconstruction."""
+        image, target = photos.read_photo(query), images.check_target(out)
+
+        def show(outputs: np.ndarray) -> str:
+            images.save(outputs[0], target)
+            return str(target)
+
+        return PredictRequest(image[np.newaxis], show)
 
 
 def train(
-    config: ImagesConfig, build: "Callable[[Any], Generative]", monitor: str, run: Run, callbacks: Callbacks
-) -> Result:
-    """Trains on the training images; the best epoch has the least of a metric.
+    config: ImagesConfig, data: dataset.Cats, build: "Callable[[], Generative]", monitor: str, run: Run,
+    callbacks: Callbacks = (),
+) -> TrainingResult:  # fmt: skip
+    """Builds a model and trains it on images; the best epoch has the least value of the monitored metric.
 
-    The same samples are shown after each epoch, and before the first: MLflow's slider of images begins at step 0.
+    The run gets the same samples before training and after each epoch: MLflow's slider of images starts at step 0.
     """
     import keras
 
     from library.cats.figures import tiled
-    from library.cats.models.generative import draw
-    from library.framework.training.batches import Batches, as_they_are
+    from library.cats.models.generative import decode
+    from library.framework.training.batches import Batches, identity
+    from library.framework.training.callbacks import EpochCallback
     from library.framework.training.trainer import Trainer
 
-    data = dataset.load(config)
-    run.log_dataset("cats", data.digest, {"training": data.train, "validation": data.validation, "testing": data.test})
-    keras.utils.set_random_seed(config.seed)  # before build: the weights are drawn there
-    model = build(config)
-    batches = Batches(
-        data.train,
-        batch_size=config.batch_size,
-        steps=config.steps_per_epoch,
-        seed=config.seed,
-        render=_mirrored if config.mirror else as_they_are,
-    )
+    keras.utils.set_random_seed(config.seed)  # before build, which draws the weights
+    model = build()
+    render = mirror_half if config.mirror else identity
+    size, steps = config.batch_size, config.steps_per_epoch
+    batches = Batches(data.train, batch_size=size, steps=steps, seed=config.seed, render=render)
 
-    def show(epoch: int, _: Mapping[str, float]) -> None:
-        run.log_image("samples", tiled(draw(model.decoder, model.noise[:SHOWN]), columns=6), step=epoch)
+    def log_samples(epoch: int, _: Mapping[str, float]) -> None:
+        run.log_image("samples", tiled(decode(model.decoder, model.noise[:GRID_SIZE]), columns=6), step=epoch)
 
-    show(0, {})
-    validation = (np.ascontiguousarray(data.validation[:VALIDATED]),)
-    result = Trainer.of(config, monitor, "min").fit(model, batches, validation, run, [show, *callbacks])
-    return Result(result.model, {**result.metrics, "model/latent_size": float(config.latent_size)}, result.epoch)
+    log_samples(0, {})
+    validation = (np.ascontiguousarray(data.validation[:MAX_VALIDATION_IMAGES]),)
+    return Trainer.of(config, monitor).fit(model, batches, validation, run, [EpochCallback(log_samples), *callbacks])
 
 
-def _mirrored(arrays: tuple[np.ndarray, ...], random: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """A batch of which every other image, on average, looks the other way."""
-    [images] = arrays
-    turned = random.random(len(images)) < 0.5
-    return (np.where(turned[:, np.newaxis, np.newaxis, np.newaxis], images[:, :, ::-1], images),)
-
-
-@lru_cache(maxsize=1)
-def judge(config: ImagesConfig, model: "Generative", strategies: Strategies) -> Judged:
-    """Draws by every strategy, and compares the samples with validation and test images; kept for the next call."""
-    from library.cats.metrics import sample_quality
-    from library.cats.metrics.neighbors import nearest
-    from library.cats.models.feature_extractors import features
-    from library.cats.models.generative import draw
-
-    data = dataset.load(config)
-    ways = strategies(config, model)
-    drawn = {
-        name: draw(model.decoder, way.sample(config.test_samples, np.random.default_rng(0)))
-        for name, way in ways.items()
-    }
-    seen, validation, test = (
-        features(images, config.features) for images in (data.train[:REMEMBERED], data.validation, data.test)
-    )
-    made = {name: features(images, config.features) for name, images in drawn.items()}
-    scores = {
-        name: {
-            **sample_quality.evaluate(validation, one, network=config.features, split="val"),
-            **sample_quality.evaluate(test, one, seen, network=config.features),
-        }
-        for name, one in made.items()
-    }
-    best = min(scores, key=lambda name: scores[name][sample_quality.score_name("kid", config.features, "val")])
-    covered = sample_quality.covered(test, made[best])
-    return Judged(ways, drawn, scores, best, covered, nearest(made[best][:COMPARED], seen))
-
-
-def outcomes(config: ImagesConfig, values: np.ndarray) -> dict[str, float]:
-    """A score of each test image by its place and the data's name: models are compared on the same images alone."""
-    data = digest(config)
-    return {f"{place} of {data}": float(value) for place, value in enumerate(values)}
-
-
-def test_samples(config: ImagesConfig, judged: Judged, run: Run) -> dict[str, float]:
-    """Reports the strategies side by side, and returns their test scores: `test/SCORE_NETWORK` of the best one.
-
-    Those of each are `test/STRATEGY/SCORE_NETWORK`.
-    """
-    from library.cats import figures
-
-    ending = f"_{config.features}"
-    rows = {
-        name: {
-            key.removeprefix("test/").removesuffix(ending): value
-            for key, value in scores.items()
-            if key.startswith("test/") and key.endswith(ending)
-        }
-        for name, scores in judged.scores.items()
-    }
-    run.log_table(
-        "strategies",
-        {"strategy": list(rows), **{key: [row[key] for row in rows.values()] for key in rows[judged.best]}},
-    )
-    run.log_figure("strategies", figures.sample_scores(rows, config.features))
-    run.log_figure("samples", figures.labelled_rows({name: images[:12] for name, images in judged.samples.items()}))
-    run.log_figure("samples-of-the-best", figures.contact_sheet(judged.samples[judged.best][:100], title=judged.best))
-    some, seen = judged.samples[judged.best][:COMPARED], dataset.load(config).train
-    run.log_figure("nearest-neighbours", figures.nearest_pairs(some, seen, judged.nearest))
-    run.set_tags({"strategy": judged.best})
-    each = {f"test/{name}/{key}{ending}": value for name, row in rows.items() for key, value in row.items()}
-    return {**{f"test/{key}{ending}": value for key, value in rows[judged.best].items()}, **each}
-
-
-def package(name: str, model: "Generative", judged: Judged, folder: Path) -> Package:
-    """The networks without their optimizer, and all strategies to draw by; the best one is taken unless told."""
-    from library.cats.models import samplers
-
-    files = {"strategies": folder / "strategies.npz", "sampling": Path(str(samplers.__file__))}
-    samplers.save(judged.strategies, files["strategies"])
-    for part in ("encoder", "decoder"):
-        network = getattr(model, part, None)
-        if network is not None:
-            files[part] = folder / f"{part}.keras"
-            network.save(files[part])
-    return Package(
-        code=SERVING,
-        files=files,
-        settings={"strategy": judged.best},
-        example=[1],
-        answer=np.zeros((1, dataset.SIZE, dataset.SIZE, 3), dtype=np.uint8),
-        any_input=True,
-        verb="generate",
-        asked={"model": name, "out": "cats.png"},
-        params={"strategy": judged.best, "seed": 0, "task": "auto"},
-    )
-
-
-def ask(_: ImagesConfig, query: str, out: str) -> Question:
-    """A picture of a cat, which comes back as the model reproduces it."""
-    image, target = photos.read_photo(query), images.check_target(out)
-
-    def show(answers: np.ndarray) -> str:
-        images.save(answers[0], target)
-        return str(target)
-
-    return Question(image[np.newaxis], show)
+def mirror_half(arrays: tuple[np.ndarray, ...], random: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Mirrors each image of a batch with a probability of one half."""
+    [batch] = arrays
+    mirrored = random.random(len(batch)) < 0.5
+    return (np.where(mirrored[:, np.newaxis, np.newaxis, np.newaxis], batch[:, :, ::-1], batch),)

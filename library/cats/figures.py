@@ -1,6 +1,6 @@
-"""Figures of images, of the latent vectors they come from, and of models side by side.
+"""Figures of images, of latent spaces, and of models side by side.
 
-Pure functions of arrays, like `figures`; images are `[images, height, width, 3]`, RGB, 0 to 255.
+Pure functions of arrays, like `framework.plots`; images are `[images, height, width, 3]`, RGB, 0 to 255.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,11 @@ from library.cats.metrics.neighbors import Nearest
 from library.framework.plots import scores
 from library.framework.statistics import Estimate
 
-# Inches: of an image in a row or a grid, and of a figure that is as wide as a page.
-IMAGE, PAGE = 0.75, 10.0
+IMAGE, PAGE = 0.75, 10.0  # widths in inches: of an image in a grid, and of a page
 
 
 def contact_sheet(images: np.ndarray, columns: int = 10, title: str = "") -> Figure:
-    """Images in a grid, row by row.
-
-    Args:
-        images: at least one, of one size.
-        columns: images in a row.
-        title: above the grid.
-    """
+    """Images in a grid, row by row; at least one."""
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(IMAGE * columns, IMAGE * rows + (0.4 if title else 0)), layout="constrained")
@@ -36,12 +29,7 @@ def contact_sheet(images: np.ndarray, columns: int = 10, title: str = "") -> Fig
 
 
 def labelled_rows(rows: Mapping[str, np.ndarray], title: str = "") -> Figure:
-    """Images side by side, one row of them for each name: originals above their reconstructions, interpolations.
-
-    Args:
-        rows: by name, as many images in each; at least one.
-        title: above the rows.
-    """
+    """A row of images for each name, such as originals above their reconstructions; all rows have the same length."""
     count = len(next(iter(rows.values())))
     letters = max(len(line) for name in rows for line in name.split("\n"))
     size = (IMAGE * count + 0.3 + 0.09 * letters, (IMAGE + 0.05) * len(rows) + (0.4 if title else 0))
@@ -54,13 +42,13 @@ def labelled_rows(rows: Mapping[str, np.ndarray], title: str = "") -> Figure:
 
 
 def latent_map(coordinates: np.ndarray, images: np.ndarray, title: str = "", across: int = 24) -> Figure:
-    """Images where their codes lie on a plane; where several would overlap, the one that is nearest to the place.
+    """Images at the places of their codes on a plane, on a grid; of several in a cell, the one nearest to its center.
 
     Args:
-        coordinates: `[images, 2]`, as of `latents.pca_map` or `latents.tsne_map`; dots mark all of them.
+        coordinates: `[images, 2]`, from `latent_space.pca_map` or `tsne_map`; dots mark all of them.
         images: as many.
         title: above the map.
-        across: images that fit side by side.
+        across: cells side by side.
     """
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     cell = max((high - low).max() / (across - 1), 1e-9)
@@ -80,31 +68,18 @@ def latent_map(coordinates: np.ndarray, images: np.ndarray, title: str = "", acr
 
 
 def nearest_pairs(samples: np.ndarray, train: np.ndarray, found: Nearest, count: int = 12) -> Figure:
-    """Samples above the training images nearest to them, with the distance between: the nearest pairs first.
-
-    Args:
-        samples: generated images.
-        train: training images.
-        found: of each sample the nearest training image.
-        count: how many pairs to show at most.
-    """
-    shown = np.argsort(found.distances, kind="stable")[:count]
-    figure = labelled_rows({"sample": samples[shown], "nearest in\ntraining": train[found.indices[shown]]})
-    width = samples.shape[2]
-    places = width * (np.arange(len(shown)) + 0.5) - 0.5
-    figure.axes[1].set_xticks(places, [f"{distance:.3g}" for distance in found.distances[shown]])
+    """Samples above their nearest training images, with the distances between them, in increasing order."""
+    first = np.argsort(found.distances, kind="stable")[:count]
+    figure = labelled_rows({"sample": samples[first], "nearest in\ntraining": train[found.indices[first]]})
+    places = samples.shape[2] * (np.arange(len(first)) + 0.5) - 0.5
+    figure.axes[1].set_xticks(places, [f"{distance:.3g}" for distance in found.distances[first]])
     figure.axes[1].tick_params(length=0)
     figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + 0.4)
     return figure
 
 
 def sample_scores(rows: Mapping[str, Mapping[str, float]], network: str) -> Figure:
-    """The scores of samples by several strategies or models; of KID its standard error too.
-
-    Args:
-        rows: by name, scores as `samples.evaluate` names them, without split and network.
-        network: the feature network that they were taken in.
-    """
+    """The scores of samplers or models by name, in the features of a network; KID with its standard error."""
     return scores(
         {
             name: {
@@ -117,28 +92,24 @@ def sample_scores(rows: Mapping[str, Mapping[str, float]], network: str) -> Figu
 
 
 def kl_bars(divergences: np.ndarray, means: np.ndarray) -> Figure:
-    """What each latent dimension says of an image, the most talkative first; those that are not in use are grey.
+    """The KL divergence of each latent dimension, in decreasing order; inactive dimensions are grey.
 
-    Args:
-        divergences: as `latents.kl_per_dimension` gives them, `[dimensions]`, in nats.
-        means: of each image's posterior, `[images, dimensions]`.
+    Takes what `latent_space.kl_per_dimension` returns, and the means that it takes.
     """
     order = np.argsort(-divergences, kind="stable")
     active = means.var(axis=0)[order] > ACTIVE
     figure = Figure(figsize=(PAGE, 3.5), layout="constrained")
     axes = figure.subplots()
     axes.bar(range(len(order)), divergences[order], width=1, color=np.where(active, "tab:blue", "0.7"))
-    axes.set(xlabel="latent dimension, in order of its divergence", ylabel="divergence from the prior [nats]")
-    axes.set_title(f"{active.sum()} of {len(order)} dimensions are in use; {divergences.sum():.1f} nats in all")
+    axes.set(xlabel="latent dimension, by decreasing divergence", ylabel="divergence from the prior [nats]")
+    axes.set_title(f"{active.sum()} of {len(order)} dimensions are active; {divergences.sum():.1f} nats in all")
     return figure
 
 
 def training_curves(curves: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], x: str = "minutes") -> Figure:
-    """How scores of several models grew: one square for each score, one line for each model that has it.
+    """The history of several scores: a subplot for each score, a line for each model that has it.
 
-    Args:
-        curves: by model, then by score: its course as pairs of place and value; what is not finite is left out.
-        x: what the places are.
+    The curves are pairs of x and value by model, then by score; values that are not finite are left out.
     """
     names = list(dict.fromkeys(name for model in curves.values() for name in model))
     columns = min(3, len(names))
@@ -146,11 +117,10 @@ def training_curves(curves: Mapping[str, Mapping[str, Sequence[tuple[float, floa
     figure = Figure(figsize=(4.5 * columns, 3.4 * rows), layout="constrained")
     for place, name in enumerate(names, start=1):
         axes = figure.add_subplot(rows, columns, place)
-        for colour, (model, courses) in enumerate(curves.items()):
-            if name in courses:
-                points = np.array(courses[name], dtype=float).reshape(-1, 2)
-                finite = points[np.isfinite(points).all(axis=1)]
-                axes.plot(*finite.T, label=model, color=f"C{colour % 10}")
+        for color, (model, histories) in enumerate(curves.items()):
+            points = np.array(histories.get(name, ()), dtype=float).reshape(-1, 2)
+            if name in histories:
+                axes.plot(*points[np.isfinite(points).all(axis=1)].T, label=model, color=f"C{color % 10}")
         axes.set(title=name, xlabel=x)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
@@ -158,7 +128,7 @@ def training_curves(curves: Mapping[str, Mapping[str, Sequence[tuple[float, floa
 
 
 def tiled(images: np.ndarray, columns: int) -> np.ndarray:
-    """One image of all, row by row; what is left of the last row is white."""
+    """One image of all, row by row; the rest of the last row is white."""
     missing = -len(images) % columns
     padded = np.concatenate([images, np.full((missing, *images.shape[1:]), 255, dtype=images.dtype)])
     rows = padded.reshape(-1, columns, *images.shape[1:])

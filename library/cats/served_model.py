@@ -1,14 +1,14 @@
 """A registered model of cats as its caller sees it: `[16]` in, sixteen new uint8 images `[16, 75, 75, 3]` RGB out.
 
-What goes in is told apart by its dimensions, and the param `task` may say what is to come of it:
+Inputs are distinguished by their dimensions; the param `task` may choose the output:
 
-* a number of images, 1 to 10,000: `generate`; the params `strategy` and `seed` say how they are drawn;
-* latent vectors `[n, latent_size]`: `decode`, an image of each;
-* uint8 images `[n, 75, 75, 3]`: `reconstruct`, each as the model has it, or `encode`, float32 latent vectors
-  `[n, latent_size]`, of a VAE the posterior's means. A GAN has no encoder and takes none.
+* a number of images, 1 to 10,000: `generate`, with the params `strategy` (the latent sampler) and `seed`;
+* latent vectors `[n, latent_size]`: `decode`, an image for each;
+* uint8 images `[n, 75, 75, 3]`: `reconstruct`, or `encode` to float32 latent vectors `[n, latent_size]`, which are a
+  VAE's posterior means. A GAN has no encoder and takes no images.
 
-MLflow keeps this file and runs it when the model is loaded, with a copy of `library/models/strategies.py` beside it;
-so it needs nothing of this repository.
+MLflow stores this file in the registered model and runs it on loading, with a copy of `models/samplers.py` beside it:
+it needs nothing of this repository.
 """
 
 import runpy
@@ -23,15 +23,15 @@ SHAPE = (75, 75, 3)
 MOST = 10_000
 BATCH = 250
 NUMBER, LATENTS, IMAGES = "a number of images", "latent vectors", "images"
-# What each takes; of two that take the same, "auto" is the first.
+# The input of each task; "auto" is the first task with the given input.
 TASKS = {"generate": NUMBER, "decode": LATENTS, "reconstruct": IMAGES, "encode": IMAGES}
 
 
 class Cats(PythonModel):
-    """Draws cats, and where it has an encoder reads them too."""
+    """Generates cats; with an encoder, it also encodes and reconstructs them."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Loads the networks, and the ways to draw latent vectors for them."""
+        """Loads the networks and the latent samplers."""
         files = context.artifacts
         self.strategies = runpy.run_path(files["sampling"])["load"](files["strategies"])
         self.best = context.model_config["strategy"]
@@ -42,7 +42,7 @@ class Cats(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
     ) -> np.ndarray:
-        """Images, or latent vectors where the task is to encode; ValueError for what the model cannot take."""
+        """Images, or latent vectors for the task `encode`; ValueError for invalid inputs and params."""
         given, values = self._read(np.asarray(model_input))
         task = self._task(given, **(params or {}))
         if task == "generate":
@@ -52,7 +52,7 @@ class Cats(PythonModel):
         return values if task == "encode" else self._decode(values)
 
     def _read(self, values: np.ndarray) -> tuple[str, np.ndarray]:
-        """What was given, and it as this model computes with it."""
+        """The kind of input, and its values in the type of the network."""
         got = f"got {values.dtype} {list(values.shape)}"
         if values.ndim < 2 and values.size == 1 and values.dtype.kind in "iuf":
             number = values.item()
@@ -66,7 +66,7 @@ class Cats(PythonModel):
                 raise ValueError("latent vectors: got some that are infinite or not a number; allowed are finite ones")
             return LATENTS, values.astype(np.float32)
         if values.ndim == 4:
-            # Of other integers too, as JSON knows no uint8.
+            # Other integer types are allowed, as JSON has no uint8.
             bytes_ = values.dtype.kind in "iu" and not (values.size and (values.min() < 0 or values.max() > 255))
             if not bytes_ or values.shape[1:] != SHAPE:
                 raise ValueError(f"images: {got}; allowed is uint8 [n, 75, 75, 3]")
@@ -77,12 +77,14 @@ class Cats(PythonModel):
         )
 
     def _task(self, given: str, task: str = "auto", **_: Any) -> str:
-        """What is to come of what was given."""
+        """The task of an input."""
         if task not in ("auto", *TASKS):
             raise ValueError(f"task: got {task!r}; allowed are {', '.join(['auto', *TASKS])}")
         if not self.encoder and IMAGES in (given, TASKS.get(task)):
-            asked = "images" if task == "auto" else repr(task)
-            raise ValueError(f"task: got {asked}, but this model has no encoder; allowed are 'generate' and 'decode'")
+            requested = "images" if task == "auto" else repr(task)
+            raise ValueError(
+                f"task: got {requested}, but this model has no encoder; allowed are 'generate' and 'decode'"
+            )
         if task == "auto":
             return next(task for task, taken in TASKS.items() if taken == given)
         if TASKS[task] != given:
@@ -90,7 +92,7 @@ class Cats(PythonModel):
         return task
 
     def _sample(self, count: int, strategy: str = "", seed: int = 0, **_: Any) -> np.ndarray:
-        """Latent vectors to draw from."""
+        """Draws latent vectors."""
         name = strategy or self.best
         if name not in self.strategies:
             raise ValueError(f"strategy: got {name!r}; this model has {', '.join(self.strategies)}")
@@ -99,14 +101,14 @@ class Cats(PythonModel):
         return self.strategies[name].sample(count, np.random.default_rng(seed))
 
     def _encode(self, images: np.ndarray) -> np.ndarray:
-        """Latent vectors; a VAE's encoder gives log variances beside the means."""
-        found = (self.encoder.predict_on_batch(some.astype(np.float32) / 255) for some in _batches(images))
-        return np.concatenate([np.zeros((0, self.latent_size), np.float32), *(x[:, : self.latent_size] for x in found)])
+        """Latent vectors; a VAE's encoder also outputs log variances, after the means."""
+        codes = (self.encoder.predict_on_batch(some.astype(np.float32) / 255) for some in _batches(images))
+        return np.concatenate([np.zeros((0, self.latent_size), np.float32), *(x[:, : self.latent_size] for x in codes)])
 
     def _decode(self, latents: np.ndarray) -> np.ndarray:
-        """Images, made bytes batch by batch: 10,000 of them as floats are 675 MB."""
-        drawn = (self._decoder.predict_on_batch(some) for some in _batches(latents))
-        return np.concatenate([np.zeros((0, *SHAPE), np.uint8), *(np.rint(255 * x).astype(np.uint8) for x in drawn)])
+        """Images, converted to uint8 batch by batch: 10,000 of them are 675 MB as floats."""
+        images = (self._decoder.predict_on_batch(some) for some in _batches(latents))
+        return np.concatenate([np.zeros((0, *SHAPE), np.uint8), *(np.rint(255 * x).astype(np.uint8) for x in images)])
 
 
 def _batches(values: np.ndarray) -> list[np.ndarray]:

@@ -28,6 +28,11 @@ class Config(Options):
 
     seed: int = Field(0, ge=0, lt=2**32, description="draws the weights and the order of the batches")
 
+    def changed(self) -> dict[str, Any]:
+        """The fields that are not at their defaults, with their values."""
+        fields = type(self).model_fields
+        return {name: value for name, value in self if value != fields[name].default}
+
 
 class ScheduleConfig(Config):
     """How long and how fast to train; the budget does not depend on the size of the training set."""
@@ -78,6 +83,7 @@ def _first_line(error: ValidationError, config_type: type[Options]) -> str:
     if first["type"] == "extra_forbidden":
         return f"unknown field {name!r}; allowed are {', '.join(config_type.model_fields)}"
     allowed = first["msg"].removeprefix("Input should be ").replace("String should match pattern", "text that matches")
+    allowed = allowed.replace("String should have", "text of")
     default = config_type.model_fields[name].default
     example = f", as in {default}" if default and first["type"] == "string_pattern_mismatch" else ""
     return f"{name}: got {first['input']!r}; allowed is {allowed.split(', unable')[0]}{example}"

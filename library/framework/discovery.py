@@ -1,9 +1,10 @@
-"""Finds experiments and search spaces by their file names, so that adding one edits no list."""
+"""Finds experiments, search spaces, comparisons and commands by their file names, so that adding one edits no list."""
 
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 from .errors import UserError
@@ -11,56 +12,74 @@ from .experiment import Experiment
 
 
 def names(package: str = "experiments") -> list[str]:
-    """The names of all experiments: every file of the folder, but no folder in it; `a_b.py` is `a-b`."""
-    folder = importlib.import_module(package)
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(folder.__path__) if _is_one(module))
+    """The names of all files in a package of the working folder: `a_b.py` is `a-b`; none where there is no package."""
+    folder = _import(package)
+    found = pkgutil.iter_modules(folder.__path__) if folder else ()
+    return sorted(
+        module.name.replace("_", "-") for module in found if not module.ispkg and not module.name.startswith("_")
+    )
 
 
-def find(name: str, package: str = "experiments") -> Experiment[Any]:
-    """The experiment of a name; UserError names those that there are, or what is amiss in its file."""
-    if name not in names(package):
-        raise UserError(f"unknown experiment {name!r}; allowed are {', '.join(names(package))}")
-    experiment: Experiment[Any] = _load(package, name, "experiment")
-    config, own = experiment.config, _module(package, name)
-    if config.__module__ != own:  # after which the model is named
-        raise UserError(f"config: got {config.__module__}.{config.__name__}; allowed is a class that {own} defines")
+def find(name: str, package: str = "experiments") -> type[Experiment]:
+    """The experiment of a name; UserError lists those that there are, or says what is wrong with its file."""
+    module = _find(name, package, "experiment")
+    classes = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Experiment)]
+    defined = [one for one in classes if one.__module__ == module.__name__]
+    if len(defined) != 1:
+        got = ", ".join(one.__name__ for one in defined) or "none"
+        raise UserError(f"{module.__name__}: got {got}; allowed is one class of Experiment that the file defines")
+    [experiment] = defined
+    missing = [one for one in ("Config", "objectives") if not hasattr(experiment, one)]
+    if missing:
+        raise UserError(f"{module.__name__}.{experiment.__name__} has no {missing[0]}; an experiment needs one")
     return experiment
 
 
-def find_space(name: str, package: str = "search_spaces") -> Callable[..., Any]:
+def find_space(name: str, package: str = "search_spaces") -> Callable[..., Mapping[str, Any]]:
     """The search space of an experiment; UserError names the file to write."""
+    file = f"{package}/{name.replace('-', '_')}.py"
     if name not in names(package):
-        file = f"search_spaces/{name.replace('-', '_')}.py"
         raise UserError(f"experiment {name!r} has no search space; write {file} with space(trial)")
-    space: Callable[..., Any] = _load(package, name, "space")
+    space: Callable[..., Mapping[str, Any]] = _attribute(_find(name, package, "search space"), "space")
     return space
 
 
 def find_comparison(name: str, package: str = "experiments.comparisons") -> Any:
-    """The comparison of a name; UserError names those that there are."""
-    if name not in names(package):
-        raise UserError(f"unknown comparison {name!r}; allowed are {', '.join(names(package))}")
-    return _load(package, name, "comparison")
+    """The comparison of a name; UserError lists those that there are."""
+    return _attribute(_find(name, package, "comparison"), "comparison")
 
 
-def about(name: str, package: str = "experiments") -> str:
-    """What the file of a name says of itself; nothing if there is none."""
+def find_commands(package: str = "experiments") -> Mapping[str, Any]:
+    """The commands that the experiments of the working folder bring, by name: `COMMANDS` of the package."""
+    return getattr(_import(package), "COMMANDS", {})
+
+
+def description(name: str, package: str = "experiments") -> str:
+    """The docstring of the file of a name; empty if there is none."""
     if name not in names(package):
         return ""
-    return inspect.getdoc(importlib.import_module(_module(package, name))) or ""
+    return inspect.getdoc(_find(name, package, "experiment")) or ""
 
 
-def _is_one(module: pkgutil.ModuleInfo) -> bool:
-    return not module.ispkg and not module.name.startswith("_")
+def _find(name: str, package: str, what: str) -> ModuleType:
+    there = names(package)
+    if name not in there:
+        allowed = ", ".join(there) or f"none, as there is no {package.replace('.', '/')}/ with files in this folder"
+        raise UserError(f"unknown {what} {name!r}; allowed are {allowed}")
+    return importlib.import_module(f"{package}.{name.replace('-', '_')}")
 
 
-def _module(package: str, name: str) -> str:
-    return f"{package}.{name.replace('-', '_')}"
+def _import(package: str) -> ModuleType | None:
+    """A package of the working folder; None where there is none."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name and (package + ".").startswith(error.name + "."):
+            return None
+        raise
 
 
-def _load(package: str, name: str, what: str) -> Any:
-    """What the module of a name is there for."""
-    module = importlib.import_module(_module(package, name))
-    if not hasattr(module, what):
-        raise UserError(f"{module.__name__} has no {what!r}: it is what the file is there for")
-    return getattr(module, what)
+def _attribute(module: ModuleType, name: str) -> Any:
+    if not hasattr(module, name):
+        raise UserError(f"{module.__name__} has no {name!r}; the file must define it")
+    return getattr(module, name)

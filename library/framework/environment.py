@@ -1,4 +1,7 @@
-"""Where a run comes from and how to have it again: its command, process, commit, machine and versions."""
+"""Where a run comes from (command, process, commit, machine, versions), and how a process uses its machine.
+
+Threads must be set before tensorflow is imported, as it reads them only once.
+"""
 
 import logging
 import os
@@ -15,47 +18,71 @@ from typing import Any
 
 import psutil
 
+PROGRAM = "CATS_AND_SUMS_PROGRAM"
+"""The variable that names the program that was called, so that messages can; make sets it to `make`."""
 PACKAGES = ("keras", "tensorflow", "mlflow", "optuna", "numpy", "scikit-learn")
 
 
-def command(verb: str, experiment: str, values: Mapping[str, Any]) -> str:
-    """The command that does the same again, in the repository's folder; the verb may be of no experiment."""
-    variables = (f"{name.upper()}={value}" for name, value in values.items())
-    return shlex.join(["make", "-".join(filter(None, [verb, experiment])), *variables])
+def called_by_make() -> bool:
+    """Whether make called the program, so that messages name make's targets and variables."""
+    return os.environ.get(PROGRAM) == "make"
+
+
+def command(name: str, target: str = "", values: Mapping[str, Any] | None = None) -> str:
+    """The command that does the same again: of make, or of the program that was called.
+
+    Args:
+        name: of the command, such as `train`.
+        target: the experiment or comparison; empty for commands that take none.
+        values: of its options and fields.
+    """
+    if called_by_make():
+        words = ["make", f"{name}-{target}" if target else name]
+    else:
+        words = [*os.environ.get(PROGRAM, "cats-and-sums").split(), name, *([target] if target else [])]
+    return shlex.join([*words, *(option(**{key: value}) for key, value in (values or {}).items())])
+
+
+def option(**value: Any) -> str:
+    """An option as the program that was called takes it: `STORE=folder` of make, else `--store=folder`."""
+    [(name, given)] = value.items()
+    if called_by_make():
+        return f"{name.upper()}={given}"
+    return f"--{name.replace('_', '-')}={given}"
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, its kind before it, cut to what a tag can hold."""
+    """The type and the message of an error, cut to what a tag can hold."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
 
 
 def this_process() -> str:
-    """This process's name among all that ever wrote to the store: host, number and start."""
+    """Names this process among all that ever wrote to the store: host, number and start."""
     return f"{socket.gethostname()} {psutil.Process().pid} {psutil.Process().create_time():.2f}"
 
 
 def is_alive(process: str) -> bool:
-    """Whether a process is running; one of another host counts as alive, as there is no telling."""
+    """Whether a process is running; one of another host counts as alive, as nothing is known of it."""
     host, pid, started = process.rsplit(" ", 2)
     if host != socket.gethostname():
         return True
     try:
         found = psutil.Process(int(pid))
-        # A tolerance, as the time is told from the boot's, which moves when the clock is set.
+        # A tolerance, as the time is relative to the boot's, which moves when the clock is set.
         return found.status() != psutil.STATUS_ZOMBIE and abs(found.create_time() - float(started)) < 10
     except psutil.NoSuchProcess:
         return False
 
 
-def here() -> dict[str, str]:
-    """Versions, machine, what it computes with, and commit."""
+def environment_tags() -> dict[str, str]:
+    """Tags of a run: versions, machine, threads and devices, and commit."""
     versions = {f"version.{package}": version(package) for package in PACKAGES}
-    machine = {"machine": platform.platform(), "machine.cpu": _processor(), **in_use()}
-    return {**versions, "version.python": platform.python_version(), **machine, **git()}
+    machine = {"machine": platform.platform(), "machine.cpu": _processor(), **compute_tags()}
+    return {**versions, "version.python": platform.python_version(), **machine, **git_tags()}
 
 
 def _processor() -> str:
-    """The processor's name: two that have different instructions may add up in different orders."""
+    """The processor's name: two with different instructions may add up in different orders."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -64,16 +91,15 @@ def _processor() -> str:
     return next(named, platform.processor() or "unknown")
 
 
-def git() -> dict[str, str]:
-    """The commit of this code, and whether it was changed since."""
-    here = str(Path(__file__).parent)
+def git_tags() -> dict[str, str]:
+    """The commit of the working folder's repository, and whether files were changed since."""
 
-    def ask(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", here, *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607
         return done.stdout.strip()
 
     try:
-        return {"git.commit": ask("rev-parse", "HEAD"), "git.dirty": str(bool(ask("status", "--porcelain"))).lower()}
+        return {"git.commit": git("rev-parse", "HEAD"), "git.dirty": str(bool(git("status", "--porcelain"))).lower()}
     except (OSError, subprocess.CalledProcessError):
         return {"git.commit": "none", "git.dirty": "unknown"}
 
@@ -83,12 +109,12 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def start_keras(cores: int | None) -> None:
-    """Imports Keras with its backend, to compute on so many cores (all where None), without its start-up notices.
+def start_keras(num_threads: int | None) -> None:
+    """Imports Keras with its backend, on so many threads (None: one for each core), without its start-up notices.
 
     What the environment already says of threads and notices is left as it is.
     """
-    threads = str(min(cores or available_cores(), available_cores()))
+    threads = str(min(num_threads or available_cores(), available_cores()))
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads)
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -97,11 +123,8 @@ def start_keras(cores: int | None) -> None:
         import keras  # noqa: F401
 
 
-def in_use() -> dict[str, str]:
-    """What this process computes with, by tag: its cores and, once Keras is started, threads, backend and devices.
-
-    What a sum comes to depends on them in its last digits.
-    """
+def compute_tags() -> dict[str, str]:
+    """Cores and, once Keras is started, threads, backend and devices: a sum's last digits depend on them."""
     found = {"compute.cores": str(available_cores())}
     if "TF_NUM_INTRAOP_THREADS" in os.environ:
         found["compute.threads"] = os.environ["TF_NUM_INTRAOP_THREADS"]
@@ -112,7 +135,7 @@ def in_use() -> dict[str, str]:
 
 
 @contextmanager
-def kept_environment() -> Iterator[None]:
+def preserved_environment() -> Iterator[None]:
     """Leaves the environment as it was when the block ends."""
     before = dict(os.environ)
     try:
@@ -124,7 +147,7 @@ def kept_environment() -> Iterator[None]:
 
 @contextmanager
 def muted_stderr() -> Iterator[None]:
-    """Without what C++ writes to the terminal: tensorflow's first lines heed no setting."""
+    """Discards what C++ code writes to stderr: tensorflow's first lines heed no setting."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

@@ -1,27 +1,30 @@
-"""The contract between an experiment and the framework: what one fills in, what the other asks for.
+"""The contract between an experiment and the framework: a class that says what is learnt, and how it is scored.
 
-An experiment is one `Experiment` object in `experiments/NAME.py` and one function `space(trial)` in
-`search_spaces/NAME.py`. All else (tracking, tuning, pruning, resuming, registration, promotion, loading) follows.
+An experiment is one class in `experiments/NAME.py` and one function `space(trial)` in `search_spaces/NAME.py`. All else
+(tracking, tuning, pruning, resuming, comparison, registration, promotion, serving, loading) follows from them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .config import C, Config, parse
-from .objectives import Choice, Objectives, Within
+from . import config as configs
+from .config import parse
+from .objectives import BestWithinTolerance, Objectives, Selection
+from .run import Callbacks, Run
 
 if TYPE_CHECKING:
     import keras
-from .run import Callbacks, Run
 
 
 @dataclass(frozen=True)
-class Result:
+class TrainingResult:
     """A trained model, at its best epoch, and that epoch's metrics.
 
-    An experiment may add what it knows of the model besides, such as `model/latent_size`.
+    An experiment may add what else it knows of the model, such as `model/latent_size`.
     """
 
     model: "keras.Model"
@@ -30,127 +33,220 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """What a model is worth on the test split.
+class TestResult:
+    """What a model scores on the test split.
 
     Attributes:
-        metrics: named as in `test/exact_match`.
-        outcomes: a score for every test example by the example's name, higher is better; promotion compares two
-            models example by example on those that both were tested on.
+        metrics: named as in `test/exact_match`; an interval as `NAME_low` and `NAME_high`, a standard error as
+            `NAME_standard_error`.
+        per_example_scores: a score for every test example by the example's name, higher is better; promotion and
+            comparisons compare two models example by example on those that both were tested on.
+        score: the metric that a version is known by: up to its sign the mean of the scores of the examples.
     """
 
+    __test__ = False  # not a test, whatever pytest makes of the name
+
     metrics: Mapping[str, float]
-    outcomes: Mapping[str, float]
+    per_example_scores: Mapping[str, float]
+    score: str = ""
 
 
 @dataclass(frozen=True)
-class Package:
+class ModelArtifacts:
     """What goes into the registry: a self-contained file that answers, and the files that it needs.
 
     Attributes:
         code: a Python file with an `mlflow.pyfunc.PythonModel`, kept as it is (MLflow's "models from code").
         files: the files it finds in `context.artifacts`, by name.
         example: an input that it answers.
-        asked: options of the verb that ask for it, to be shown when it was trained, as in `query`.
-        verb: `predict`, or one that is of no experiment.
-        answer: what it answers, where the signature is to be told from both; not needed where `predict` has type hints.
-        any_input: whether it takes inputs of several kinds; its signature tells the answer and params alone, as MLflow
-            can check but one kind, and its file checks what it is given.
+        cli_example: options of the command that asks for a prediction, to be shown after training, as in `query`.
+        command: `predict`, or a command that takes no experiment.
+        example_output: what it answers, where the signature is to be inferred from both; not needed where `predict`
+            has type hints.
+        untyped_input: whether it takes inputs of several kinds; its signature tells the output and params alone, as
+            MLflow can check only one kind, and its file checks its inputs itself.
         settings: the values it finds in `context.model_config`.
-        params: what a caller may set by `predict(..., params=...)`, and the values otherwise; only with an answer.
+        params: what a caller may set by `predict(..., params=...)`, with the defaults; only with an example output.
         requirements: the packages it needs; their installed versions are pinned.
     """
 
     code: Path
     files: Mapping[str, Path]
     example: Any
-    answer: Any = None
-    any_input: bool = False
-    asked: Mapping[str, str] = field(default_factory=dict)
-    verb: str = "predict"
+    example_output: Any = None
+    untyped_input: bool = False
+    cli_example: Mapping[str, str] = field(default_factory=dict)
+    command: str = "predict"
     settings: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     requirements: Sequence[str] = ("keras", "tensorflow", "numpy")
 
 
 @dataclass(frozen=True)
-class Question:
-    """What `predict` gives a registered model, and how it tells the answer.
+class PredictRequest:
+    """What `predict` gives a registered model, and how it shows the answer.
 
     Attributes:
         input: for one prediction, a batch of one.
-        show: makes of the model's answers the line that is printed.
-        params: what else the model is told, as in `predict(..., params=...)`.
+        show: makes of the model's outputs the line that is printed.
+        params: passed on as `predict(..., params=...)`.
     """
 
     input: Any
-    show: Callable[[Any], str] = lambda answers: str(answers[0])
+    show: Callable[[Any], str] = lambda outputs: str(outputs[0])
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
-def ask_text(_: Any, query: str, __: str) -> Question:
-    """A question whose input is the query itself."""
-    return Question([query])
+class Experiment:
+    """What is learnt, and how it is scored; an object of it is one config's work.
 
-
-def nothing(_: Any) -> None:
-    """Asks for no more than there is."""
-
-
-def name_of_file(config: Config) -> str:
-    """The experiment's name, told by the file of its config: `experiments/a_b.py` is `a-b`."""
-    return type(config).__module__.rpartition(".")[2].replace("_", "-")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Experiment(Generic[C]):
-    """All that the framework needs to know of an experiment.
-
-    Functions must be those of a module, not lambdas: worker processes find them by their names.
+    To be defined: `Config`, `objectives`, `load`, `fit`, `test` and `package`. Everything else has a default.
 
     Attributes:
-        config: its fields, with the best known settings as defaults.
-        digest: names the exact data that a config trains on; a study goes on with no other.
-        train: trains a model from a config, reports to the run, calls the callbacks after every epoch.
-        test: scores a trained model on the test split and reports to the run; asked once for each final model.
-        package: writes into a folder what a registered model consists of.
-        model_name: the name in the registry of what this config trains; the experiment's own, unless told.
-        objectives: the metrics of `Result.metrics` that a study optimises, and whether more or less of each is better;
-            usually one. Of several, that which matters most comes first. A field in braces, as in `val/kid_{features}`,
-            stands for what the config has of it.
-        choose: which trial of the Pareto front wins; with one objective there is but one.
-        trial: config values that make a trial cheap; the winner is trained without them.
+        Config: the fields, with the best known settings as defaults.
+        objectives: the metrics of `TrainingResult.metrics` that a study optimises, and the direction of each; usually
+            one. Of several, the most important comes first. A field in braces, as in `val/kid_{features}`, stands for
+            its value in the config.
+        select: which trial of the Pareto front wins; with one objective the front has one trial.
+        trial_overrides: config values that make a trial cheap; the winner is trained without them.
         prune_after: epochs in which a trial is never pruned, as their scores say little yet; with several objectives
-            none ever is, as Optuna prunes by a single score.
-        cores: how many the training of a config makes good use of; None is all that there are.
-        ask: makes of the QUERY and OUT of `predict` what the registered model takes; raises ValueError for what it
-            would refuse.
-        needs: configs of other experiments, by their names, from which a registered model must be trained first.
+            no trial is pruned, as Optuna prunes by a single score.
+        naming_fields: config fields of which each value makes a registered model of its own.
+        data_fields: config fields that the data depend on; trials with equal ones share what was loaded. None: all.
+        name: of the experiment; `experiments/a_b.py` defines `a-b`.
+        config: this object's config.
     """
 
-    config: type[C]
-    digest: Callable[[C], str]
-    train: Callable[[C, Run, Callbacks], Result]
-    test: "Callable[[C, keras.Model, Run], Scores]"
-    package: "Callable[[C, keras.Model, Path], Package]"
-    model_name: Callable[[C], str] = name_of_file
-    objectives: Objectives
-    choose: Choice = field(default_factory=Within)
-    trial: Mapping[str, Any] = field(default_factory=dict)
-    prune_after: int = 0
-    cores: Callable[[C], int | None] = nothing
-    ask: Callable[[C, str, str], Question] = ask_text
-    needs: Callable[[C], Mapping[str, Config] | None] = nothing
+    Config: ClassVar[type[configs.Config]]
+    objectives: ClassVar[Objectives]
+    select: ClassVar[Selection] = BestWithinTolerance()
+    trial_overrides: ClassVar[Mapping[str, Any]] = {}
+    prune_after: ClassVar[int] = 0
+    naming_fields: ClassVar[Sequence[str]] = ()
+    data_fields: ClassVar[Sequence[str] | None] = None
+    name: ClassVar[str]
+    config: Any
 
-    def recorded(self, params: Mapping[str, str]) -> C:
-        """The config of which a run recorded these params; what else it recorded is left out, what it lacks is default.
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "name" not in vars(cls):
+            file = cls.__module__.rpartition(".")[2]
+            cls.name = (cls.__name__.lower() if file == "__main__" else file).replace("_", "-")
+
+    def __init__(self, config: configs.Config | None = None, /, **fields: Any) -> None:
+        """The work of one config.
+
+        Args:
+            config: an object of `Config`; made of the fields unless given.
+            fields: of the config, where they are not to have their defaults; texts are read as on the command line.
+
+        Raises:
+            UserError: a field does not exist or is out of bounds.
+        """
+        self.config = parse(self.Config, fields) if config is None else config
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> Self:
+        """The experiment of a run's params; what else the run recorded is left out, what it lacks is default.
 
         Raises:
             UserError: a value is not allowed any more.
         """
-        return parse(self.config, {name: params[name] for name in self.config.model_fields if name in params})
+        return cls(**{name: params[name] for name in cls.Config.model_fields if name in params})
 
-    def settled(self, config: C) -> Self:
-        """The same experiment, with the objectives' names as this config's metrics have them."""
-        fields = config.model_dump()
-        return replace(self, objectives={name.format(**fields): way for name, way in self.objectives.items()})
+    def load(self) -> Any:
+        """The data of this config, with a `digest`; called once, as `data`.
+
+        Raises:
+            UserError: the data cannot be had.
+        """
+        raise NotImplementedError
+
+    def fit(self, run: Run, callbacks: Callbacks = ()) -> TrainingResult:
+        """Builds a model and trains it, reports to the run, passes the callbacks on to `Trainer.fit`."""
+        raise NotImplementedError
+
+    def test(self, model: "keras.Model", run: Run) -> TestResult:
+        """Scores a trained model on the test split and reports to the run; called once for each final model."""
+        raise NotImplementedError
+
+    def package(self, model: "keras.Model", folder: Path) -> ModelArtifacts:
+        """Writes into a folder what a registered model consists of; called after `test`, on the same object."""
+        raise NotImplementedError
+
+    @cached_property
+    def data(self) -> Any:
+        """What `load` gave."""
+        return self.load()
+
+    @property
+    def dataset_digest(self) -> str:
+        """Names the exact data that this config trains on; a study goes on with no other."""
+        return str(self.data.digest)
+
+    @property
+    def model_name(self) -> str:
+        """The name in the registry of what this config trains: the experiment's, and the values of `naming_fields`."""
+        return "-".join([self.name, *(str(getattr(self.config, field)) for field in self.naming_fields)])
+
+    @property
+    def num_threads(self) -> int | None:
+        """How many threads the training of this config makes good use of; None: one for each core."""
+        return None
+
+    @property
+    def dependencies(self) -> "Sequence[Experiment]":
+        """Experiments whose registered models this one works with; they are trained first where there is none."""
+        return ()
+
+    def parse_query(self, query: str, out: str) -> PredictRequest:
+        """What the registered model takes, from the QUERY and OUT of `predict`.
+
+        Raises:
+            ValueError: the model would refuse it; one line says why.
+        """
+        return PredictRequest([query])
+
+    def reuse(self, other: "Experiment") -> Self:
+        """This experiment, with the data that another object has loaded where it depends on equal fields."""
+        fields = self.Config.model_fields if self.data_fields is None else self.data_fields
+        if "data" in vars(other) and all(getattr(self.config, one) == getattr(other.config, one) for one in fields):
+            vars(self)["data"] = other.data
+        return self
+
+    @property
+    def resolved_objectives(self) -> Objectives:
+        """The objectives, named as this config's metrics are."""
+        fields = self.config.model_dump()
+        return {name.format(**fields): direction for name, direction in self.objectives.items()}
+
+    def train(self, store: Any, callbacks: Callbacks = ()) -> Any:
+        """Trains this config in full, scores, registers and promotes the model: `make train-NAME`.
+
+        Args:
+            store: what `open_store` gave.
+            callbacks: Keras's own, or any other.
+
+        Returns:
+            The `pipeline.Outcome`: the run, its metrics, the version and its stage.
+        """
+        return _layer("pipeline").train_in_full(self, store, callbacks=callbacks)
+
+    def tune(self, store: Any, space: Callable[..., Mapping[str, Any]] | None = None, **options: Any) -> Any:
+        """Searches for the best config and trains the winner in full, or resumes a study: `make tune-NAME`.
+
+        Args:
+            store: what `open_store` gave.
+            space: the search space; that of `search_spaces/NAME.py` unless given.
+            options: `trials`, `workers`, `study`, as the command has them. Fields of this object's config that differ
+                from the defaults stay as they are.
+
+        Returns:
+            The `tuning.study.Tuned`: the study, its Pareto front, the best trial and the outcome of its training.
+        """
+        return _layer("tuning.study").tune_experiment(self, store, space, options)
+
+
+def _layer(name: str) -> Any:
+    """A module of a layer above this one, imported when it is called: the contract itself needs none of them."""
+    return import_module(f".{name}", __package__)

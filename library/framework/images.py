@@ -3,24 +3,26 @@
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image
 
+from .environment import option
 from .errors import UserError
 
 
 def save(image: np.ndarray, path: Path) -> None:
     """Writes a uint8 image, `[height, width]` or `[height, width, 3]` RGB, as a PNG; UserError where it cannot."""
     try:
-        path.write_bytes(cv2.imencode(".png", image[..., ::-1] if image.ndim == 3 else image)[1].tobytes())
+        Image.fromarray(image).save(path, "PNG")
     except OSError as error:
-        raise UserError(f"out: {str(path)!r} cannot be written ({error.strerror}); give another OUT=file.png") from None
+        give = f"give another {option(out='file.png')}"
+        raise UserError(f"out: {str(path)!r} cannot be written ({error.strerror}); {give}") from None
 
 
 def check_target(out: str) -> Path:
     """Where to write to; ValueError if nothing was given, it is no `.png`, or its folder does not exist."""
     if not out:
-        raise ValueError("out: nothing was given; it is the PNG to write the answer to, as in OUT=answer.png")
+        raise ValueError(f"out: nothing was given; it is the PNG to write to, as in {option(out='answer.png')}")
     path = Path(out)
     if (
         path.suffix.lower() != ".png"

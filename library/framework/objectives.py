@@ -1,67 +1,70 @@
-"""What a study optimises, one thing or several, and which of its trials wins.
+"""What a study optimises, one metric or several, and which of its trials wins.
 
-Of several objectives there is no single best: what is left is the Pareto front, the trials that no other beats. The
-front of one objective is its best trial, so that one is no case apart.
+Of several objectives there is no single best: what is left is the Pareto front, the non-dominated trials. The front of
+one objective is its best trial, so that one objective is no special case.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Objectives = Mapping[str, Literal["maximize", "minimize"]]
-"""Metrics by name, those that matter most first, and whether more or less of each is better."""
+Direction = Literal["maximize", "minimize"]
+
+Objectives = Mapping[str, Direction]
+"""Metrics by name, the most important first, and whether more or less of each is better."""
 
 Values = Mapping[str, float]
-"""What one trial has of each objective."""
+"""A trial's value of each objective."""
 
-Choice = Callable[[Sequence[Values], Objectives], int]
-"""The place, on a Pareto front that is not empty, of the trial that wins."""
+Selection = Callable[[Sequence[Values], Objectives], int]
+"""The index, in a Pareto front that is not empty, of the trial that wins."""
 
 
-def unbeaten(values: Sequence[Values], objectives: Objectives) -> list[int]:
-    """The places of those that no other beats, the first of equal ones.
+def pareto_front(values: Sequence[Values], objectives: Objectives) -> list[int]:
+    """The indices of the non-dominated trials, the first of equal ones.
 
-    One beats another if it is as good in every objective and better in one.
+    One trial dominates another if it is as good in every objective and better in one.
     """
     losses = _losses(values, objectives)
 
-    def beaten(place: int) -> bool:
-        mine = losses[place]
+    def is_dominated(index: int) -> bool:
+        own = losses[index]
         return any(
-            all(theirs <= own for theirs, own in zip(other, mine, strict=True)) and (other != mine or earlier < place)
+            all(a <= b for a, b in zip(other, own, strict=True)) and (other != own or earlier < index)
             for earlier, other in enumerate(losses)
         )
 
-    return [place for place in range(len(losses)) if not beaten(place)]
+    return [index for index in range(len(losses)) if not is_dominated(index)]
 
 
 @dataclass(frozen=True)
-class Within:
-    """Chooses the best in the last objective of those that are good enough in the ones before it.
+class BestWithinTolerance:
+    """Selects the best in the last objective among those that are good enough in the ones before it.
 
-    Objective by objective, those stay that are within a share of the best; of the last one, the best wins. With
+    Objective by objective, trials stay that are within a tolerance of the best; of the last one, the best wins. With
     `{"val/mean_squared_error": "minimize", "model/latent_size": "minimize"}` that is the smallest latent space whose
-    error is at most 5 % above the least. A front's knee is not taken: it hangs on the scale of each axis and on how far
-    the front's bad ends reach, so that a trial which nobody would choose can move it.
+    error is at most 5 % above the least. A front's knee is not taken: it depends on the scale of each axis and on how
+    far the front's bad ends reach, so that a trial which nobody would select can move it.
 
     Attributes:
-        share: by how much one may be worse than the best, as a share of the best's size; 0 takes the best of the first.
+        tolerance: by how much a trial may be worse than the best, as a share of the best's size; 0 takes the best of
+            the first objective.
     """
 
-    share: float = 0.05
+    tolerance: float = 0.05
 
     def __call__(self, values: Sequence[Values], objectives: Objectives) -> int:
-        """The place of the one that wins."""
+        """The index of the trial that wins."""
         losses = _losses(values, objectives)
         *before, last = range(len(objectives))
-        places = list(range(len(losses)))
+        left = list(range(len(losses)))
         for objective in before:
-            best = min(losses[place][objective] for place in places)
-            places = [place for place in places if losses[place][objective] <= best + self.share * abs(best)]
-        return min(places, key=lambda place: (losses[place][last], losses[place]))
+            best = min(losses[index][objective] for index in left)
+            left = [index for index in left if losses[index][objective] <= best + self.tolerance * abs(best)]
+        return min(left, key=lambda index: (losses[index][last], losses[index]))
 
 
 def _losses(values: Sequence[Values], objectives: Objectives) -> list[tuple[float, ...]]:
-    """The values in the order of the objectives, turned so that less is better."""
+    """The values in the order of the objectives, with their signs changed where more is better."""
     signs = {name: 1 if direction == "minimize" else -1 for name, direction in objectives.items()}
     return [tuple(sign * one[name] for name, sign in signs.items()) for one in values]

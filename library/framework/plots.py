@@ -1,4 +1,4 @@
-"""Figures of how scores went: along the epochs of several trainings, and along the trials of a study."""
+"""Figures of any experiment: metrics by epoch or trial, Pareto fronts, scores with their errors, confusions."""
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, combinations
@@ -15,20 +15,20 @@ from .statistics import Estimate
 STATES = {"pruned": "x", "fail": "v"}  # the marks of trials that were not completed
 
 
-def courses(runs: Mapping[str, Mapping[int, float]], metric: str) -> Figure:
-    """One metric by epoch, a line for each run; the axis is logarithmic where all is above 0 and spans a factor of 10.
+def metric_histories(runs: Mapping[str, Mapping[int, float]], metric: str) -> Figure:
+    """One metric by epoch, a line for each run; logarithmic where values are above 0 and span a factor of 10.
 
     Args:
-        runs: values by epoch, by the run's label; what is not finite is left out.
-        metric: what it is called.
+        runs: values by epoch, by the run's label; values that are not finite are left out.
+        metric: its name.
     """
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots()
-    for place, (label, course) in enumerate(runs.items()):
-        points = np.array(sorted(course.items()), dtype=float).reshape(-1, 2)
+    for place, (label, history) in enumerate(runs.items()):
+        points = np.array(sorted(history.items()), dtype=float).reshape(-1, 2)
         points = points[np.isfinite(points).all(axis=1)]
         axes.plot(*points.T, label=label, color=f"C{place % 10}", marker="o" if len(points) < 15 else "", markersize=3)
-    _scale(axes, [value for course in runs.values() for value in course.values()])
+    _scale(axes, [value for history in runs.values() for value in history.values()])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="epoch", ylabel=metric)
     axes.grid(alpha=0.3)
@@ -43,13 +43,13 @@ def trials(
     objective: str,
     direction: Literal["maximize", "minimize"],
 ) -> Figure:
-    """An objective by trial: completed ones as dots, others by what they had reached, and the best so far as a line.
+    """An objective by trial: completed ones as dots, others at their last value, and the best so far as a line.
 
     Args:
-        numbers: of the trials, rising.
+        numbers: of the trials, ascending.
         values: of each; nan where there is none.
         states: complete, pruned or fail, of each.
-        objective: what it is called.
+        objective: its name.
         direction: whether more or less of it is better.
     """
     figure = Figure(figsize=(8, 3.6), layout="constrained")
@@ -59,7 +59,7 @@ def trials(
     for name, mark in STATES.items():
         others = (state == name) & np.isfinite(y)
         if others.any():
-            axes.plot(x[others], y[others], mark, color="0.6", label=f"{others.sum():,} {name}, as far as it got")
+            axes.plot(x[others], y[others], mark, color="0.6", label=f"{others.sum():,} {name}, last value")
     best = list(accumulate(y[done], max if direction == "maximize" else min))
     axes.step(x[done], best, where="post", color="tab:red", linewidth=1, label="best so far")
     _scale(axes, y)
@@ -77,15 +77,17 @@ def _scale(axes: Axes, values: Sequence[float] | np.ndarray) -> None:
         axes.set_yscale("log")
 
 
-def pareto_front(values: Mapping[str, Sequence[float]], front: Mapping[int, str], chosen: int | None = None) -> Figure:
-    """One square for each pair of objectives: all points grey, those on the front red and named, the chosen one ringed.
+def pareto_front(
+    values: Mapping[str, Sequence[float]], front: Mapping[int, str], selected: int | None = None
+) -> Figure:
+    """One square for each pair of objectives: points grey, the front red and named, the selected one ringed.
 
     An axis whose values are above 0 and reach over more than a factor of 10 is logarithmic.
 
     Args:
         values: two or more objectives by name, with the value of each point; at least one point.
-        front: the names of the points on the front, by their place among the values.
-        chosen: the place of the one to be ringed.
+        front: the names of the points on the front, by their index among the values.
+        selected: the index of the one to be ringed.
     """
     pairs = list(combinations(values, 2))
     figure = Figure(figsize=(6.5 * len(pairs), 5), layout="constrained")
@@ -96,13 +98,11 @@ def pareto_front(values: Mapping[str, Sequence[float]], front: Mapping[int, str]
         order = sorted(places, key=lambda place: (x[place], y[place]))
         # A line where the front is one; of three objectives on a plane it is a cloud.
         style = "o-" if len(values) == 2 else "o"
-        axes.plot(
-            x[order], y[order], style, color="tab:red", linewidth=0.8, label=f"{len(front):,} that no other beats"
-        )
+        axes.plot(x[order], y[order], style, color="tab:red", linewidth=0.8, label=f"{len(front):,} non-dominated")
         for place, name in front.items():
             axes.annotate(name, (x[place], y[place]), xytext=(5, 5), textcoords="offset points", fontsize=8)
-        if chosen is not None:
-            axes.plot(x[chosen], y[chosen], "o", ms=14, mfc="none", color="tab:red", label="chosen")
+        if selected is not None:
+            axes.plot(x[selected], y[selected], "o", ms=14, mfc="none", color="tab:red", label="selected")
         axes.set(xlabel=across, ylabel=up)
         _scale_axes(axes, x, y)
         axes.grid(alpha=0.3)
@@ -168,55 +168,56 @@ def confusions(counts: np.ndarray, characters: Sequence[str]) -> Figure:
     return figure
 
 
-def _shade(axes: Axes, table: np.ndarray, cells: np.ndarray, colours: str, largest: int) -> None:
-    """Shades those cells that are not 0, from a fifth of the colours' range for 1 to three fifths for the largest.
+def _shade(axes: Axes, table: np.ndarray, cells: np.ndarray, colors: str, largest: int) -> None:
+    """Shades those cells that are not 0, from a fifth of the colors' range for 1 to three fifths for the largest.
 
     Paler would not stand out from white; darker would hide black text.
     """
     top = max(2.0, largest)
-    axes.imshow(np.ma.masked_where(~cells | (table == 0), table), cmap=colours, norm=LogNorm(top**-0.5, top**2))
+    axes.imshow(np.ma.masked_where(~cells | (table == 0), table), cmap=colors, norm=LogNorm(top**-0.5, top**2))
 
 
-def pictures(shown: Mapping[str, np.ndarray]) -> Figure:
-    """Finished pictures under a title each: upright ones beside one another, wide ones below one another.
+def side_by_side(images: Mapping[str, np.ndarray]) -> Figure:
+    """Images under a title each: upright ones beside one another, wide ones below one another.
 
     Args:
-        shown: by title, `[height, width, 3 or 4]`, as large as they are shown.
+        images: by title, `[height, width, 3 or 4]`, as large as they are shown.
     """
-    height, width = (max(picture.shape[axis] for picture in shown.values()) for axis in (0, 1))
+    height, width = (max(picture.shape[axis] for picture in images.values()) for axis in (0, 1))
     wide = width > 2 * height
-    down, across = (len(shown), 1) if wide else (1, len(shown))
+    down, across = (len(images), 1) if wide else (1, len(images))
     figure = Figure(figsize=(across * width / 100 + 0.2, down * (height / 100 + 0.4)), layout="constrained")
-    for axes, (title, picture) in zip(figure.subplots(down, across, squeeze=False).flat, shown.items(), strict=True):
+    for axes, (title, picture) in zip(figure.subplots(down, across, squeeze=False).flat, images.items(), strict=True):
         axes.imshow(picture)
         axes.set_title(title, fontsize=11)
         axes.set_axis_off()
     return figure
 
 
-def interval_lines(title: str, x: str, lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Exact match of several models along some quantity, each with its 95 % interval; seeds are dots.
+def interval_lines(lines: Mapping[str, Sequence[Mapping[str, Any]]], x: str, y: str) -> Figure:
+    """A metric of several models along some quantity, each with its 95 % interval; seeds are dots.
 
     Args:
-        title: of the axis.
-        x: the key of what stands on it; values are set apart evenly, as named.
-        lines: rows by the line's name, each with `x`, `exact_match`, `low`, `high` and `seeds`.
+        lines: rows by the line's name, each with `x`, `y`, `low` and `high` (None: no interval), and `seeds`.
+        x: the key of what stands on the axis; values are spaced evenly.
+        y: the key of the metric.
     """
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     ticks: dict[Any, int] = {}
     for name, rows in lines.items():
         places = [ticks.setdefault(row[x], len(ticks)) for row in rows]
-        middle = [row["exact_match"] for row in rows]
-        # Rounding may put an interval's end a hair on the wrong side of its middle.
-        below = [max(0.0, row["exact_match"] - row["low"]) for row in rows]
-        above = [max(0.0, row["high"] - row["exact_match"]) for row in rows]
-        drawn = axes.errorbar(places, middle, [below, above], marker="o", capsize=3, label=name)
+        # Rounding may put an interval's end slightly on the wrong side of its middle.
+        ends = [
+            [0.0 if row[end] is None else max(0.0, sign * (row[end] - row[y])) for row in rows]
+            for end, sign in (("low", -1), ("high", 1))
+        ]
+        drawn = axes.errorbar(places, [row[y] for row in rows], ends, marker="o", capsize=3, label=name)
         for place, row in zip(places, rows, strict=True):
             if len(row["seeds"]) > 1:
                 axes.plot([place] * len(row["seeds"]), row["seeds"], ".", alpha=0.5, color=drawn[0].get_color())
     axes.set_xticks(range(len(ticks)), [str(tick) for tick in ticks])
-    axes.set(xlabel=title, ylabel="exact match, with its 95 % interval")
+    axes.set(xlabel=x.replace("_", " "), ylabel=f"{y.replace('_', ' ')}, with its 95 % interval")
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False)
     return figure

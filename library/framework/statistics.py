@@ -1,20 +1,57 @@
-"""Is one model better than another on the same examples, by more than chance?"""
+"""Values with their uncertainty, and whether one model is better than another by more than chance.
+
+scipy is imported where it computes: it takes as long as a list of all registered models.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Any
+from typing import Self
 
 import numpy as np
-from scipy.stats import binomtest
-
-from .experiment import Scores
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A candidate against a holder, example by example.
+class Estimate:
+    """A value and its uncertainty: a standard error or a 95 % interval, where either is known.
+
+    Attributes:
+        value: which of an unbiased estimate may be a little below 0 where the truth is 0.
+        standard_error: of it; nan where it is not known.
+        low: lower end of the 95 % interval; None where there is no interval.
+        high: its upper end.
+        name: of the metric, as in `test/accuracy`.
+    """
+
+    value: float
+    standard_error: float = math.nan
+    low: float | None = None
+    high: float | None = None
+    name: str = ""
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, float], name: str) -> Self:
+        """A metric with the interval or the standard error that stands beside it; KeyError where there is no metric."""
+        error = metrics.get(f"{name}_standard_error", math.nan)
+        low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+        if low is None and not math.isnan(error):
+            low, high = metrics[name] - 1.96 * error, metrics[name] + 1.96 * error
+        return cls(metrics[name], error, low, high, name)
+
+    @property
+    def formatted(self) -> str:
+        """The value and its interval, as in `0.98 (0.97 to 0.99)`."""
+        within = "" if self.low is None or self.high is None else f" ({self.low:.4g} to {self.high:.4g})"
+        return f"{self.value:.4g}{within}"
+
+    def __str__(self) -> str:
+        return f"{self.name.removeprefix('test/')} {self.formatted}".strip()
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """A candidate against a champion, example by example.
 
     Attributes:
         examples: how many both were tested on.
@@ -29,7 +66,7 @@ class Comparison:
     p_value: float
 
     def is_better(self, alpha: float = 0.05) -> bool:
-        """Whether the candidate wins more often than it loses, and that is no chance at this level."""
+        """Whether the candidate wins more often than it loses, and not by chance at this level."""
         return self.wins > self.losses and self.p_value < alpha
 
     def __str__(self) -> str:
@@ -37,30 +74,34 @@ class Comparison:
         return f"{counts}, p = {self.p_value:.2g}"
 
 
-def compare(candidate: Mapping[str, float], holder: Mapping[str, float]) -> Comparison:
+def compare_examples(candidate: Mapping[str, float], champion: Mapping[str, float]) -> PairedComparison:
     """Compares the scores of examples that both have, higher being better.
 
     The exact sign test on the examples where they differ; where scores are right or wrong, that is McNemar's exact
     test (McNemar 1947; exact form in Fagerland, Lydersen and Laake 2013, eq. 2).
     """
-    common = candidate.keys() & holder.keys()
-    wins = sum(candidate[name] > holder[name] for name in common)
-    losses = sum(candidate[name] < holder[name] for name in common)
-    return Comparison(len(common), wins, losses, sign_test(wins, losses))
+    common = candidate.keys() & champion.keys()
+    wins = sum(candidate[name] > champion[name] for name in common)
+    losses = sum(candidate[name] < champion[name] for name in common)
+    return PairedComparison(len(common), wins, losses, sign_test(wins, losses))
 
 
 def sign_test(wins: int, losses: int) -> float:
     """The two-sided p-value of so uneven a count if both were equally likely."""
+    from scipy.stats import binomtest
+
     return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927); good near 0 and 1, where the textbook one is not."""
+    """The 95 % interval of a share (Wilson 1927); good near 0 and 1, where the textbook interval is not."""
+    from scipy.stats import binomtest
+
     low, high = binomtest(successes, n).proportion_ci(method="wilson")
     return float(low), float(high)
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     """The 95 % interval of the mean of at least one value: Wilson's if all are 0 or 1, else by its standard error."""
     if set(values) <= {0, 1}:
         return wilson_interval(round(sum(values)), len(values))
@@ -68,58 +109,19 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return fmean(values) - within, fmean(values) + within
 
 
-@dataclass(frozen=True)
-class Score:
-    """A metric's value and, where it is known, its 95 % interval."""
+def estimate_of_scores(scores: Mapping[str, float], name: str = "", value: float | None = None) -> Estimate:
+    """The mean of per-example scores under its metric's name, with its 95 % interval.
 
-    name: str
-    value: float
-    low: float | None
-    high: float | None
-
-    def __str__(self) -> str:
-        return f"{self.name.removeprefix('test/')} {self.told}"
-
-    @property
-    def told(self) -> str:
-        """The value and its interval."""
-        within = "" if self.low is None or self.high is None else f" ({self.low:.4g} to {self.high:.4g})"
-        return f"{self.value:.4g}{within}"
-
-
-def headline(scores: Scores) -> dict[str, Any]:
-    """Tags that name the metric which is the mean of the outcomes, up to its sign, and give its 95 % interval.
-
-    Where no metric is that, `test/outcome` is added.
+    Args:
+        scores: at least one.
+        name: the metric that is their mean, up to its sign.
+        value: of that metric; the mean unless given.
     """
-    if not scores.outcomes:
-        return {}
-
-    values = list(scores.outcomes.values())
+    values = list(scores.values())
     mean = fmean(values)
-    named = (name for name, value in scores.metrics.items() if math.isclose(abs(value), abs(mean), rel_tol=1e-5))
-    name = next(named, "test/outcome")
-    value = scores.metrics.get(name, mean)
-    low, high = interval(values if value * mean >= 0 else [-one for one in values])
-    return {"score": name, name: value, f"{name}_low": low, f"{name}_high": high}
-
-
-def of_tags(tags: Mapping[str, str]) -> Score | None:
-    """The score of a version by its tags; of one from before it was named, the first that has an interval."""
-    bounded = (name for name in sorted(tags) if f"{name}_low" in tags and f"{name}_high" in tags)
-    name = tags.get("score") or next(bounded, None)
-    if name is None:
-        return None
-    low, high = (float(tags[key]) if key in tags else None for key in (f"{name}_low", f"{name}_high"))
-    return Score(name, float(tags[name]), low, high)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An estimate, which may be a little below 0 where the truth is 0, and its standard error."""
-
-    value: float
-    standard_error: float
+    value = mean if value is None else value
+    low, high = mean_interval(values if value * mean >= 0 else [-one for one in values])
+    return Estimate(value, low=low, high=high, name=name or "test/mean_score")
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

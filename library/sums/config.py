@@ -1,8 +1,11 @@
-"""Every field of the experiments with sums, its bounds, default and meaning."""
+"""The fields of the experiments with sums, with their bounds, defaults and meanings.
 
-from typing import Literal
+They inherit from each other, so that a function takes the smallest config that it depends on.
+"""
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from library.framework.config import Config, TrainingConfig
 
@@ -10,7 +13,7 @@ Modality = Literal["text-to-text", "image-to-text", "text-to-image"]
 
 
 class ArithmeticConfig(Config):
-    """Which of the queries of two-digit numbers to learn from, and how they are written."""
+    """The queries of two-digit numbers, how they are split and how they are written."""
 
     operators: Literal["+-", "*"] = Field(
         "+-", description="what is asked: 20,000 sums and differences, or 10,000 products"
@@ -29,46 +32,46 @@ class ArithmeticConfig(Config):
 
 
 class GlyphsConfig(Config):
-    """What characters look like where they are images, and the size of what reads or draws one."""
+    """The images of characters, and the size of the networks that recognise or draw them."""
 
     digits: str = Field(
         "scikit-learn",
         min_length=1,
         description="handwriting: scikit-learn (1,797 digits), mnist (downloaded) or an .npz file as Keras keeps MNIST",
     )
-    vary: bool = Field(True, description="turn, scale, slant and shift the images that are read while training")
+    vary: bool = Field(True, description="augment input images while training: rotate, scale, shear and shift them")
     filters: int = Field(
         16, ge=1, le=1024, description="of the convolution next to an image; the deeper ones have 2 and 4 times as many"
     )
 
 
-class ReaderConfig(GlyphsConfig, TrainingConfig):
+class GlyphReaderConfig(GlyphsConfig, TrainingConfig):
     """A classifier of characters and its training."""
 
     epochs: int = Field(20, ge=1, le=100_000, description="how often validation is scored, at equal distances")
     batch_size: int = Field(128, ge=1, le=65_536, description="images in a batch")
     weight_decay: float = Field(0.1, ge=0, le=10, description="decoupled decay of AdamW, on all but the biases")
-    pooling: bool = Field(True, description="pool after convolutions; without, they stride, and the network is smaller")
+    pooling: bool = Field(True, description="pool after convolutions; without, they stride, and there are fewer layers")
 
 
-class ExercisesConfig(ArithmeticConfig, GlyphsConfig):
-    """Queries and answers as a network sees them."""
+class SumsConfig(ArithmeticConfig, GlyphsConfig):
+    """Queries and answers of one modality."""
 
     modality: Modality = Field("text-to-text", description="what a query and an answer are made of")
 
     @property
     def reads_images(self) -> bool:
         """Whether a query is a sequence of images."""
-        return self.modality.startswith("image-")
+        return self.modality == "image-to-text"
 
     @property
     def draws_images(self) -> bool:
-        """Whether an answer is one."""
-        return self.modality.endswith("-image")
+        """Whether an answer is a sequence of images."""
+        return self.modality == "text-to-image"
 
 
-class Seq2SeqConfig(ExercisesConfig, TrainingConfig):
-    """The LSTM encoder-decoder, its exercises and its training."""
+class Seq2SeqConfig(SumsConfig, TrainingConfig):
+    """The LSTM encoder-decoder, its dataset and its training."""
 
     units: int = Field(128, ge=1, le=4096, description="width of every LSTM layer: the size of the latent code")
     encoder_depth: int = Field(1, ge=1, le=8, description="LSTM layers that read the query")
@@ -91,13 +94,19 @@ class Seq2SeqConfig(ExercisesConfig, TrainingConfig):
         1.0,
         ge=0,
         le=100,
-        description="weight of knowing which character each image is, against 1 of the answer; "
-        "0: it learns to read from answers, or to draw from images, alone",
+        description="weight of the loss of naming the character in each image, against 1 of the answer; "
+        "0: the model learns from whole answers alone",
     )
     handwriting: Literal["varied", "mean"] = Field(
-        "varied", description="of drawn answers: varied learns to write as people do, mean draws the average of all"
+        "varied", description="of answers as images: varied draws many styles, mean draws the average of all"
     )
     noise_size: int = Field(16, ge=1, le=1024, description="size of the noise that a varied character is drawn from")
     temperature: float = Field(
-        0.7, ge=0, le=2, description="of that noise when it answers: less is read more easily and varies less"
+        0.7, ge=0, le=2, description="standard deviation of that noise in answers: less is more legible and less varied"
     )
+
+    @model_validator(mode="after")
+    def _pairs_need_alignment(self) -> Self:
+        if self.reading_order == "pairs" and self.padding != "left":
+            raise ValueError("reading_order: got 'pairs' with padding='right'; allowed is padding='left', which aligns")
+        return self

@@ -1,4 +1,7 @@
-"""Figures as pure functions of arrays; drawn on a figure of their own, so that no window or global state is needed."""
+"""Figures as pure functions of arrays.
+
+Each has a `Figure` of its own, so that no window or global state is needed.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +17,7 @@ from library.sums.metrics.errors import KINDS
 
 
 def operand_errors(left: np.ndarray, right: np.ndarray, operator: Sequence[str], wrong: np.ndarray) -> Figure:
-    """Where a model errs: one square of 100x100 operands for each operator that occurs, in the order `+`, `-`, `*`.
+    """Wrong answers by operands: a square of 100x100 for each operator that occurs, in the order `+`, `-`, `*`.
 
     Args:
         left: left operands of the queries, 0 to 99; at least one.
@@ -25,9 +28,9 @@ def operand_errors(left: np.ndarray, right: np.ndarray, operator: Sequence[str],
     present = sorted(set(operator), key="+-*".index)
     figure = Figure(figsize=(5 * len(present), 5), layout="constrained")
     for axes, symbol in zip(figure.subplots(1, len(present), squeeze=False).flat, present, strict=True):
-        asked = np.array(list(operator)) == symbol
-        axes.scatter(right[asked], left[asked], s=2, c="0.88", marker="s", label=f"{asked.sum():,} asked")
-        bad = asked & wrong
+        mask = np.array(list(operator)) == symbol
+        axes.scatter(right[mask], left[mask], s=2, c="0.88", marker="s", label=f"{mask.sum():,} asked")
+        bad = mask & wrong
         axes.scatter(right[bad], left[bad], s=14, c="tab:red", label=f"{bad.sum():,} wrong")
         axes.set(title=f"a {symbol} b", xlabel="b", ylabel="a", xlim=(-2, 101), ylim=(-2, 101), aspect="equal")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, frameon=False)
@@ -38,7 +41,7 @@ def group_scores(scores: Mapping[str, Sequence[Any]]) -> Figure:
     """Exact match of each group as a dot in its 95 % interval; a dotted line marks the first, which is all queries.
 
     Args:
-        scores: the columns that `mistakes.scores_by_group` gives.
+        scores: the columns of `errors.scores_by_group`.
     """
     rows = range(len(scores["group"]))
     figure = Figure(figsize=(8, 1 + 0.35 * len(rows)), layout="constrained")
@@ -55,10 +58,10 @@ def group_scores(scores: Mapping[str, Sequence[Any]]) -> Figure:
 
 
 def mistake_kinds(kinds: Sequence[str]) -> Figure:
-    """How many answers err in which way: one bar for each of `KINDS`.
+    """The number of mistakes of each kind: a bar for each of `KINDS`.
 
     Args:
-        kinds: each answer's kind of mistake, "" where it is right, as `mistakes.kinds` gives them.
+        kinds: as `errors.kinds` gives them, "" for a right answer.
     """
     counts = Counter(kinds)
     wrong = [counts[kind] for kind in KINDS]
@@ -72,16 +75,17 @@ def mistake_kinds(kinds: Sequence[str]) -> Figure:
 
 
 def differences(values: np.ndarray) -> Figure:
-    """By how much wrong answers are off, to either side of 0: a bar for each difference up to 10, wider ones beyond.
+    """A histogram of answer minus truth: a bar for each difference up to 10, wider ones beyond.
 
-    The axis is even up to 10 and logarithmic from there, so that being off by 1 or 10 shows whatever the largest is.
-    The wider bars hold 11 to 20, 21 to 50, 51 to 100, 101 to 200, ...
+    The axis is linear up to 10 and logarithmic beyond, so that 1 and 10 can be told apart whatever the largest is. The
+    wider bars hold 11 to 20, 21 to 50, 51 to 100, 101 to 200, ...
 
     Args:
-        values: answer minus truth of every readable answer, as `mistakes.differences` gives them.
+        values: of every readable answer, as `errors.differences` gives them.
     """
     wrong = values[values != 0]
-    ends = _ends(np.abs(wrong).max(initial=1))
+    ends = np.append(np.arange(1, 10), np.outer(10 ** np.arange(1, 19), [1, 2, 5]))  # 1, 2, ..., 10, 20, 50, 100, ...
+    ends = ends[: max(10, 1 + np.searchsorted(ends, np.abs(wrong).max(initial=1)))]
     edges = np.array([0, *ends]) + 0.5
     figure = Figure(figsize=(10, 4), layout="constrained")
     axes = figure.subplots()
@@ -97,7 +101,7 @@ def differences(values: np.ndarray) -> Figure:
 
 
 def _room(counts: Sequence[int] | np.ndarray) -> float:
-    """The end of an axis of counts, with room beyond the largest; no axis ends where it begins."""
+    """The upper limit of an axis of counts; above 0 even without counts."""
     return 1.1 * max([1, *counts])
 
 
@@ -106,44 +110,38 @@ def _count_axis(axis: Axis) -> None:
     axis.set_major_formatter("{x:,.0f}")
 
 
-def _ends(largest: int) -> np.ndarray:
-    """1, 2, 3, ..., 10, 20, 50, 100, 200, ... up to the first, from 10 on, that is not below `largest`."""
-    ends = np.append(np.arange(1, 10), np.outer(10 ** np.arange(1, 19), [1, 2, 5]))
-    return ends[: max(10, 1 + np.searchsorted(ends, largest))]
-
-
 def _signed_log_axis(axes: Axes, marks: np.ndarray) -> None:
-    """The x-axis with all marks on both sides of 0; it names 1, 5 and the powers of ten."""
-    named = [mark for mark in marks if mark == 5 or str(mark).strip("0") == "1"]
+    """Marks an x-axis on both sides of 0 and labels 1, 5 and the powers of ten."""
+    labelled = [mark for mark in marks if mark == 5 or str(mark).strip("0") == "1"]
     axes.set_xscale("symlog", linthresh=10, linscale=2)
-    axes.set_xticks([sign * mark for sign in (-1, 1) for mark in named], [f"{s}{m:,}" for s in "-+" for m in named])
+    labels = [f"{sign}{mark:,}" for sign in "-+" for mark in labelled]
+    axes.set_xticks([sign * mark for sign in (-1, 1) for mark in labelled], labels)
     axes.set_xticks([*-marks, *marks], minor=True)
     axes.set_xlim(-1.2 * marks[-1], 1.2 * marks[-1])
     axes.axvline(0, color="0.7", linestyle=":", zorder=0)
 
 
 def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
-    """Images side by side, one row of them for each name.
+    """Images side by side, a row for each name.
 
     Args:
-        rows: `[images, height, width]` uint8, light ink on a dark ground, of one shape for all.
+        rows: `[images, height, width]` uint8, light ink on a dark background, of one shape for all.
     """
     images = next(iter(rows.values()))
     height, width = images.shape[1], images.shape[0] * images.shape[2]
     figure = Figure(figsize=(10, 10 * height / width * len(rows) + 0.2), layout="constrained")
     for axes, (name, row) in zip(figure.subplots(len(rows), 1, squeeze=False).flat, rows.items(), strict=True):
-        axes.imshow(np.concatenate(list(row), axis=1), cmap="gray_r", vmin=0, vmax=255)
+        _show_side_by_side(axes, row)
         axes.set_ylabel(name, rotation=0, ha="right", va="center")
-        axes.set(xticks=[], yticks=[])
     return figure
 
 
-def readings(queries: np.ndarray, answers: Sequence[str], truth: Sequence[str]) -> Figure:
-    """Queries as they were drawn, four to a row, each below its answer, and below the right one where that is another.
+def answered_queries(queries: np.ndarray, answers: Sequence[str], truth: Sequence[str]) -> Figure:
+    """Images of queries, four in a row, each with its answer as a title, and the truth where the answer is wrong.
 
     Args:
-        queries: `[queries, characters, height, width]` uint8, light ink on a dark ground; at least one.
-        answers: given to them.
+        queries: `[queries, characters, height, width]` uint8, light ink on a dark background; at least one.
+        answers: of the model.
         truth: the right answers.
     """
     rows = -(-len(queries) // 4)
@@ -152,7 +150,11 @@ def readings(queries: np.ndarray, answers: Sequence[str], truth: Sequence[str]) 
     for axes in panels[len(queries) :]:
         axes.set_axis_off()
     for axes, characters, answer, right in zip(panels, queries, answers, truth, strict=False):
-        axes.imshow(np.concatenate(list(characters), axis=1), cmap="gray_r", vmin=0, vmax=255)
-        axes.set(xticks=[], yticks=[])
+        _show_side_by_side(axes, characters)
         axes.set_title(answer if answer == right else f"{answer}, not {right}", fontsize=10)
     return figure
+
+
+def _show_side_by_side(axes: Axes, images: np.ndarray) -> None:
+    axes.imshow(np.concatenate(list(images), axis=1), cmap="gray_r", vmin=0, vmax=255)
+    axes.set(xticks=[], yticks=[])

@@ -90,7 +90,7 @@ def test_dimensions_stand_in_the_order_of_what_they_say_and_unused_ones_are_grey
     means = np.array([[1.0], [-1.0]]) * [0.05, 1, 2]
     (axes,) = figures.kl_bars(np.array([0.25, 1.0, 2.5]), means).axes
     assert [bar.get_height() for bar in axes.patches] == [2.5, 1.0, 0.25]
-    assert axes.get_title() == "2 of 3 dimensions are in use; 3.8 nats in all"
+    assert axes.get_title() == "2 of 3 dimensions are active; 3.8 nats in all"
     colours = [bar.get_facecolor()[:3] for bar in axes.patches]
     assert colours[0] == colours[1] != colours[2] == (0.7, 0.7, 0.7)
 

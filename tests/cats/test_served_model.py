@@ -1,40 +1,23 @@
 """Registered models of cats as whoever has MLflow sees them, and the commands that draw with them."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
-import mlflow
 import numpy as np
 import pytest
 from mlflow.exceptions import MlflowException
 
-from experiments.__main__ import main
 from library.cats.data import photos
-from library.framework import discovery, images, pipeline
-from library.framework.experiment import Experiment, Result, Scores
-from library.framework.tracking import session
-from tests.framework.cli.test_parser import refused
-from tests.sums.served.test_served import own, post
+from library.framework import images, pipeline
+from library.framework.cli.main import main
+from tests.http_client import Served, post
 
 NAMES = ["cae", "vae", "gan"]
-SHRUNK = {
-    "epochs": 1,
-    "steps_per_epoch": 2,
-    "batch_size": 8,
-    "filters": "4-8-8",
-    "latent_size": 4,
-    "images": 60,
-    "validation_samples": 10,
-    "test_samples": 10,
-}
-OWN = {"gan": {"discriminator_filters": "4-8-8", "hidden": 0, "pretraining": 0}}
 WAYS = {
     "cae": "prior, gaussian, mixture",
     "vae": "prior, prior-0.8, prior-0.6, gaussian, mixture",
@@ -50,48 +33,10 @@ with_an_encoder = pytest.mark.parametrize("name", ["cae", "vae"])
 Ask = Callable[..., np.ndarray]
 
 
-def mean_colours(images: np.ndarray, _: str) -> np.ndarray:
-    """Features of images that take no time."""
-    return np.asarray(images.mean(axis=(1, 2)), dtype=np.float32)
-
-
-def louder(experiment: Experiment) -> Experiment:
-    """Untested, as that is costly; and after two steps all images would be one grey, so its weights are doubled."""
-
-    def train(*arguments: Any) -> Result:
-        result = experiment.train(*arguments)
-        for network in filter(None, (getattr(result.model, part, None) for part in ("encoder", "decoder"))):
-            network.set_weights([2 * weights for weights in network.get_weights()])
-        return result
-
-    return replace(experiment, train=train, test=lambda *_: Scores({}, {}))
-
-
 @pytest.fixture(scope="module")
-def root(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The store of all tests."""
-    return Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("cats") / "store"))
-
-
-@pytest.fixture(scope="module")
-def outcomes(root: Path) -> dict[str, pipeline.Outcome]:
-    """What came of training all three there for two steps."""
-    with session.open_store(root) as store, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("library.cats.models.feature_extractors.features", mean_colours)
-        patch.setattr("library.cats.models.generative.features", mean_colours)
-        experiments = {name: louder(discovery.find(name)) for name in NAMES}
-        configs = {name: experiment.config(**SHRUNK, **OWN.get(name, {})) for name, experiment in experiments.items()}
-        return {
-            name: pipeline.train_in_full(name, experiments[name], config, store, run_name="small")
-            for name, config in configs.items()
-        }
-
-
-@pytest.fixture(scope="module")
-def models(root: Path, outcomes: dict[str, pipeline.Outcome]) -> dict[str, Any]:
-    """All three, loaded as anyone would."""
-    with session.open_store(root):
-        return {name: mlflow.pyfunc.load_model(f"models:/cats-{name}/Production") for name in NAMES}
+def models(served_cats: dict[str, Served]) -> dict[str, Any]:
+    """The loaded models by name."""
+    return {name: served.model for name, served in served_cats.items()}
 
 
 @pytest.fixture
@@ -101,10 +46,9 @@ def ask(models: dict[str, Any]) -> Ask:
 
 
 @pytest.fixture
-def served(models: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, dict[str, Any]]]:
+def served(served_cats: dict[str, Served]) -> Callable[..., tuple[int, dict[str, Any]]]:
     """Posts to a model by its name."""
-    monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "false")  # so that what the server sets is undone
-    return lambda name, **body: post(models[name], f"cats-{name}", **body)
+    return lambda name, **body: post(served_cats[name].app, body)
 
 
 def told_in_one_line(ask: Ask, name: str, asked: Any, **params: Any) -> str:
@@ -253,7 +197,7 @@ def test_the_signature_tells_the_answer_and_the_params(models: dict[str, Any], n
         ("vae", IMAGES[:1], {}),
     ],
 )
-def test_mlflows_server_answers_as_the_model_does(
+def test_the_server_answers_as_the_model_does(
     ask: Ask, served: Any, name: str, asked: Any, params: dict[str, Any]
 ) -> None:
     status, answer = served(name, inputs=asked, **({"params": params} if params else {}))
@@ -287,10 +231,10 @@ def test_a_bad_request_is_told_what_is_wrong_with_it(served: Any, name: str, bod
     assert answer["message"].startswith(told)
 
 
-def test_they_need_nothing_of_this_repository(ask: Ask, root: Path, tmp_path: Path) -> None:
+def test_they_need_nothing_of_this_repository(ask: Ask, cats_store: Path, tmp_path: Path) -> None:
     code = f"""
 import sys, mlflow, numpy
-mlflow.set_tracking_uri("sqlite:///{root}/mlflow.db")
+mlflow.set_tracking_uri("sqlite:///{cats_store}/mlflow.db")
 for name in {NAMES}:
     model = mlflow.pyfunc.load_model(f"models:/cats-{{name}}@production")
     numpy.save(f"{{name}}.npy", model.predict([3], params={{"seed": 5}}))
@@ -309,23 +253,27 @@ assert not {{"library", "experiments"}} & set(sys.modules)
 
 @every_model
 def test_the_command_that_a_training_ends_with_draws(
-    outcomes: dict[str, pipeline.Outcome], root: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cats_outcomes: dict[str, pipeline.Outcome],
+    cats_store: Path,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert outcomes[name].example == "[1]"
+    assert cats_outcomes[name].example == "[1]"
     monkeypatch.chdir(tmp_path)
-    words = outcomes[name].predict.split()
+    words = cats_outcomes[name].predict.split()
     assert words == ["make", "generate", f"MODEL={name}", "OUT=cats.png"]
-    assert main(["generate", *(f"--{word}" for word in words[2:]), "--n=2", f"--store={root}"]) == 0
+    assert main(["generate", *(f"--{word}" for word in words[2:]), "--n=2", f"--store={cats_store}"], "make") == 0
     assert photos.read_photo("cats.png").shape == (75, 75, 3)
 
 
 @pytest.mark.parametrize(("n", "rows", "columns"), [(1, 1, 1), (5, 2, 3)])
 def test_generate_writes_what_the_model_draws_as_one_grid(
-    ask: Ask, root: Path, n: int, rows: int, columns: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ask: Ask, cats_store: Path, n: int, rows: int, columns: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "cats.png"
-    arguments = ["--model=vae", f"--n={n}", f"--out={out}", "--strategy=mixture", "--seed=3", f"--store={root}"]
-    assert main(["generate", *arguments]) == 0
+    arguments = ["--model=vae", f"--n={n}", f"--out={out}", "--strategy=mixture", "--seed=3", f"--store={cats_store}"]
+    assert main(["generate", *arguments], "make") == 0
     assert capsys.readouterr().out == f"{out}\n"
     grid = cv2.imread(str(out), cv2.IMREAD_COLOR_RGB)
     assert grid is not None
@@ -347,27 +295,27 @@ def test_generate_writes_what_the_model_draws_as_one_grid(
     ],
 )
 def test_generate_says_what_the_registry_does_not_have(
-    outcomes: dict[str, pipeline.Outcome],
-    root: Path,
+    cats_store: Path,
+    refused: Callable[[list[str]], str],
     flags: list[str],
     told: str,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    line = refused(["generate", *flags, f"--out={tmp_path}/cats.png", f"--store={root}"], capsys)
+    line = refused(["generate", *flags, f"--out={tmp_path}/cats.png", f"--store={cats_store}"])
     assert line.startswith(f"error: {told}")
     assert list(tmp_path.iterdir()) == []
 
 
 @with_an_encoder
-def test_predict_reconstructs_the_middle_of_a_picture(ask: Ask, root: Path, name: str, tmp_path: Path) -> None:
+def test_predict_reconstructs_the_middle_of_a_picture(ask: Ask, cats_store: Path, name: str, tmp_path: Path) -> None:
     wide = np.zeros((75, 101, 3), np.uint8)
     wide[:, 13:88] = IMAGES[0]
     images.save(wide, tmp_path / "cat.png")
     paths = [f"--query={tmp_path}/cat.png", f"--out={tmp_path}/again.png"]
-    assert main(["predict", name, *paths, f"--store={root}"]) == 0
+    assert main(["predict", name, *paths, f"--store={cats_store}"], "make") == 0
     np.testing.assert_array_equal(photos.read_photo(f"{tmp_path}/again.png"), ask(name, IMAGES[:1])[0])
 
 
 def test_its_own_file_answers_without_params(models: dict[str, Any]) -> None:
-    np.testing.assert_array_equal(own(models["gan"], np.array([2])), models["gan"].predict([2]))
+    alone = models["gan"].unwrap_python_model().predict(None, np.array([2]))
+    np.testing.assert_array_equal(alone, models["gan"].predict([2]))

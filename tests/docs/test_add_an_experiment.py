@@ -1,6 +1,5 @@
 """The page for strangers: what it tells to write and to run does what it says, in a folder of one's own."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -9,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.framework.cli.test_makefile import MAKE, OUTER
+from tests.programs import MAKE, environment
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "add-an-experiment.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"`((?:experiments|search_spaces)/\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
 COMMANDS: dict[str, str] = dict(re.findall(r"```console\n\$ (.*?)\n(.*?)```", PAGE, re.DOTALL))
 [(ELSEWHERE, ANSWER)] = re.findall(r"```python\n(import mlflow\n.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
+[COMPARISON] = re.findall(r"```python\n(\"\"\"How wide.*?)```", PAGE, re.DOTALL)
 TINY = {"train": ["EPOCHS=4"], "tune": ["EPOCHS=1", "TRIALS=2", "WORKERS=1"], "predict": []}
 
 
@@ -33,11 +33,10 @@ def copy_of_the_repository(folder: Path) -> Path:
 
 def run(command: str, folder: Path) -> str:
     """What a command prints; make is told that the environment is there."""
-    inherited = {name: value for name, value in os.environ.items() if name not in {*OUTER, "PYTHONPATH"}}
     done = subprocess.run(
         ["/bin/sh", "-c", command.replace("make ", f"{MAKE} --no-print-directory --assume-old=.venv/.installed ", 1)],
         cwd=folder,
-        env=inherited,
+        env=environment("PYTHONPATH"),
         capture_output=True,
         text=True,
         check=False,
@@ -51,10 +50,10 @@ def rows(printed: str) -> dict[str, str]:
     return dict(re.findall(r"^│ *(\S.*?) *│ *(\S.*?) *│$", printed, re.MULTILINE))
 
 
-def test_a_stranger_writes_two_files_of_at_most_60_lines_in_all() -> None:
+def test_a_stranger_writes_two_files_of_at_most_45_lines_in_all() -> None:
     assert list(FILES) == ["experiments/digits.py", "search_spaces/digits.py"]
     lines = sum(len(text.splitlines()) for text in FILES.values())
-    assert lines <= 60
+    assert lines <= 45
     assert f"here {lines} lines in all" in PAGE
     assert not any((ROOT / name).exists() for name in FILES)
 
@@ -67,6 +66,8 @@ def test_what_the_page_tells_to_do_does_what_it_shows(tmp_path: Path) -> None:
     run(f"{sys.executable} -m ruff format --check {' '.join(FILES)}", folder)
     run(f"{sys.executable} -m ruff check {' '.join(FILES)}", folder)
 
+    comparison = folder / "experiments" / "comparisons" / "digits_width.py"
+    comparison.write_text(COMPARISON, encoding="utf-8")
     printed = {}
     for command in COMMANDS:
         verb = command.removeprefix("make ").partition("-")[0]
@@ -80,6 +81,13 @@ def test_what_the_page_tells_to_do_does_what_it_shows(tmp_path: Path) -> None:
     assert rows(printed["tune"])["registered"].startswith("digits version 2, ")
     assert printed["predict"] == shown["predict"]
 
+    compared = run("make compare-digits-width EPOCHS=1", folder)
+    assert [line.split(" | ")[0] for line in compared.splitlines() if line.startswith("|")][2:] == [
+        "| 8",
+        "| 32",
+        "| 128",
+    ]
+
     plain = ELSEWHERE.replace("/path/to", str(folder))
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "plain.py").write_text(plain, encoding="utf-8")
@@ -87,10 +95,13 @@ def test_what_the_page_tells_to_do_does_what_it_shows(tmp_path: Path) -> None:
 
 
 def test_what_the_page_says_of_the_contract_is_true() -> None:
-    from dataclasses import MISSING, fields
+    from library import Config, Experiment, Run
 
-    from library.framework.experiment import Experiment
-
-    needed = {field.name for field in fields(Experiment) if field.default is field.default_factory is MISSING}
-    told = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
-    assert needed == set(told)
+    told = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
+    assert told == {"Config", "objectives", "load", "fit", "test", "package"}
+    assert not hasattr(Experiment, "Config")
+    assert not hasattr(Experiment, "objectives")
+    empty = Experiment(Config())
+    for name, arguments in {"load": (), "fit": (Run(),), "test": (None, Run()), "package": (None, ROOT)}.items():
+        with pytest.raises(NotImplementedError):
+            getattr(empty, name)(*arguments)

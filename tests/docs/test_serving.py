@@ -14,20 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import mlflow
 import numpy as np
 import pytest
 import uvicorn
 
-from library.framework.serving import app, sockets
-from tests.cats.test_served_model import models as cats  # noqa: F401
-from tests.cats.test_served_model import outcomes, root  # noqa: F401
-from tests.sums.served.test_served import models as sums  # noqa: F401 -- fixtures
+from library.framework.serving import sockets
+from tests.http_client import Served
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 COMMANDS = [block for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) if "curl" in block]
-TEXT, READS, READER, DRAWS, CATS, ENCODES = COMMANDS
+FORMS, TEXT, READS, READER, DRAWS, CATS, ENCODES = COMMANDS
 CURL = f"""#!{sys.executable}
 import sys, urllib.error, urllib.request
 [address], flags = [one for one in sys.argv[1:] if one.startswith("http")], sys.argv
@@ -43,12 +40,10 @@ pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def answering(model: Any, version: str) -> Iterator[str]:
+def running(served: Served) -> Iterator[str]:
     """The address of a real server of a model, in a thread of this process."""
-    example = Path(mlflow.artifacts.download_artifacts(f"models:/{version}/Production"), app.EXAMPLE)
-    application = app.application(model, example)
-    with sockets.held(port := sockets.free(5601)) as listening:
-        server = uvicorn.Server(uvicorn.Config(application, log_level="warning", lifespan="off"))
+    with sockets.listen(port := sockets.find_free_port(5601)) as listening:
+        server = uvicorn.Server(uvicorn.Config(served.app, log_level="warning", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
@@ -61,9 +56,8 @@ def answering(model: Any, version: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def type_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def type_(tmp_path: Path) -> Any:
     """Types commands of the page into a shell whose curl, where it has none, is one of a few lines."""
-    monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "false")  # so that what the server sets is undone
     shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("*.md"))
 
     def run(commands: str, address: str, own_curl: bool = False) -> str:
@@ -85,44 +79,52 @@ def type_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("own_curl", [False, True])
-def test_sums_are_answered(sums: dict[str, Any], type_: Any, own_curl: bool) -> None:  # noqa: F811
-    name = "seq2seq-text-to-text"
-    with answering(sums[name], name) as address:
+def test_sums_are_answered(served_sums: dict[str, Served], type_: Any, own_curl: bool) -> None:
+    served = served_sums["seq2seq-text-to-text"]
+    with running(served) as address:
         answer = json.loads(type_(TEXT, address, own_curl))
-    assert answer == {"predictions": sums[name].predict(["45+23", " 7-88"])}
+    assert answer == {"predictions": served.model.predict(["45+23", " 7-88"])}
+
+
+def test_all_forms_have_the_same_answer(served_sums: dict[str, Served], type_: Any) -> None:
+    served = served_sums["seq2seq-text-to-text"]
+    with running(served) as address:
+        answers = type_(FORMS.replace("\ncurl", "\necho\ncurl"), address).splitlines()
+    assert [json.loads(answer) for answer in answers] == 4 * [{"predictions": served.model.predict(["45+23", " 7-88"])}]
 
 
 @pytest.mark.parametrize(
     ("name", "commands", "count"), [("seq2seq-image-to-text", READS, 1), ("glyph-reader", READER, 5)]
 )
-def test_pictures_are_read(sums: dict[str, Any], type_: Any, name: str, commands: str, count: int) -> None:  # noqa: F811
+def test_pictures_are_read(served_sums: dict[str, Served], type_: Any, name: str, commands: str, count: int) -> None:
     characters = np.stack(np.split(cv2.imread(str(ROOT / "docs/query.png"), 0), 5, axis=1))  # type: ignore[arg-type]
-    asked = characters if count == 5 else characters[np.newaxis]
-    with answering(sums[name], name) as address:
+    inputs = characters if count == 5 else characters[np.newaxis]
+    with running(served_sums[name]) as address:
         answer = json.loads(type_(commands, address))
-    assert answer == {"predictions": sums[name].predict(asked)}
+    assert answer == {"predictions": served_sums[name].model.predict(inputs)}
     assert len(answer["predictions"]) == count
 
 
-def test_answers_are_drawn(sums: dict[str, Any], type_: Any, tmp_path: Path) -> None:  # noqa: F811
-    name = "seq2seq-text-to-image"
-    with answering(sums[name], name) as address:
+def test_answers_are_drawn(served_sums: dict[str, Served], type_: Any, tmp_path: Path) -> None:
+    served = served_sums["seq2seq-text-to-image"]
+    with running(served) as address:
         assert type_(DRAWS, address) == ""
-    drawn = sums[name].predict(["45+23"], params={"seed": 7})[0]
+    drawn = served.model.predict(["45+23"], params={"seed": 7})[0]
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "answer.png"), 0), np.hstack(drawn))
 
 
 @pytest.mark.parametrize("name", ["cae", "vae", "gan"])
-def test_cats_are_drawn_and_encoded(cats: dict[str, Any], type_: Any, tmp_path: Path, name: str) -> None:  # noqa: F811
-    with answering(cats[name], f"cats-{name}") as address:
+def test_cats_are_drawn_and_encoded(served_cats: dict[str, Served], type_: Any, tmp_path: Path, name: str) -> None:
+    model = served_cats[name].model
+    with running(served_cats[name]) as address:
         assert type_(CATS, address) == ""
         encoded = json.loads(type_(ENCODES, address))
-    drawn = cats[name].predict([4], params={"seed": 1})
+    drawn = model.predict([4], params={"seed": 1})
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "cats.png"))[..., ::-1], np.hstack(drawn))  # type: ignore[index]
     if name == "gan":
         assert "this model has no encoder" in encoded["message"]
     else:
-        latents = cats[name].predict(drawn, params={"task": "encode"})
+        latents = model.predict(drawn, params={"task": "encode"})
         np.testing.assert_allclose(encoded["predictions"], latents, rtol=1e-4, atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""The page of errors: each command on it says just what the page says it does, in an empty folder."""
+"""The page of errors: each command on it prints just what the page says, in an empty folder."""
 
 import re
 import shlex
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.__main__ import main
+from library.framework.cli.main import main
 
 PAGE = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 SAID = re.findall(r"```console\n\$ (.*)\n(error: .*)\n```", PAGE)
@@ -15,8 +15,8 @@ SAID = re.findall(r"```console\n\$ (.*)\n(error: .*)\n```", PAGE)
 def arguments(command: str) -> list[str]:
     """What make passes on: `make train-vae A=1` is `train vae --A=1`, and `make predict` is of seq2seq."""
     _, target, *variables = shlex.split(command)
-    verb = {"predict": "predict-seq2seq"}.get(target, target)
-    return [*verb.split("-", 1), *(f"--{variable}" for variable in variables)]
+    target = {"predict": "predict-seq2seq"}.get(target, target)
+    return [*target.split("-", 1), *(f"--{variable}" for variable in variables)]
 
 
 def test_the_page_shows_commands() -> None:
@@ -31,5 +31,5 @@ def test_a_command_says_what_the_page_says(
     (tmp_path / "photos").mkdir()
     for name in ("readme.txt", "list.doc"):
         (tmp_path / "photos" / name).touch()
-    assert main(arguments(command)) == 2
+    assert main(arguments(command), "make") == 2
     assert capsys.readouterr().err == f"{message}\n"

@@ -8,17 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from experiments.seq2seq import Config
 from library.cats.config import GanConfig, ImagesConfig, VaeConfig
 from library.framework import config, discovery, options
+from library.framework.cli.commands import COMMANDS, Predict
 from library.framework.config import Options, TrainingConfig, parse
 from library.framework.errors import UserError
-from library.framework.options import QueryOptions, StudyOptions
+from library.framework.options import StoreOptions, StudyOptions
 from library.sums.config import ArithmeticConfig
 
-DECLARED = (vars(options) | vars(config)).values()
+Seq2SeqConfig = discovery.find("seq2seq").Config
+DECLARED = (vars(options) | vars(config) | COMMANDS | discovery.find_commands()).values()
 OWN = [value for value in DECLARED if isinstance(value, type) and issubclass(value, Options)]
-ALL = OWN + [discovery.find(name).config for name in discovery.names()]
+ALL = OWN + [discovery.find(name).Config for name in discovery.names()]
 of_every_config = pytest.mark.parametrize("config_type", ALL, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 
 
@@ -59,19 +60,19 @@ def test_every_default_is_within_bounds_and_read_back_from_text(config_type: typ
 
 @pytest.mark.parametrize("name", discovery.names())
 def test_an_experiment_runs_on_its_defaults(name: str) -> None:
-    config_type = discovery.find(name).config
+    config_type = discovery.find(name).Config
     assert [field for field, info in config_type.model_fields.items() if info.is_required()] == []
     assert issubclass(config_type, config.Config)
 
 
 def test_text_becomes_what_the_field_is() -> None:
     config = parse(
-        Config,
+        Seq2SeqConfig,
         {"units": "64", "learning_rate": "1e-3", "bidirectional": "true", "split": "disjoint", "epochs": 3},
     )
     assert (config.units, config.learning_rate, config.bidirectional) == (64, 0.001, True)
     assert (config.split, config.epochs) == ("disjoint", 3)
-    assert parse(StudyOptions, {"store": "some where"}).store == Path("some where")
+    assert parse(StoreOptions, {"store": "some where"}).store == Path("some where")
 
 
 @pytest.mark.parametrize(
@@ -101,10 +102,10 @@ def test_text_becomes_what_the_field_is() -> None:
         (GanConfig, "averaging", "1", "less than 1"),
         (GanConfig, "discriminator_ratio", "0", "greater than 0"),
         (GanConfig, "loss", "hinge", "'relativistic' or 'plain'"),
-        (Config, "units", "5000", "less than or equal to 4096"),
-        (Config, "bidirectional", "perhaps", "a valid boolean"),
-        (Config, "modality", "smell-to-text", "'text-to-text'"),
-        (QueryOptions, "stage", "production", "'Staging', 'Production' or 'Archived'"),
+        (Seq2SeqConfig, "units", "5000", "less than or equal to 4096"),
+        (Seq2SeqConfig, "bidirectional", "perhaps", "a valid boolean"),
+        (Seq2SeqConfig, "modality", "smell-to-text", "'text-to-text'"),
+        (Predict, "stage", "production", "'Staging', 'Production' or 'Archived'"),
         (StudyOptions, "trials", "0", "greater than or equal to 1"),
         (StudyOptions, "workers", "", "a valid integer"),
         (StudyOptions, "study", "a/b", r"'^[\w.-]*$'"),
@@ -118,10 +119,10 @@ def test_a_bad_value_is_named_with_what_is_allowed(
     assert allowed in line
 
 
-@given(st.sampled_from(sorted(Config.model_fields)), st.text())
+@given(st.sampled_from(sorted(Seq2SeqConfig.model_fields)), st.text())
 def test_any_text_is_a_value_or_one_line_that_names_field_and_text(name: str, text: str) -> None:
     try:
-        parse(Config, {name: text})
+        parse(Seq2SeqConfig, {name: text})
     except UserError as error:
         assert str(error).startswith(f"{name}: got {text!r}; allowed is ")
         assert len(str(error).splitlines()) == 1
@@ -136,27 +137,27 @@ def test_a_field_that_does_not_exist_is_named_with_those_that_do(config_type: ty
 
 def test_a_field_that_is_needed_is_named_with_its_meaning() -> None:
     assert (
-        refused(QueryOptions)
+        refused(Predict)
         == "query: nothing was given; it is the input: a text such as 45+23, or a PNG where the model takes images"
     )
 
 
 def test_pairs_need_padding_on_the_left() -> None:
-    line = refused(Config, reading_order="pairs", padding="right")
+    line = refused(Seq2SeqConfig, reading_order="pairs", padding="right")
     assert line == "reading_order: got 'pairs' with padding='right'; allowed is padding='left', which aligns"
-    assert parse(Config, {"reading_order": "as-written", "padding": "right"}).padding == "right"
+    assert parse(Seq2SeqConfig, {"reading_order": "as-written", "padding": "right"}).padding == "right"
 
 
 def test_a_config_cannot_be_changed() -> None:
-    config = Config()
+    config = Seq2SeqConfig()
     with pytest.raises(ValidationError, match="frozen"):
         config.units = 3  # type: ignore[misc]
-    assert config == Config()
+    assert config == Seq2SeqConfig()
 
 
 def test_a_config_is_repeated_from_its_params() -> None:
-    config = Config(units=32, split="disjoint", learning_rate=1e-3)
-    assert parse(Config, {name: str(value) for name, value in config.model_dump().items()}) == config
+    config = Seq2SeqConfig(units=32, split="disjoint", learning_rate=1e-3)
+    assert parse(Seq2SeqConfig, {name: str(value) for name, value in config.model_dump().items()}) == config
 
 
 def test_steps_are_those_of_the_whole_training() -> None:

@@ -1,7 +1,8 @@
-"""What notebooks look at: a registered model with its run, and studies; one line where there is none."""
+"""What notebooks show: a registered model with its run, and studies; one line where there is none."""
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -12,26 +13,26 @@ import pytest
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from experiments import glyph_reader
-from library.framework import notebook, pipeline, registry
-from library.framework.environment import start_keras
+from library import open_store
+from library.framework import notebook
+from library.framework.discovery import find
+from library.framework.environment import PROGRAM
 from library.framework.errors import NotRegistered, StoreError, UserError
-from library.framework.notebook import Registered
-from library.framework.tracking import mlflow_run, session
+from library.framework.notebook import RegisteredModel
+from library.framework.registry.overview import overview
+from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.store import Store
 from library.framework.tuning.search import storage_of
 
-CONFIG = glyph_reader.Config(filters=2, epochs=3, steps_per_epoch=2, batch_size=8)
+READER = find("glyph-reader")(filters=2, epochs=3, steps_per_epoch=2, batch_size=8)
 
 
 @pytest.fixture(scope="module")
 def root(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a reader of characters in Production."""
-    root = Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("looking") / "store"))
-    start_keras(1)
-    with session.open_store(root) as store:
-        pipeline.train_in_full("glyph-reader", glyph_reader.experiment, CONFIG, store, run_name="reader")
-    return root
+    with open_store(shutil.copytree(empty_store, tmp_path_factory.mktemp("notebook") / "store")) as store:
+        READER.train(store)
+    return store.root
 
 
 @pytest.fixture
@@ -43,20 +44,21 @@ def started(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 @pytest.fixture
-def reader(started: Store) -> Registered:
-    return notebook.look("glyph-reader")
+def reader(started: Store) -> RegisteredModel:
+    return notebook.load_registered_model("glyph-reader")
 
 
-def test_a_model_comes_with_its_config_its_score_and_what_it_answers(reader: Registered) -> None:
+def test_a_model_comes_with_its_config_its_data_its_score_and_its_network(reader: RegisteredModel) -> None:
     assert (reader.name, reader.version, reader.stage) == ("glyph-reader", "1", "Production")
-    assert reader.config == CONFIG
+    assert reader.config == reader.experiment.config == READER.config
+    assert reader.experiment.data.digest == READER.dataset_digest
     assert len(reader.model.predict(np.zeros((2, 28, 28), np.uint8))) == 2
     assert str(reader).startswith("glyph-reader version 1 in Production, trained in ")
     assert str(reader).endswith(str(reader.score))
     assert reader.network.input_shape == (None, 28, 28)
 
 
-def test_the_history_has_a_row_for_each_epoch(reader: Registered) -> None:
+def test_the_history_has_a_row_for_each_epoch(reader: RegisteredModel) -> None:
     history = reader.history()
     assert list(history.index) == [1, 2, 3]
     assert history.index.name == "epoch"
@@ -64,50 +66,56 @@ def test_the_history_has_a_row_for_each_epoch(reader: Registered) -> None:
     assert history["val/loss"].iloc[-1] == reader.metrics["val/loss"]
 
 
-def test_an_interval_is_the_one_that_was_kept_or_follows_from_the_standard_error(reader: Registered) -> None:
+def test_an_interval_is_the_one_that_was_kept_or_follows_from_the_standard_error(reader: RegisteredModel) -> None:
     assert reader.score is not None
-    assert reader.interval("test/accuracy") == pytest.approx(
-        (reader.score.value, reader.score.low, reader.score.high), rel=1e-4
-    )
-    other = Registered(**{**vars(reader), "metrics": {"test/ssim": 0.5, "test/ssim_standard_error": 0.1}})
+    kept = (reader.score.value, reader.score.low, reader.score.high)
+    assert reader.interval("test/accuracy") == pytest.approx(kept, rel=1e-4)
+    other = replace(reader, metrics={"test/ssim": 0.5, "test/ssim_standard_error": 0.1})
     assert other.interval("test/ssim") == pytest.approx((0.5, 0.304, 0.696))
     with pytest.raises(KeyError, match="val/loss: glyph-reader version 1 has no interval of it"):
         reader.interval("val/loss")
 
 
-def test_tables_and_images_of_the_run_come_back_as_they_were(reader: Registered, started: Store) -> None:
+def test_tables_and_images_of_the_run_come_back_as_they_were(reader: RegisteredModel, started: Store) -> None:
     red = np.zeros((2, 3, 3), np.uint8)
     red[..., 0] = 255
-    with mlflow_run.start_run(started, "looking", "some") as run:
+    with start_run(started, "notebook", "some") as run:
         run.log_table("groups", {"group": ["all", "carry"], "queries": [3, 1]})
         for epoch in (10, 2):
             run.log_image("samples", red, step=epoch)
             run.log_image("others", 255 - red, step=epoch)
-    other = Registered(**{**vars(reader), "run": run.id})
+    other = replace(reader, run=run.id)
     assert other.table("groups").to_dict("list") == {"group": ["all", "carry"], "queries": [3, 1]}
     found = other.images("samples")
     assert list(found) == [2, 10]
     np.testing.assert_array_equal(found[10], red / 255)
 
 
-def test_a_model_that_is_not_there_is_one_line_that_says_what_trains_it(started: Store) -> None:
+@pytest.mark.parametrize(
+    ("program", "trains", "trains_reader"),
+    [
+        ("make", "make train-seq2seq MODALITY=image-to-text", "make train-glyph-reader"),
+        ("cats-and-sums", "cats-and-sums train seq2seq --modality=image-to-text", "cats-and-sums train glyph-reader"),
+    ],
+)
+def test_a_model_that_is_not_there_is_one_line_that_says_what_trains_it(
+    program: str, trains: str, trains_reader: str, started: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PROGRAM, program)
     with pytest.raises(NotRegistered) as caught:
-        notebook.look("seq2seq", modality="image-to-text")
-    name, command = "seq2seq-image-to-text", "make train-seq2seq MODALITY=image-to-text"
-    assert str(caught.value) == f"no Production version of {name} in store {started.root}; {command} first"
-    with pytest.raises(
-        NotRegistered, match=r"^no Staging version of glyph-reader in store .*; make train-glyph-reader first$"
-    ):
-        notebook.look("glyph-reader", "Staging")
+        notebook.load_registered_model("seq2seq", modality="image-to-text")
+    where = f"in store {started.root}"
+    assert str(caught.value) == f"no Production version of seq2seq-image-to-text {where}; {trains} first"
+    with pytest.raises(NotRegistered, match=rf"^no Staging version of glyph-reader {where}; {trains_reader} first$"):
+        notebook.load_registered_model("glyph-reader", "Staging")
 
 
 def test_data_that_have_changed_are_refused_in_one_line(started: Store) -> None:
-    known = glyph_reader.digest(CONFIG)
-    client = mlflow.MlflowClient()
+    known, client = READER.dataset_digest, mlflow.MlflowClient()
     client.set_model_version_tag("glyph-reader", "1", "data.digest", "other")
     try:
         with pytest.raises(UserError) as caught:
-            notebook.look("glyph-reader")
+            notebook.load_registered_model("glyph-reader")
     finally:
         client.set_model_version_tag("glyph-reader", "1", "data.digest", known)
     assert str(caught.value) == f"glyph-reader version 1: was trained on data other; its config now names {known}"
@@ -121,9 +129,9 @@ def test_no_store_is_one_line_and_none_is_made(tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == []
 
 
-def test_all_models_are_listed_with_their_intervals(reader: Registered) -> None:
+def test_all_models_are_listed_with_their_intervals(reader: RegisteredModel) -> None:
     [row] = notebook.models().to_dict("records")
-    [entry] = registry.overview()
+    [entry] = overview()
     assert entry.score
     assert (row["model"], row["version"], row["stage"], row["score"]) == ("glyph-reader", 1, "Production", "accuracy")
     assert (row["low"], row["high"]) == (entry.score.low, entry.score.high)
@@ -137,13 +145,9 @@ def test_a_store_without_studies_has_none(started: Store) -> None:
 def trial(
     state: TrialState, units: int, values: list[float] | None, last: float | None = None
 ) -> optuna.trial.FrozenTrial:
-    return create_trial(
-        state=state,
-        params={"units": units},
-        distributions={"units": IntDistribution(1, 64)},
-        values=values,
-        intermediate_values={} if last is None else {1: last},
-    )
+    steps = {} if last is None else {1: last}
+    known = {"params": {"units": units}, "distributions": {"units": IntDistribution(1, 64)}}
+    return create_trial(state=state, values=values, intermediate_values=steps, **known)
 
 
 def test_a_study_is_a_table_of_its_trials_and_its_front(store: Store) -> None:

@@ -1,11 +1,10 @@
-"""Which trials no other beats, and which of them wins."""
+"""Which trials are on the Pareto front, and which of them wins."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import vae
-from library.framework.objectives import Objectives, Within, unbeaten
+from library.framework.objectives import BestWithinTolerance, Objectives, pareto_front
 
 TWO: Objectives = {"error": "minimize", "size": "minimize"}
 rows = st.lists(st.fixed_dictionaries({"error": st.integers(-3, 3), "size": st.integers(-3, 3)}), max_size=12)
@@ -16,7 +15,7 @@ def of(*pairs: tuple[float, float]) -> list[dict[str, float]]:
     return [{"error": error, "size": size} for error, size in pairs]
 
 
-def beats(one: dict[str, float], other: dict[str, float], objectives: Objectives) -> bool:
+def dominates(one: dict[str, float], other: dict[str, float], objectives: Objectives) -> bool:
     gains = [(other[n] - one[n]) * (1 if d == "minimize" else -1) for n, d in objectives.items()]
     return min(gains) >= 0 and max(gains) > 0
 
@@ -24,31 +23,31 @@ def beats(one: dict[str, float], other: dict[str, float], objectives: Objectives
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
 def test_the_front_of_one_objective_is_the_first_of_its_best(direction: str) -> None:
     values = [{"score": score} for score in (2, 1, 3, 1, 3)]
-    assert unbeaten(values, {"score": direction}) == [1 if direction == "minimize" else 2]
+    assert pareto_front(values, {"score": direction}) == [1 if direction == "minimize" else 2]
 
 
 @given(rows, objectives)
-def test_a_front_holds_each_unbeaten_pair_once_and_nothing_else(
+def test_a_front_holds_each_non_dominated_pair_once_and_nothing_else(
     values: list[dict[str, float]], objectives: Objectives
 ) -> None:
-    front = unbeaten(values, objectives)
-    free = [i for i, mine in enumerate(values) if not any(beats(other, mine, objectives) for other in values)]
-    assert front == [i for i in free if values.index(values[i]) == i]
+    front = pareto_front(values, objectives)
+    best = [i for i, own in enumerate(values) if not any(dominates(other, own, objectives) for other in values)]
+    assert front == [i for i in best if values.index(values[i]) == i]
 
 
 @given(rows.filter(bool), objectives)
-def test_a_winner_is_unbeaten(values: list[dict[str, float]], objectives: Objectives) -> None:
-    front = [values[place] for place in unbeaten(values, objectives)]
-    winner = front[Within()(front, objectives)]
-    assert not any(beats(other, winner, objectives) for other in values)
+def test_a_winner_is_non_dominated(values: list[dict[str, float]], objectives: Objectives) -> None:
+    front = [values[index] for index in pareto_front(values, objectives)]
+    winner = front[BestWithinTolerance()(front, objectives)]
+    assert not any(dominates(other, winner, objectives) for other in values)
 
 
 def test_the_winner_is_the_smallest_whose_error_is_near_the_least() -> None:
     front = of((1.00, 512), (1.04, 64), (1.06, 32), (9.0, 2))
-    assert Within()(front, TWO) == 1
-    assert Within(0.0)(front, TWO) == 0
-    assert Within(0.1)(front, TWO) == 2
-    assert Within()([{**one, "error": -1 / one["error"]} for one in front], TWO) == 1
+    assert BestWithinTolerance()(front, TWO) == 1
+    assert BestWithinTolerance(0.0)(front, TWO) == 0
+    assert BestWithinTolerance(0.1)(front, TWO) == 2
+    assert BestWithinTolerance()([{**one, "error": -1 / one["error"]} for one in front], TWO) == 1
 
 
 def test_of_three_objectives_the_last_decides_among_those_that_are_near_in_the_others() -> None:
@@ -59,10 +58,4 @@ def test_of_three_objectives_the_last_decides_among_those_that_are_near_in_the_o
         {"score": 0.97, "size": 900, "seconds": 1},
         {"score": 0.10, "size": 1, "seconds": 1},
     ]
-    assert Within()(front, three) == 1
-
-
-def test_an_objectives_name_follows_the_config() -> None:
-    for network in ("random-vgg16-quarter", "inception-v3"):
-        settled = vae.experiment.settled(vae.Config(features=network))
-        assert settled.objectives == {f"val/kid_{network}": "minimize"}
+    assert BestWithinTolerance()(front, three) == 1

@@ -1,4 +1,4 @@
-"""The sign test and the interval agree with scipy; the better model is better, whichever is asked about."""
+"""The sign test and the interval agree with scipy; the better model is better, whichever comes first."""
 
 import math
 
@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from library.framework.statistics import Comparison, compare, interval, sign_test, wilson_interval
+from library.framework.statistics import PairedComparison, mean_interval, sign_test, wilson_interval
+from library.framework.statistics import compare_examples as compare
 
 counts = st.integers(0, 300)
-outcomes = st.dictionaries(st.sampled_from("abcdefghijkl"), st.sampled_from([0.0, 0.25, 1.0]))
+scores = st.dictionaries(st.sampled_from("abcdefghijkl"), st.sampled_from([0.0, 0.25, 1.0]))
 
 
 @pytest.mark.parametrize(
@@ -68,13 +69,13 @@ def test_the_interval_stays_between_0_and_1(successes: int) -> None:
 
 def test_only_common_examples_count() -> None:
     candidate = {"1+1": 1.0, "1+2": 1.0, "1+3": 0.0, "9+9": 1.0, "8+8": 1.0}
-    holder = {"1+1": 0.0, "1+2": 1.0, "1+3": 1.0, "7+7": 1.0}
-    assert compare(candidate, holder) == Comparison(examples=3, wins=1, losses=1, p_value=1.0)
+    champion = {"1+1": 0.0, "1+2": 1.0, "1+3": 1.0, "7+7": 1.0}
+    assert compare(candidate, champion) == PairedComparison(examples=3, wins=1, losses=1, p_value=1.0)
 
 
 def test_without_a_common_example_nothing_is_better() -> None:
     comparison = compare({"a": 1.0}, {"b": 0.0})
-    assert comparison == Comparison(examples=0, wins=0, losses=0, p_value=1.0)
+    assert comparison == PairedComparison(examples=0, wins=0, losses=0, p_value=1.0)
     assert not comparison.is_better()
 
 
@@ -86,24 +87,28 @@ def test_without_a_common_example_nothing_is_better() -> None:
     ],
 )
 def test_better_needs_more_wins_and_no_chance(wins: int, losses: int, alpha: float, better: bool) -> None:
-    holder = {str(i): float(i >= wins) for i in range(wins + losses)}
-    candidate = {name: 1 - score for name, score in holder.items()}
-    comparison = compare(candidate, holder)
+    champion = {str(i): float(i >= wins) for i in range(wins + losses)}
+    candidate = {name: 1 - score for name, score in champion.items()}
+    comparison = compare(candidate, champion)
     assert (comparison.wins, comparison.losses) == (wins, losses)
     assert comparison.is_better(alpha) is better
 
 
-@given(outcomes, outcomes)
-def test_exchanging_the_models_exchanges_wins_and_losses(candidate: dict[str, float], holder: dict[str, float]) -> None:
-    there, back = compare(candidate, holder), compare(holder, candidate)
+@given(scores, scores)
+def test_exchanging_the_models_exchanges_wins_and_losses(
+    candidate: dict[str, float], champion: dict[str, float]
+) -> None:
+    there, back = compare(candidate, champion), compare(champion, candidate)
     assert (there.wins, there.losses) == (back.losses, back.wins)
     assert (there.examples, there.p_value) == (back.examples, back.p_value)
     assert not (there.is_better() and back.is_better())
-    assert there.wins + there.losses <= there.examples == len(candidate.keys() & holder.keys())
+    assert there.wins + there.losses <= there.examples == len(candidate.keys() & champion.keys())
 
 
 def test_a_comparison_reads_as_a_sentence() -> None:
-    assert str(Comparison(100, 9, 1, 22 / 1024)) == "better on 9, worse on 1 of 100 common test examples, p = 0.021"
+    assert (
+        str(PairedComparison(100, 9, 1, 22 / 1024)) == "better on 9, worse on 1 of 100 common test examples, p = 0.021"
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,4 +116,4 @@ def test_a_comparison_reads_as_a_sentence() -> None:
     [([1, 1, 1, 0], wilson_interval(3, 4)), ([-1, -2, -3], (-3.1316, -0.8684)), ([2.0], (-math.inf, math.inf))],
 )
 def test_the_interval_of_a_mean(values: list[float], expected: tuple[float, float]) -> None:
-    assert interval(values) == pytest.approx(expected, abs=1e-4)
+    assert mean_interval(values) == pytest.approx(expected, abs=1e-4)

@@ -1,4 +1,4 @@
-"""What figures show: their marks, bars, counts and titles, not their pixels."""
+"""Figures: their marks, bars, counts and titles, not their pixels."""
 
 import io
 from collections.abc import Callable
@@ -32,10 +32,10 @@ def test_each_wrong_answer_is_marked_in_the_square_of_its_operator() -> None:
     right = np.array([10, 20, 30, 40, 50, 60])
     wrong = np.array([False, True, False, True, True, False])
     sums, differences = figures.operand_errors(left, right, "+++---", wrong).axes
-    asked, marked = (points.get_offsets().tolist() for points in sums.collections)
-    assert (asked, marked) == ([[10, 1], [20, 2], [30, 3]], [[20, 2]])
-    asked, marked = (points.get_offsets().tolist() for points in differences.collections)
-    assert (asked, marked) == ([[40, 4], [50, 5], [60, 6]], [[40, 4], [50, 5]])
+    every, marked = (points.get_offsets().tolist() for points in sums.collections)
+    assert (every, marked) == ([[10, 1], [20, 2], [30, 3]], [[20, 2]])
+    every, marked = (points.get_offsets().tolist() for points in differences.collections)
+    assert (every, marked) == ([[40, 4], [50, 5], [60, 6]], [[40, 4], [50, 5]])
     assert [axes.get_title() for axes in (sums, differences)] == ["a + b", "a - b"]
     assert [text.get_text() for text in differences.get_legend().get_texts()] == ["3 asked", "2 wrong"]
 
@@ -152,10 +152,10 @@ def test_without_a_wrong_answer_the_figure_says_so(right: int) -> None:
     assert axes.get_title() == f"0 of {right} readable answers are wrong"
 
 
-def test_queries_by_hand_stand_below_their_answers() -> None:
+def test_images_of_queries_have_their_answers_as_titles() -> None:
     queries = np.random.default_rng(0).integers(0, 256, (5, 2, 3, 4), dtype=np.uint8)
     answers, truth = np.array(["1", "2", "33", "4", ""]), np.array(["1", "2", "3", "4", "5"])
-    figure = figures.readings(queries, answers, truth)
+    figure = figures.answered_queries(queries, answers, truth)
     assert [axes.get_title() for axes in figure.axes] == ["1", "2", "33, not 3", "4", ", not 5", "", "", ""]
     for axes, query in zip(figure.axes, queries, strict=False):
         np.testing.assert_array_equal(axes.images[0].get_array(), np.hstack(list(query)))
@@ -165,7 +165,7 @@ def test_queries_by_hand_stand_below_their_answers() -> None:
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: figures.readings(np.zeros((2, 5, 28, 28), np.uint8), ["-180", "198"], ["198", "198"]),
+        lambda: figures.answered_queries(np.zeros((2, 5, 28, 28), np.uint8), ["-180", "198"], ["198", "198"]),
         lambda: figures.operand_errors(np.arange(2), np.arange(2), "+*", np.array([True, False])),
         lambda: figures.group_scores(errors.scores_by_group(np.array([True]), {})),
         lambda: figures.mistake_kinds([""]),

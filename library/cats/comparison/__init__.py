@@ -1,6 +1,6 @@
-"""`make compare`: the registered CAE, VAE and GAN of a stage, scored alike and shown on the same cats.
+"""`make compare-cats`: the registered CAE, VAE and GAN of a stage, scored alike and shown on the same cats.
 
-Each was scored when it was trained; here test images, number of samples, noise and feature network are the same too.
+Their own scores may come from other settings; here test images, number of samples, noise and feature network are equal.
 """
 
 from library.cats.comparison.compare import compare

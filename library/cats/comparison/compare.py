@@ -1,16 +1,18 @@
-"""One run, tables, figures and a page of all three models."""
+"""Compares all three models in one MLflow run, with tables and figures, and writes a page of them.
+
+The page is for readers without MLflow, the run for everybody else.
+"""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from library.cats.comparison import figures
 from library.cats.comparison.markdown import page, table
 from library.cats.comparison.registered import NAMES, Model, data_of, load
-from library.cats.comparison.samples import Drawing, draw
+from library.cats.comparison.samples import ModelSamples, sample
 from library.cats.data.dataset import Cats
 from library.cats.metrics import reconstruction
 from library.cats.options import SideBySideOptions
@@ -22,82 +24,63 @@ from library.framework.tracking.store import Store
 
 PAGE, PREFIX = "cats.md", "cats-"
 MEASURES = ("mean_squared_error", "psnr", "ssim")
-Numbers = dict[str, str | float]
+Row = dict[str, str | float]
 
 
 def compare(options: SideBySideOptions, store: Store) -> Path:
-    """Compares the models of a stage in a run of the experiment `cats`, and returns the page that tells it.
+    """Compares the models of a stage in a run of the experiment `cats`; returns the page.
 
     Raises:
         NotRegistered: a model has no version in that stage.
-        UserError: the models were trained on different images, those are not there any more, or the folder cannot be
-            written.
+        UserError: the models were trained on different images, those no longer exist, or the folder is not writable.
     """
     models = load(options.stage)
     data = data_of(models)
     folder = Path(options.out) if options.out else store.root / "cats" / "comparison"
-    _prepare(folder)
-    command = environment.command("compare", "", options.model_dump(exclude_defaults=True))
-    compared = ", ".join(f"{NAMES[model.name]} {model.version}" for model in models)
-    tags = {"command": command, "page": str(folder / PAGE), "models": compared}
-    with mlflow_run.start_run(store, "cats", f"side by side, {options.stage}", tags=tags) as run:
-        run.log_dataset("cats", data.digest, {"testing": data.test})
-        known = [_known(model, data) for model in models]
-        drawings = list(draw(models, data, options.n, options.features))
-        drawn: list[Numbers] = [{"model": one.model.name, "strategy": one.strategy, **one.scores} for one in drawings]
-        run.log_table("models", columns_of(known))
-        run.log_table("strategies", columns_of(drawn))
-        pictures = {}
-        for name, figure in _figures(models, drawings, data, options.features).items():
-            pictures[name] = f"{PREFIX}{name}.png"
-            figure.savefig(folder / pictures[name], bbox_inches="tight")
-            run.log_figure(name, figure)
-        tables = [_shown(row) for row in known], [_marked(one) for one in drawings]
-        (folder / PAGE).write_text(page(_about(data, options), *tables, pictures), encoding="utf-8")
-    print(*map(table, tables), folder / PAGE, sep="\n\n")
-    return folder / PAGE
-
-
-def _prepare(folder: Path) -> None:
-    """Makes the folder, before anything is worked out that is to be written there."""
-    try:
+    try:  # before the long computation whose results go there
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise UserError(f"out: {str(folder)!r} cannot be written ({error.strerror}); give another OUT=folder") from None
+    command = environment.command("compare-cats", "", options.model_dump(exclude_defaults=True))
+    versions = ", ".join(f"{NAMES[model.name]} {model.version}" for model in models)
+    tags = {"command": command, "page": str(folder / PAGE), "models": versions}
+    with mlflow_run.start_run(store, "cats", f"side by side, {options.stage}", tags=tags) as run:
+        run.log_dataset("cats", data.digest, {"testing": data.test})
+        rows = [_model_row(model, data) for model in models]
+        samples = list(sample(models, data, options.n, options.features))
+        scores: list[Row] = [{"model": one.model.name, "strategy": one.sampler, **one.scores} for one in samples]
+        run.log_table("models", columns_of(rows))
+        run.log_table("strategies", columns_of(scores))
+        pictures = {}
+        for name, figure in figures.all_of(models, samples, data, options.features).items():
+            pictures[name] = f"{PREFIX}{name}.png"
+            figure.savefig(folder / pictures[name], bbox_inches="tight")
+            run.log_figure(name, figure)
+        tables = [_format_model(row) for row in rows], [_format_samples(one) for one in samples]
+        (folder / PAGE).write_text(page(_description(data, options), *tables, pictures), encoding="utf-8")
+    print(*map(table, tables), folder / PAGE, sep="\n\n")
+    return folder / PAGE
 
 
-def _known(model: Model, data: Cats) -> Numbers:
-    """What a model is, and how well it reproduces the test images; nan where it cannot."""
-    row: Numbers = {
+def _model_row(model: Model, data: Cats) -> Row:
+    """A model's size, training time and reconstruction errors; nan without an encoder."""
+    row: Row = {
         "model": model.name,
         "version": model.version,
         "latent_size": model.latent_size,
-        "parameters": model.metrics["model/parameters"],
-        "training_seconds": model.metrics["time/training_seconds"],
+        "parameters": model.run.metrics["model/parameters"],
+        "training_seconds": model.run.metrics["time/training_seconds"],
     }
-    again = reconstruction.evaluate(data.test, model.reconstruct(data.test)) if model.reads else {}
+    errors = reconstruction.evaluate(data.test, model.reconstruct(data.test)) if model.has_encoder else {}
     for measure in MEASURES:
         for name in (measure, f"{measure}_standard_error"):
-            row[name] = again.get(f"test/{name}", np.nan)
+            row[name] = errors.get(f"test/{name}", np.nan)
     return row
 
 
-def _figures(models: Sequence[Model], drawings: Sequence[Drawing], data: Cats, network: str) -> Mapping[str, Figure]:
-    return {
-        "reconstructions": figures.reconstructions(models, data.test),
-        "samples": figures.drawn(drawings),
-        "strategies": figures.strategies(drawings),
-        "scores": figures.scores(drawings, network),
-        "interpolations": figures.interpolations(models, data.test),
-        "interpolations-of-samples": figures.interpolations_of_samples(models),
-        "nearest-neighbours": figures.nearest_neighbours(drawings, data.train),
-        "training-curves": figures.training_curves(models),
-    }
-
-
-def _about(data: Cats, options: SideBySideOptions) -> str:
-    command = environment.command("compare", "", options.model_dump(include={"stage", "n", "features"}))
+def _description(data: Cats, options: SideBySideOptions) -> str:
+    command = environment.command("compare-cats", "", options.model_dump(include={"stage", "n", "features"}))
     return (
         f"    {command}\n\n"
         f"All three were trained on the same {len(data.train):,} images (digest {data.digest}) and are scored on the "
@@ -106,33 +89,30 @@ def _about(data: Cats, options: SideBySideOptions) -> str:
     )
 
 
-def _shown(row: Numbers) -> dict[str, str]:
-    """A model's row for people."""
+def _format_model(row: Row) -> dict[str, str]:
     return {
         "model": str(row["model"]),
         "version": str(row["version"]),
         "latent size": f"{row['latent_size']}",
         "parameters": f"{row['parameters']:,.0f}",
         "training": f"{float(row['training_seconds']) / 60:.1f} min",
-        "mean squared error": _estimate(row, "mean_squared_error", 5),
-        "PSNR [dB]": _estimate(row, "psnr", 2),
-        "SSIM": _estimate(row, "ssim", 4),
+        "mean squared error": _format_estimate(row, "mean_squared_error", 5),
+        "PSNR [dB]": _format_estimate(row, "psnr", 2),
+        "SSIM": _format_estimate(row, "ssim", 4),
     }
 
 
-def _marked(one: Drawing) -> dict[str, str]:
-    """A strategy's row for people."""
-    scores = {name: f"{one.scores[name]:.3f}" for name in ("precision", "recall", "density", "coverage")}
+def _format_samples(one: ModelSamples) -> dict[str, str]:
     return {
         "model": one.model.name,
-        "strategy": f"**{one.strategy}**" if one.is_best else one.strategy,
-        "KID": _estimate(one.scores, "kid", 4),
+        "strategy": f"**{one.sampler}**" if one.is_best else one.sampler,
+        "KID": _format_estimate(one.scores, "kid", 4),
         "Frechet distance": f"{one.scores['frechet_distance']:.2f}",
-        **scores,
-        "memorisation": f"{one.scores['memorisation_ratio']:.3f}",
+        **{name: f"{one.scores[name]:.3f}" for name in ("precision", "recall", "density", "coverage")},
+        "memorization": f"{one.scores['memorisation_ratio']:.3f}",
     }
 
 
-def _estimate(row: Mapping[str, str | float], name: str, digits: int) -> str:
+def _format_estimate(row: Mapping[str, str | float], name: str, digits: int) -> str:
     value, error = float(row[name]), float(row[f"{name}_standard_error"])
     return "-" if np.isnan(value) else f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -1,89 +1,94 @@
-"""The figures of the comparison, by name: each shows the same cats, or the same noise, as every model has it."""
+"""The figures of the comparison: each shows the same cats, or decodes the same noise, for every model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from library.cats import figures
 from library.cats.comparison.registered import SEED, Model
-from library.cats.comparison.samples import Drawing
-from library.cats.metrics import latent_space
+from library.cats.comparison.samples import ModelSamples
+from library.cats.data.dataset import Cats
+from library.cats.metrics.latent_space import INTERPOLATIONS
 from library.cats.metrics.sample_quality import score_name
-from library.framework.tracking import queries
+from library.framework.tracking.queries import metric_over_time
 
 ACROSS = 8  # images in a row
-WAYS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
-    "linear": latent_space.linear,
-    "spherical": latent_space.spherical,
-}
-OF_PIXELS = "mean_squared_error"
-OF_SAMPLES = ("kid", "frechet_distance", "precision", "recall", "coverage")
-FALLING = ("mean squared error", "kid", "frechet distance")  # over several powers of ten
+PIXEL_SCORE = "mean_squared_error"
+SAMPLE_SCORES = ("kid", "frechet_distance", "precision", "recall", "coverage")
+LOG_SCORES = ("mean squared error", "kid", "frechet distance")  # which fall by several powers of ten
+
+
+def all_of(models: Sequence[Model], samples: Sequence[ModelSamples], data: Cats, network: str) -> Mapping[str, Figure]:
+    """All figures by name, in the order of the page."""
+    return {
+        "reconstructions": reconstructions(models, data.test),
+        "samples": best_samples(samples),
+        "strategies": all_samples(samples),
+        "scores": figures.sample_scores({f"{one.model.name} {one.sampler}": one.scores for one in samples}, network),
+        "interpolations": interpolations(models, data.test),
+        "interpolations-of-samples": interpolations_of_samples(models),
+        "nearest-neighbours": nearest_neighbors(samples, data.train),
+        "training-curves": training_curves(models),
+    }
 
 
 def reconstructions(models: Sequence[Model], test: np.ndarray) -> Figure:
-    """Test images, and below each how every model that has an encoder reproduces it."""
-    shown = test[:ACROSS]
-    rows = {model.name: model.reconstruct(shown) for model in models if model.reads}
-    return figures.labelled_rows({"original": shown, **rows})
+    """Test images above their reconstructions by each model with an encoder."""
+    images = test[:ACROSS]
+    rows = {model.name: model.reconstruct(images) for model in models if model.has_encoder}
+    return figures.labelled_rows({"original": images, **rows})
 
 
-def drawn(drawings: Sequence[Drawing]) -> Figure:
-    """Two rows of samples of each model, by its best strategy."""
+def best_samples(samples: Sequence[ModelSamples]) -> Figure:
+    """Two rows of samples by each model's best sampler."""
     rows: dict[str, np.ndarray] = {}
-    for one in drawings:
+    for one in samples:
         if one.is_best:
             first, second = np.array_split(one.images[: 2 * ACROSS], 2)
-            rows |= {f"{one.model.name}\n{one.strategy}": first, f"{one.model.name},\nmore": second}
+            rows |= {f"{one.model.name}\n{one.sampler}": first, f"{one.model.name},\nmore": second}
     return figures.labelled_rows(rows)
 
 
-def strategies(drawings: Sequence[Drawing]) -> Figure:
-    """A row of samples of each model by each strategy, with its scores."""
-    return figures.labelled_rows({_scored(one): one.images[:ACROSS] for one in drawings})
-
-
-def _scored(one: Drawing) -> str:
-    kid = f"KID {one.scores['kid']:.3f} ± {one.scores['kid_standard_error']:.3f}"
-    return f"{one.model.name} {one.strategy}\n{kid}\ncoverage {one.scores['coverage']:.2f}"
-
-
-def scores(drawings: Sequence[Drawing], network: str) -> Figure:
-    """The same scores, and more of them, as dots with their errors."""
-    return figures.sample_scores({f"{one.model.name} {one.strategy}": one.scores for one in drawings}, network)
+def all_samples(samples: Sequence[ModelSamples]) -> Figure:
+    """A row of samples by each sampler of each model, with two scores."""
+    rows = {}
+    for one in samples:
+        kid = f"KID {one.scores['kid']:.3f} ± {one.scores['kid_standard_error']:.3f}"
+        label = f"{one.model.name} {one.sampler}\n{kid}\ncoverage {one.scores['coverage']:.2f}"
+        rows[label] = one.images[:ACROSS]
+    return figures.labelled_rows(rows)
 
 
 def interpolations(models: Sequence[Model], test: np.ndarray) -> Figure:
-    """Ways between the latent vectors of two real cats, which stand at both ends as they are."""
+    """Interpolations between the latent vectors of two real cats, which are shown at both ends."""
     rows = {}
     for pair in range(2):
         start, end = test[2 * pair : 2 * pair + 2]
         for model in models:
-            if not model.reads:
-                continue
-            first, last = model.encode(np.stack([start, end]))
-            for name, way in WAYS.items():
-                between = model.decode(way(first, last, ACROSS - 2))
-                rows[f"{model.name} {name} {pair + 1}"] = np.concatenate([[start], between, [end]])
+            if model.has_encoder:
+                first, last = model.encode(np.stack([start, end]))
+                for name, interpolate in INTERPOLATIONS.items():
+                    between = model.decode(interpolate(first, last, ACROSS - 2))
+                    rows[f"{model.name} {name} {pair + 1}"] = np.concatenate([[start], between, [end]])
     return figures.labelled_rows(rows)
 
 
 def interpolations_of_samples(models: Sequence[Model]) -> Figure:
-    """Ways between two random latent vectors of each model that has no encoder."""
+    """Interpolations between two random latent vectors of each model without an encoder."""
     rows = {}
     for model in models:
         ends = np.random.default_rng(SEED).standard_normal((2, 2, model.latent_size))
-        for pair, (start, end) in enumerate(() if model.reads else ends, start=1):
-            for name, way in WAYS.items():
-                rows[f"{model.name} {name} {pair}"] = model.decode(way(start, end, ACROSS))
+        for pair, (start, end) in enumerate(() if model.has_encoder else ends, start=1):
+            for name, interpolate in INTERPOLATIONS.items():
+                rows[f"{model.name} {name} {pair}"] = model.decode(interpolate(start, end, ACROSS))
     return figures.labelled_rows(rows)
 
 
-def nearest_neighbours(drawings: Sequence[Drawing], train: np.ndarray) -> Figure:
-    """Of each model's best strategy those samples that are nearest to a training image, above that image."""
+def nearest_neighbors(samples: Sequence[ModelSamples], train: np.ndarray) -> Figure:
+    """The samples by each model's best sampler that are closest to a training image, above that image."""
     rows = {}
-    for one in drawings:
+    for one in samples:
         if one.is_best:
             first = np.argsort(one.nearest.distances, kind="stable")[:ACROSS]
             rows[f"{one.model.name}\nsample"] = one.images[first]
@@ -92,15 +97,15 @@ def nearest_neighbours(drawings: Sequence[Drawing], train: np.ndarray) -> Figure
 
 
 def training_curves(models: Sequence[Model]) -> Figure:
-    """How the validation scores went while each model was trained, by the network that it was trained with."""
+    """The validation scores during each model's training, in the features of the network that it was trained with."""
     curves = {}
     for model in models:
-        network = model.params["features"]
-        named = {OF_PIXELS: f"val/{OF_PIXELS}", **{score: score_name(score, network, "val") for score in OF_SAMPLES}}
-        courses = {score: queries.course_of(model.run, metric) for score, metric in named.items()}
-        curves[model.name] = {score.replace("_", " "): course for score, course in courses.items() if course}
+        network = model.run.params["features"]
+        names = {PIXEL_SCORE: f"val/{PIXEL_SCORE}", **{one: score_name(one, network, "val") for one in SAMPLE_SCORES}}
+        histories = {score: metric_over_time(model.run.id, metric) for score, metric in names.items()}
+        curves[model.name] = {score.replace("_", " "): history for score, history in histories.items() if history}
     figure = figures.training_curves(curves)
     for axes in figure.axes:
-        if axes.get_title() in FALLING:
-            axes.set_yscale("log", nonpositive="mask")  # as a good model's kernel distance may be
+        if axes.get_title() in LOG_SCORES:
+            axes.set_yscale("log", nonpositive="mask")  # a good model's kernel distance may be negative
     return figure

@@ -1,6 +1,8 @@
-"""The three registered models of a stage, as their callers see them, and the images that all were trained on."""
+"""The three registered models of a stage, and the images that all of them were trained on.
 
-from collections.abc import Mapping
+They are used as any caller uses them, through MLflow's pyfunc, so that the comparison is of what is served.
+"""
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,75 +10,73 @@ import numpy as np
 
 from library.cats.config import CatsConfig
 from library.cats.data import dataset
-from library.framework import registry
 from library.framework.errors import NotRegistered, UserError
-from library.framework.tracking import queries
+from library.framework.registry.artifacts import find_version, load_version
+from library.framework.tracking.queries import RunRecord, read_run
 
 NAMES = {"CAE": "cats-cae", "VAE": "cats-vae", "GAN": "cats-gan"}
-SEED = 0  # of the noise of all samples, as when a model is tested
+SEED = 0  # of the noise of all samples, as in the test of a trained model
 
 
 @dataclass(frozen=True)
 class Model:
-    """A registered model and what its run says of it.
+    """A registered model and what its run recorded.
 
     Attributes:
         name: for people, as in `VAE`.
         version: its number in the registry.
-        run: id of the run that it is from, with its `params` and `metrics`.
-        digest: names the images that it was trained on.
-        served: what `mlflow.pyfunc.load_model` gives.
+        run: its training.
+        digest: of the images that it was trained on.
+        served: what `mlflow.pyfunc.load_model` returns.
     """
 
     name: str
     version: str
-    run: str
+    run: RunRecord
     digest: str
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]
     served: Any
 
     @property
-    def strategies(self) -> list[str]:
-        """How it can draw."""
-        return list(self._inner.strategies)
+    def samplers(self) -> list[str]:
+        """The names of its samplers."""
+        return list(self._python_model.strategies)
 
     @property
     def best(self) -> str:
-        """The strategy that it draws by unless told, chosen on validation images."""
-        return str(self._inner.best)
+        """The name of its default sampler, chosen on validation images."""
+        return str(self._python_model.best)
 
     @property
-    def reads(self) -> bool:
-        """Whether it has an encoder."""
-        return self._inner.encoder is not None
+    def has_encoder(self) -> bool:
+        """Whether it can encode and reconstruct."""
+        return self._python_model.encoder is not None
 
     @property
     def latent_size(self) -> int:
-        """Numbers that an image is drawn from."""
-        return int(self._inner.latent_size)
+        """Numbers that an image is decoded from."""
+        return int(self._python_model.latent_size)
 
-    def generate(self, count: int, strategy: str) -> np.ndarray:
+    def generate(self, count: int, sampler: str) -> np.ndarray:
         """New images `[count, 75, 75, 3]` uint8."""
-        return self._ask([count], task="generate", strategy=strategy, seed=SEED)
+        return self._predict([count], task="generate", strategy=sampler, seed=SEED)
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
-        """Images as it reproduces them."""
-        return self._ask(images, task="reconstruct")
+        """Reconstructions of images `[n, 75, 75, 3]` uint8."""
+        return self._predict(images, task="reconstruct")
 
     def encode(self, images: np.ndarray) -> np.ndarray:
-        """Their latent vectors, `[n, latent_size]`."""
-        return self._ask(images, task="encode")
+        """Latent vectors, `[n, latent_size]`, of images."""
+        return self._predict(images, task="encode")
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """An image of each latent vector."""
-        return self._ask(latents.astype(np.float32), task="decode")
+        return self._predict(latents.astype(np.float32), task="decode")
 
-    def _ask(self, given: Any, **params: Any) -> np.ndarray:
-        return np.asarray(self.served.predict(given, params=params))
+    def _predict(self, values: Any, **params: Any) -> np.ndarray:
+        return np.asarray(self.served.predict(values, params=params))
 
     @property
-    def _inner(self) -> Any:
+    def _python_model(self) -> Any:
         return self.served.unwrap_python_model()
 
 
@@ -84,44 +84,34 @@ def load(stage: str) -> list[Model]:
     """All three.
 
     Raises:
-        NotRegistered: one has no version in that stage; says what there is, and how to train it.
-        UserError: they were not trained on the same images, or files are not those that were registered.
+        NotRegistered: one has no version in that stage; the message lists those that exist, and how to train one.
+        UserError: they were not trained on the same images, or files differ from those that were registered.
     """
-    found = {name: _find(name, stage) for name in NAMES}
-    digests = {name: version.tags.get("data.digest", "") for name, version in found.items()}
+    versions = {}
+    for name, registered in NAMES.items():
+        try:
+            versions[name] = find_version(registered, stage)
+        except NotRegistered as error:
+            raise NotRegistered(f"{error}; make train-{name.lower()} CATS=... trains one") from None
+    digests = {name: version.tags.get("data.digest", "") for name, version in versions.items()}
     if len(set(digests.values())) > 1:
-        each = ", ".join(f"{NAMES[name]} version {found[name].version} on {digests[name]}" for name in found)
+        each = ", ".join(f"{NAMES[name]} version {one.version} on {digests[name]}" for name, one in versions.items())
         raise UserError(
             f"models: got some that were trained on different images ({each}); allowed are equal CATS= and IMAGES="
         )
     return [
-        Model(
-            name=name,
-            version=str(version.version),
-            run=version.run_id,
-            digest=digests[name],
-            params=queries.params_of(version.run_id),
-            metrics=queries.metrics_of(version.run_id),
-            served=registry.load(NAMES[name], stage),
-        )
-        for name, version in found.items()
+        Model(name, str(version.version), read_run(str(version.run_id)), digests[name], load_version(version))
+        for name, version in versions.items()
     ]
-
-
-def _find(name: str, stage: str) -> Any:
-    try:
-        return registry.find(NAMES[name], stage)
-    except NotRegistered as error:
-        raise NotRegistered(f"{error}; make train-{name.lower()} CATS=... trains one") from None
 
 
 def data_of(models: list[Model]) -> dataset.Cats:
     """The images that the models were trained on.
 
     Raises:
-        UserError: they are not where they were, or not the same any more.
+        UserError: they no longer exist, or have changed.
     """
-    params = models[0].params
+    params = models[0].run.params
     data = dataset.load(CatsConfig(cats=params["cats"], images=int(params["images"])))
     if data.digest != models[0].digest:
         raise UserError(f"cats: {params['cats']!r} holds {data.digest}; the models were trained on {models[0].digest}")

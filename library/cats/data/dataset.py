@@ -1,6 +1,6 @@
-"""Images of cats, 75x75: drawn ones, or those that `make cats` made of any pile of images.
+"""75x75 images of cats in three splits: synthetic ones, or a set that `make cats` curated from raw images.
 
-What trains, validates and tests is settled before any image is used, and a digest names all three.
+The splits are fixed before any image is used, and a digest names the exact contents of all three.
 """
 
 import json
@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from library.cats.config import CatsConfig
+from library.framework.environment import command
 from library.framework.errors import UserError
 from library.framework.training.splits import digest
 
 SIZE = 75
-PARTS = ("train", "validation", "test")
-FEWEST = 60
+SPLITS = ("train", "validation", "test")
+MIN_IMAGES = 60
 IMAGES, REPORT = "images.npy", "curation.json"
-_HELD = 10  # one drawn image in so many validates, and as many test
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Cats:
     """Three disjoint sets of images.
 
     Attributes:
-        train: `[n, 75, 75, 3]` uint8 RGB, which may be mapped from a file: not to be written to.
-        validation: the same, to choose by.
-        test: the same, to score once.
-        digest: sixteen hexadecimal digits that differ as soon as one pixel does.
-        factors: what each image was drawn from, by the factor's name: `[n]`, of all images in the order train,
-            validation, test; None where that is not known.
+        train: `[n, 75, 75, 3]` uint8 RGB; may be mapped from a file, so it must not be written to.
+        validation: the same, for model selection.
+        test: the same, for the final score.
+        digest: sixteen hexadecimal digits that change with any pixel and with the split.
+        factors: ground truth of synthetic images, `[n]` per factor name, in the order train, validation, test; None
+            for curated sets.
     """
 
     train: np.ndarray
@@ -44,62 +44,59 @@ class Cats:
 
 
 def load(config: CatsConfig) -> Cats:
-    """The images that a config asks for; kept for the next call.
+    """Loads the images of a config; the last two results are cached.
 
     Raises:
-        UserError: there is no curated set where the config says.
+        UserError: `config.cats` names a folder that holds no curated set.
     """
     return _load(config.cats, config.images)
 
 
 @lru_cache(maxsize=2)
 def _load(cats: str, images: int) -> Cats:
-    parts, factors = _drawn(images) if cats == "drawn" else (_curated(Path(cats), images), None)
-    train, validation, test = parts
-    return Cats(train, validation, test, digest(parts), factors)
+    if cats != "drawn":
+        splits, factors = _curated(Path(cats), images), None
+    else:
+        from library.cats.data import synthetic  # here: a curated set needs none of it
+
+        pixels, factors = synthetic.load(images)
+        splits = np.split(pixels, [images - 2 * (images // 10), images - images // 10])
+    train, validation, test = splits
+    return Cats(train, validation, test, digest(splits), factors)
 
 
-def _drawn(count: int) -> tuple[list[np.ndarray], Mapping[str, np.ndarray]]:
-    from library.cats.data import synthetic  # here: a curated set needs none of it
-
-    images, factors = synthetic.load(count)
-    held = count // _HELD
-    return np.split(images, [count - 2 * held, count - held]), factors
-
-
-def _curated(folder: Path, most: int) -> list[np.ndarray]:
-    """The first images of each part, of which all are in an order drawn by lot, as views of one mapped file."""
+def _curated(folder: Path, limit: int) -> list[np.ndarray]:
+    """The first images of each split, which is stored in random order, as views of one mapped file."""
     try:
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        sizes = [int(report["splits"][part]) for part in PARTS]
+        sizes = [int(report["splits"][split]) for split in SPLITS]
         images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _refused(folder, f"{type(error).__name__}: {' '.join(str(error).split())[:100]}") from None
+        raise _invalid_set(folder, f"{type(error).__name__}: {' '.join(str(error).split())[:100]}") from None
     if (images.shape, images.dtype) != ((sum(sizes), SIZE, SIZE, 3), np.uint8) or min(sizes) < 1:
-        raise _refused(folder, f"{IMAGES} holds {images.dtype} {list(images.shape)}, {REPORT} tells of {sizes}")
-    ends = np.cumsum(sizes)
-    views = zip(ends - sizes, _shares(sizes, most), strict=True)
-    return [images[first : first + count] for first, count in views]
+        raise _invalid_set(folder, f"{IMAGES} holds {images.dtype} {list(images.shape)}, {REPORT} says {sizes}")
+    starts = np.cumsum([0, *sizes[:-1]])
+    return [images[start : start + n] for start, n in zip(starts, limited_sizes(sizes, limit), strict=True)]
 
 
-def _refused(folder: Path, why: str) -> UserError:
+def _invalid_set(folder: Path, reason: str) -> UserError:
     return UserError(
-        f"cats: got {str(folder)!r}, which is no set of cats ({why}); allowed is drawn, or a folder that "
-        "make cats CATS=folder|zip|tar|npy|address wrote"
+        f"cats: got {str(folder)!r}, which is no set of cats ({reason}); allowed is drawn, or a folder that "
+        f"{command('cats')} wrote"
     )
 
 
-def _shares(sizes: Sequence[int], most: int) -> list[int]:
-    """As many of each part as there are, or `most` in all, in the same proportions."""
+def limited_sizes(sizes: Sequence[int], limit: int) -> list[int]:
+    """Scales the sizes of the three splits down to `limit` images in all, in the same proportions."""
     total = sum(sizes)
-    if total <= most:
+    if total <= limit:
         return list(sizes)
-    held = [max(1, size * most // total) for size in sizes[1:]]
-    return [most - sum(held), *held]
+    held_out = [max(1, size * limit // total) for size in sizes[1:]]
+    return [limit - sum(held_out), *held_out]
 
 
 def read_report(folder: Path) -> dict[str, Any]:
-    """What `curation.json` tells of a set; empty if it is not there or not whole."""
+    """The contents of a set's `curation.json`; empty if the file is missing or damaged."""
     try:
         return dict(json.loads((folder / REPORT).read_text(encoding="utf-8")))
     except (OSError, ValueError):

@@ -1,25 +1,28 @@
-"""A picture of a cat, of any size, as the models take it."""
+"""Reads a user's photo of any size as the models take it, by the same steps as curated sets."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 
 def read_photo(query: str) -> np.ndarray:
-    """The middle square of an image of any size, `[75, 75, 3]` uint8 RGB.
+    """Reads the central square of an image of any size, `[75, 75, 3]` uint8 RGB.
 
     Args:
-        query: the path of a PNG, JPEG or whatever else OpenCV reads.
+        query: path of a PNG, JPEG or another format that `make cats` reads.
 
     Raises:
-        ValueError: the file is missing, or no image; one line names it.
+        ValueError: the file is missing, too large or no image; the message is one line that names it.
     """
     from library.cats.data.curation.decoding import decode
 
     try:
-        picture = decode(Path(query).read_bytes())
+        with warnings.catch_warnings(action="ignore"):  # Pillow's, about damaged metadata
+            picture = decode(Path(query).read_bytes())
     except OSError as error:
         raise ValueError(f"query: {query!r} cannot be read ({error.strerror}); allowed is an image, as PNG") from None
-    if picture.reason == "broken":  # small or flat ones are well enough to look at
-        raise ValueError(f"query: {query!r} is broken or no image; allowed is an image, as PNG")
+    if not picture.side:  # a small or flat photo is dropped from a set, but a model can take it
+        reason = "broken or no image" if picture.reason == "broken" else picture.reason
+        raise ValueError(f"query: {query!r} is {reason}; allowed is an image, as PNG")
     return picture.image

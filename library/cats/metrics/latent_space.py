@@ -1,6 +1,6 @@
-"""What a latent space is like: its dimensions in use, its ways from one image to another, its maps.
+"""Latent spaces: active dimensions, mismatch with the prior, interpolations, attribute directions, maps.
 
-Samples can only be as good as codes of real images lie where the prior says, so that is measured too.
+Samples are only as good as the prior matches the codes of real images, so that is measured too.
 """
 
 import numpy as np
@@ -8,29 +8,37 @@ import numpy as np
 from library.cats.metrics.mmd import inverse_multiquadric, kernel_distance
 from library.framework.statistics import Estimate
 
-# The variance of posterior means above which a dimension is in use (Burda et al. 2016, section 5).
+# The variance of posterior means above which a dimension is active (Burda et al. 2016, section 5).
 ACTIVE = 0.01
 
 
-def active_units(means: np.ndarray) -> int:
-    """How many latent dimensions heed the image (Burda et al. 2016, section 5).
-
-    Those are the ones whose posterior means have a variance above 0.01.
+def evaluate(means: np.ndarray, log_variances: np.ndarray) -> dict[str, float]:
+    """Active units, divergence and mismatch of the posteriors of test images, named as in `test/active_units`.
 
     Args:
-        means: of each image's posterior, `[images, dimensions]`.
+        means: of the posteriors, `[images, dimensions]`.
+        log_variances: natural logarithms of their variances, `[images, dimensions]`.
     """
+    noise = np.random.default_rng(0).standard_normal((2, *means.shape))
+    mismatch = prior_mismatch(means + np.exp(log_variances / 2) * noise[0], noise[1])
+    return {
+        "test/active_units": float(active_units(means)),
+        "test/divergence": float(kl_per_dimension(means, log_variances).sum()),
+        "test/prior_mismatch": mismatch.value,
+        "test/prior_mismatch_standard_error": mismatch.standard_error,
+    }
+
+
+def active_units(means: np.ndarray) -> int:
+    """The number of dimensions whose posterior means, `[images, dimensions]`, vary by more than 0.01 (Burda et al.)."""
     return int((means.var(axis=0) > ACTIVE).sum())
 
 
 def kl_per_dimension(means: np.ndarray, log_variances: np.ndarray) -> np.ndarray:
-    """The divergence of each dimension's posterior from the standard normal prior: `[dimensions]`, in nats.
+    """The KL divergence of each dimension's posterior from the standard normal prior: `[dimensions]`, in nats.
 
-    The mean over the images (Kingma and Welling 2014, appendix B); dimensions that say nothing are at 0.
-
-    Args:
-        means: of each image's posterior, `[images, dimensions]`.
-        log_variances: natural logarithms of their variances, of the same shape.
+    The mean over the images (Kingma and Welling 2014, appendix B); 0 for dimensions that encode nothing. Takes means
+    and log variances as `evaluate` does.
     """
     each = (np.square(means) + np.exp(log_variances) - 1 - log_variances) / 2
     mean: np.ndarray = each.mean(axis=0)
@@ -38,50 +46,31 @@ def kl_per_dimension(means: np.ndarray, log_variances: np.ndarray) -> np.ndarray
 
 
 def prior_mismatch(codes: np.ndarray, prior: np.ndarray) -> Estimate:
-    """How far codes of images, drawn from their posteriors, are from draws from the prior; 0 if equally distributed.
+    """The distance between posterior samples and prior samples; 0 if equally distributed.
 
     The kernel distance with the inverse multiquadric kernel that Tolstikhin et al. 2018 (section 4) train with. A
-    Frechet distance would not see holes between clusters of codes, from which samples come out as no image does: it
-    heeds means and covariances alone.
-
-    Args:
-        codes: `[images, dimensions]`.
-        prior: `[draws, dimensions]`, of about unit variance.
-
-    Raises:
-        ValueError: there are fewer than three of either, or the dimensions differ in number.
+    Frechet distance compares only means and covariances: it misses holes between clusters of codes, and latent vectors
+    from there decode to no realistic image. Takes codes and prior samples `[n, dimensions]`, raises as that distance.
     """
     return kernel_distance(codes, prior, inverse_multiquadric)
 
 
 def linear(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
-    """Codes on the straight line between two, `[steps, dimensions]`, both ends included.
-
-    Args:
-        start: `[dimensions]`.
-        end: `[dimensions]`.
-        steps: two or more.
-    """
+    """Codes on the straight line between two codes `[dimensions]`, both included: `[steps, dimensions]`."""
     return np.linspace(start, end, steps)
 
 
 def spherical(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
-    """Codes on the arc between two, `[steps, dimensions]`, both ends included (Shoemake 1985; White 2016, section 2.1).
+    """Codes on the arc between two codes `[dimensions]`, both included: `[steps, dimensions]`.
 
-    The middle of a straight line is nearer to 0 than codes of a Gaussian prior ever are; here the length goes evenly
-    from the one's to the other's, and so does the angle. Codes of opposite or equal direction have no arc: they get
-    the straight line.
-
-    Args:
-        start: `[dimensions]`.
-        end: `[dimensions]`.
-        steps: two or more.
+    The middle of a straight line is closer to 0 than codes of a Gaussian prior are; here length and angle change
+    linearly (Shoemake 1985; White 2016, section 2.1). Codes of opposite or equal direction get the straight line.
     """
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     if min(lengths) == 0:
         return linear(start, end, steps)
     a, b = start / lengths[0], end / lengths[1]
-    # Of two unit vectors, the angle from their sum and difference keeps its digits at both ends, unlike an arc cosine.
+    # The angle of unit vectors from their sum and difference is precise at both ends, unlike an arc cosine.
     angle = 2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b))
     if min(angle, np.pi - angle) < 1e-6:
         return linear(start, end, steps)
@@ -90,10 +79,13 @@ def spherical(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
     return np.linspace(*lengths, steps)[:, np.newaxis] * directions
 
 
-def attribute(codes: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """The direction in which images gain an attribute: the mean code of those that have it, less that of the others.
+INTERPOLATIONS = {"linear": linear, "spherical": spherical}
 
-    To be added to an image's code, or taken from it (Larsen et al. 2016, section 4): `[dimensions]`.
+
+def attribute(codes: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """The direction of an attribute, `[dimensions]`: the mean code of images that have it, minus that of the others.
+
+    Adding it to a code gives the image the attribute (Larsen et al. 2016, section 4).
 
     Args:
         codes: `[images, dimensions]`.
@@ -109,30 +101,25 @@ def attribute(codes: np.ndarray, present: np.ndarray) -> np.ndarray:
 
 
 def pca_map(codes: np.ndarray) -> np.ndarray:
-    """Codes on the plane of their two greatest variances: `[images, 2]`.
-
-    Args:
-        codes: `[images, dimensions]`, two or more of both.
-    """
+    """The first two principal components, `[images, 2]`, of codes `[images, dimensions]`, two or more of both."""
     from sklearn.decomposition import PCA
 
     return np.asarray(PCA(2, svd_solver="full").fit_transform(codes))
 
 
 def tsne_map(codes: np.ndarray, seed: int = 0, perplexity: float = 30) -> np.ndarray:
-    """Codes on a plane where neighbours stay neighbours, whatever becomes of distances: `[images, 2]`.
+    """Codes on a plane that keeps neighbors but not distances: `[images, 2]`.
 
-    That is t-SNE (van der Maaten and Hinton 2008). It takes seconds for a thousand codes, minutes for tens
-    of thousands.
+    By t-SNE (van der Maaten and Hinton 2008). It takes seconds for a thousand codes, minutes for tens of thousands.
 
     Args:
         codes: `[images, dimensions]`, more than `perplexity`.
-        seed: of the optimisation; it begins with the map of `pca_map`.
-        perplexity: about how many neighbours each code is to keep.
+        seed: of the optimization, which starts from the PCA map.
+        perplexity: about how many neighbors of each code to keep.
     """
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    # On cores that are also busy with something else, its threads wait for each other, ten times as long as one takes.
+    # On busy cores its threads wait for each other, ten times as long as a single thread takes.
     with threadpool_limits(1, user_api="openmp"):
         return np.asarray(TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(codes))

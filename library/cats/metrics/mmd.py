@@ -1,7 +1,7 @@
-"""The kernel distance of two sets of vectors, with its standard error: 0 only where their distributions are equal.
+"""The squared maximum mean discrepancy of two sets of vectors (KID is one), with its standard error.
 
-Unlike the Frechet distance it has no bias, however few the vectors are, so that scores from a few hundred samples in
-the midst of training mean what those of thousands do at its end.
+Unlike the Frechet distance it is unbiased at any sample size, so that scores of a few hundred samples during training
+are comparable with those of thousands at its end.
 """
 
 from collections.abc import Callable
@@ -15,17 +15,10 @@ Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def kid(real: np.ndarray, samples: np.ndarray) -> Estimate:
-    """The kernel inception distance, in whatever features: `kernel_distance` with `polynomial`.
+    """The kernel inception distance, in any features: `kernel_distance` with `polynomial`.
 
-    Binkowski et al. 2018 (section 4) average it over random subsets, to save time. Here all pairs are used at once,
-    which has the same expectation at any number of images; subsets overlap, so their spread is no standard error.
-
-    Args:
-        real: `[images, features]`.
-        samples: `[images, features]`; the number of images may differ.
-
-    Raises:
-        ValueError: a set has fewer than three images, or the features differ in number.
+    Binkowski et al. 2018 (section 4) average it over random subsets, to save time. All pairs at once have the same
+    expectation at any number of images; subsets overlap, so that their spread is no standard error.
     """
     return kernel_distance(real, samples, polynomial)
 
@@ -33,13 +26,13 @@ def kid(real: np.ndarray, samples: np.ndarray) -> Estimate:
 def kernel_distance(a: np.ndarray, b: np.ndarray, kernel: Kernel) -> Estimate:
     """The unbiased squared maximum mean discrepancy (Gretton et al. 2012, eq. 3).
 
-    Its standard error is the jackknife's for two samples (Arvesen 1969): leave out each of a, then each of b. That is
-    by how much the value would vary if both sets were drawn anew; where they are equally distributed, a little more.
+    Its standard error is the two-sample jackknife's (Arvesen 1969), which leaves out each of a, then each of b: the
+    standard deviation over new draws of both sets, a little overestimated where they are equally distributed.
 
     Args:
         a: `[vectors, features]`.
         b: `[vectors, features]`; the number of vectors may differ.
-        kernel: from some of a, `[rows, features]`, and all of b to `[rows, vectors]`; symmetric.
+        kernel: symmetric, from `[rows, features]` and all of b to `[rows, vectors]`.
 
     Raises:
         ValueError: a set has fewer than three vectors, or the features differ in number.
@@ -58,15 +51,14 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, kernel: Kernel) -> Estimate:
 
 def polynomial(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The cubic kernel `(x.y / features + 1)^3` (Binkowski et al. 2018, section 4)."""
-    # Not as a power, which takes ten times as long.
     base = a @ b.T / a.shape[1] + 1
-    return base * base * base
+    return base * base * base  # ten times as fast as a power
 
 
 def inverse_multiquadric(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The kernel `c / (c + |x - y|^2)`, c = 2 features, for vectors of about unit variance (Tolstikhin et al. 2018, 4).
 
-    Its tails are heavy, so that vectors far out count, where a Gaussian kernel does not see them.
+    Its heavy tails see distant vectors, which a Gaussian kernel ignores.
     """
     c = 2 * a.shape[1]
     squared = np.square(a).sum(axis=1, keepdims=True) + np.square(b).sum(axis=1) - 2 * a @ b.T
@@ -74,7 +66,7 @@ def inverse_multiquadric(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _sums(a: np.ndarray, b: np.ndarray, kernel: Kernel, *, own: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """The kernel's sums over b for each of a, and over a for each of b; each without itself if not `own`."""
+    """The kernel's sums over b for each of a, and over a for each of b; without the diagonal if not `own`."""
     a, b = a.astype(np.float32), b.astype(np.float32)
     over_b, over_a = np.zeros(len(a)), np.zeros(len(b))
     for rows in blocks(len(a)):
@@ -87,6 +79,6 @@ def _sums(a: np.ndarray, b: np.ndarray, kernel: Kernel, *, own: bool = True) -> 
 
 
 def _mean_without(sums: np.ndarray) -> np.ndarray:
-    """The mean over ordered pairs of one set, without each of its members in turn, from the members' sums."""
+    """The mean over ordered pairs of one set without each of its members in turn, from the members' sums."""
     n = len(sums)
     return (sums.sum() - 2 * sums) / ((n - 1) * (n - 2))

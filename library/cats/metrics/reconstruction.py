@@ -1,6 +1,6 @@
-"""How true reconstructions are to their originals, image by image.
+"""Reconstruction errors per image: mean squared error, PSNR and SSIM.
 
-Errors of pixels reward what is blurred; the structural similarity asks for the contrasts of each neighbourhood too.
+Errors of pixels favor blurred images; the structural similarity also compares the contrast of every neighborhood.
 """
 
 import numpy as np
@@ -8,17 +8,16 @@ import numpy as np
 # Of the structural similarity (Wang et al. 2004, section III.C).
 WINDOW, DEVIATION = 11, 1.5
 K1, K2 = 0.01, 0.03
-# Images that are compared at a time, to need little memory.
-BLOCK = 200
+BLOCK = 200  # images in memory at a time
 
 
 def evaluate(originals: np.ndarray, reconstructions: np.ndarray, split: str = "test") -> dict[str, float]:
-    """The means over the images of all three measures, named as in `test/ssim`, and `test/ssim_standard_error`.
+    """The means over the images of all three, named as in `test/ssim`, and as in `test/ssim_standard_error`.
 
     Args:
-        originals: `[images, height, width, channels]`, 0 to 255; at least one.
+        originals: `[images, height, width, channels]`, 0 to 255; height and width at least 11; at least one image.
         reconstructions: of the same shape and range.
-        split: what the originals are, for the names.
+        split: that of the originals, for the names.
 
     Raises:
         ValueError: the shapes differ, or the images are smaller than the window of the structural similarity.
@@ -30,15 +29,7 @@ def evaluate(originals: np.ndarray, reconstructions: np.ndarray, split: str = "t
 
 
 def mean_squared_errors(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
-    """The mean squared error of each image's pixels, taken as 0 to 1: `[images]`.
-
-    Args:
-        originals: `[images, height, width, channels]`, 0 to 255.
-        reconstructions: of the same shape and range.
-
-    Raises:
-        ValueError: the shapes differ.
-    """
+    """The mean squared error of each image's pixels, scaled to 0 to 1: `[images]`; takes and raises as `evaluate`."""
     _check(originals, reconstructions, 1)
     errors = np.zeros(len(originals))
     for rows in _blocks(len(originals)):
@@ -50,14 +41,7 @@ def mean_squared_errors(originals: np.ndarray, reconstructions: np.ndarray) -> n
 def psnr(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
     """The peak signal-to-noise ratio of each image, `-10 log10` of its mean squared error: `[images]`, in dB.
 
-    It is infinite for an image that is reproduced exactly.
-
-    Args:
-        originals: `[images, height, width, channels]`, 0 to 255.
-        reconstructions: of the same shape and range.
-
-    Raises:
-        ValueError: the shapes differ.
+    Infinite for an exact reconstruction; takes and raises as `evaluate`.
     """
     with np.errstate(divide="ignore"):
         return -10 * np.log10(mean_squared_errors(originals, reconstructions))
@@ -67,25 +51,18 @@ def ssim(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
     """The structural similarity of each image (Wang et al. 2004, eq. 13), 1 if equal: `[images]`, -1 to 1.
 
     Means, variances and covariance are those in a Gaussian window of 11x11 pixels (deviation 1.5); the similarity is
-    averaged over all places where the window lies within the image, and over the channels.
-
-    Args:
-        originals: `[images, height, width, channels]`, 0 to 255; height and width at least 11.
-        reconstructions: of the same shape and range.
-
-    Raises:
-        ValueError: the shapes differ, or the images are smaller than the window.
+    averaged over all places of the window within the image, and over the channels. Takes and raises as `evaluate`.
     """
     _check(originals, reconstructions, WINDOW)
     similarities = np.zeros(len(originals))
     for rows in _blocks(len(originals)):
         a, b = (np.moveaxis(images[rows].astype(np.float32), -1, 1) / 255 for images in (originals, reconstructions))
-        similarities[rows] = _similarity(a, b).mean(axis=(1, 2, 3), dtype=np.float64)
+        similarities[rows] = _similarity_map(a, b).mean(axis=(1, 2, 3), dtype=np.float64)
     return similarities
 
 
-def _similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The map of similarities `[images, channels, height - 10, width - 10]` of images with channels first, 0 to 1."""
+def _similarity_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """`[images, channels, height - 10, width - 10]` for images with channels first, 0 to 1."""
     down, across = _windows(a.shape[-2]), _windows(a.shape[-1]).T
     mean_a, mean_b, square_a, square_b, product = (down @ x @ across for x in (a, b, a * a, b * b, a * b))
     means = mean_a * mean_b

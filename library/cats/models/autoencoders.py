@@ -1,4 +1,4 @@
-"""Convolutional autoencoders: the plain one (CAE), and the variational one (VAE) that images can be drawn from."""
+"""Convolutional autoencoders: the deterministic one (CAE), and the variational one (VAE), which has a prior."""
 
 from typing import Any
 
@@ -8,17 +8,20 @@ from keras import ops
 
 from library.cats.config import AutoencoderConfig, VaeConfig
 from library.cats.models import blocks
-from library.cats.models.generative import BATCH, Generative, draw
+from library.cats.models.feature_extractors import FeatureExtractor
+from library.cats.models.generative import BATCH, Generative, decode
 from library.framework.training.optimizers import adamw, steps_per_execution
 
-LOG_VARIANCES = (-12.0, 4.0)  # of a posterior: beyond them an exponential is nothing, or all
+LOG_VARIANCES = (-12.0, 4.0)  # bounds of a posterior's, beyond which exponentials vanish or explode
 
 
 class Cae(Generative):
-    """Learns to reproduce images through a vector; its mean squared error is that of pixels from 0 to 1."""
+    """Reconstructs images through a latent vector; the loss is the mean squared error of pixels from 0 to 1."""
 
-    def __init__(self, config: AutoencoderConfig, name: str = "cae", outputs: int = 0) -> None:
-        super().__init__(config, name)
+    def __init__(
+        self, config: AutoencoderConfig, extractor: FeatureExtractor | None = None, name: str = "cae", outputs: int = 0
+    ) -> None:
+        super().__init__(config, name, extractor)
         depth, activation = config.residuals, config.activation
         codes = outputs or config.latent_size
         self.encoder = blocks.encoder(config.filters, codes, residuals=depth, activation=activation)
@@ -26,23 +29,18 @@ class Cae(Generative):
         self.squared = keras.metrics.Mean(name="mean_squared_error")
 
     def call(self, images: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
-        """Images `[batch, 75, 75, 3]`, 0 to 255, as they are reproduced: 0 to 1."""
+        """Reconstructs images `[batch, 75, 75, 3]`, 0 to 255, as 0 to 1."""
         return self.decoder(self.encoder(blocks.to_unit(images), training=training), training=training)
 
     def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> keras.KerasTensor:
         """The mean squared error."""
         return self.squared_error(x, y_pred)
 
-    def squared_error(self, images: keras.KerasTensor, reproduced: keras.KerasTensor) -> keras.KerasTensor:
-        """The batch's mean squared error, which is also kept as a metric."""
-        each = ops.mean(ops.square(blocks.to_unit(images) - reproduced), axis=(1, 2, 3))
+    def squared_error(self, images: keras.KerasTensor, reconstructions: keras.KerasTensor) -> keras.KerasTensor:
+        """The batch's mean squared error, which also updates the metric."""
+        each = ops.mean(ops.square(blocks.to_unit(images) - reconstructions), axis=(1, 2, 3))
         self.squared.update_state(each)
         return ops.mean(each)
 
@@ -51,72 +49,65 @@ class Vae(Cae):
     """Learns a posterior for each image (Kingma and Welling 2014): the encoder gives its mean and log variance.
 
     The likelihood is a Gaussian around the decoder's image. With the variance that fits a batch best (Rybkin et al.
-    2021, section 3.2), the loss is half the logarithm of the mean squared error, plus the divergence for each number
-    of an image: no weight is to be found that balances the two, and `beta` is 1 for the bound itself. With variance 1/2
-    it is the mean squared error plus that divergence.
+    2021, section 3.2), the loss is half the logarithm of the mean squared error plus the divergence per number of an
+    image: the two need no weight to balance them, and `beta` is 1 for the bound itself. With variance 1/2 the loss is
+    the mean squared error plus that divergence.
     """
 
-    def __init__(self, config: VaeConfig) -> None:
-        super().__init__(config, "vae", outputs=2 * config.latent_size)
+    def __init__(self, config: VaeConfig, extractor: FeatureExtractor | None = None) -> None:
+        super().__init__(config, extractor, "vae", outputs=2 * config.latent_size)
         self._beta, self._calibrated = config.beta, config.likelihood == "calibrated"
         self._warmup = config.beta_warmup * config.steps
-        self._draws = keras.random.SeedGenerator(config.seed)
+        self._random = keras.random.SeedGenerator(config.seed)
         self.divergence = keras.metrics.Mean(name="divergence")
 
     def posterior(self, images: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """Mean and log variance, `[batch, latent_size]` each, of images from 0 to 255."""
+        """Mean and log variance, `[batch, latent_size]` each, for images from 0 to 255."""
         mean, log_variance = ops.split(self.encoder(blocks.to_unit(images)), 2, axis=-1)
         return mean, ops.clip(log_variance, *LOG_VARIANCES)
 
     def call(
         self, images: keras.KerasTensor, training: bool | None = None
     ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """The images drawn from a sample of the posterior (from its mean, unless training), and the divergence."""
+        """Decodes a sample of the posterior (its mean, unless training); returns the images and the divergence."""
         mean, log_variance = self.posterior(images)
-        noise = keras.random.normal(ops.shape(mean), seed=self._draws) if training else 0.0
+        noise = keras.random.normal(ops.shape(mean), seed=self._random) if training else 0.0
         divergence = 0.5 * ops.sum(ops.square(mean) + ops.exp(log_variance) - 1 - log_variance, axis=-1)
         return self.decoder(mean + ops.exp(0.5 * log_variance) * noise, training=training), divergence
 
     def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> keras.KerasTensor:
-        """The negative bound for each of an image's numbers, up to a constant; `divergence` is in nats an image."""
+        """The negative bound per number of an image, up to a constant; `divergence` is in nats per image."""
         images, divergence = y_pred
         self.divergence.update_state(divergence)
         error = self.squared_error(x, images)
         misfit = 0.5 * ops.log(error) if self._calibrated else error
-        return misfit + self._weight(training) * ops.mean(divergence) / np.prod(images.shape[1:])
-
-    def _weight(self, training: bool) -> Any:
-        if not (training and self._warmup):
-            return self._beta
-        return self._beta * ops.minimum(1.0, ops.cast(self.optimizer.iterations, "float32") / self._warmup)
+        weight = self._beta
+        if training and self._warmup:
+            weight *= ops.minimum(1.0, ops.cast(self.optimizer.iterations, "float32") / self._warmup)
+        return misfit + weight * ops.mean(divergence) / np.prod(images.shape[1:])
 
 
-def build(config: AutoencoderConfig) -> Cae:
-    """A compiled CAE, or a VAE from a VAE's config; trained and validated on images `[n, 75, 75, 3]` uint8 alone."""
-    model = Vae(config) if isinstance(config, VaeConfig) else Cae(config)
+def build(config: AutoencoderConfig, extractor: FeatureExtractor | None = None) -> Cae:
+    """A compiled CAE, or a VAE for a `VaeConfig`; `fit` and `evaluate` take images `[n, 75, 75, 3]` uint8 only."""
+    model = Vae(config, extractor) if isinstance(config, VaeConfig) else Cae(config, extractor)
     model.compile(optimizer=adamw(config), jit_compile=False, steps_per_execution=steps_per_execution(config, 20))
     return model
 
 
 def encode(model: Cae, images: np.ndarray) -> np.ndarray:
-    """What the encoder makes of images `[n, 75, 75, 3]` uint8: latent vectors, or a VAE's means and log variances."""
+    """The encoder's output for images `[n, 75, 75, 3]` uint8: latent vectors, or a VAE's means and log variances."""
     batches = [images[start : start + BATCH].astype(np.float32) / 255 for start in range(0, len(images), BATCH)]
     return np.concatenate([np.asarray(model.encoder(batch)) for batch in batches])
 
 
 def posterior(model: Vae, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means and log variances, `[images, latent_size]` each, of images `[n, 75, 75, 3]` uint8."""
+    """Means and log variances, `[images, latent_size]` each, for images `[n, 75, 75, 3]` uint8."""
     means, log_variances = np.split(encode(model, images), 2, axis=1)
     return means, np.clip(log_variances, *LOG_VARIANCES)
 
 
-def reproduce(model: Cae, images: np.ndarray) -> np.ndarray:
-    """Images `[n, 75, 75, 3]` uint8 as the model reproduces them, a VAE from its posterior's mean."""
-    return draw(model.decoder, encode(model, images)[:, : model.noise.shape[1]])
+def reconstruct(model: Cae, images: np.ndarray) -> np.ndarray:
+    """Reconstructs images `[n, 75, 75, 3]` uint8; a VAE does so from its posterior's mean."""
+    return decode(model.decoder, encode(model, images)[:, : model.noise.shape[1]])

@@ -1,8 +1,7 @@
-"""Convolutions that lead from 75x75 images down to vectors, and transposed ones that lead back exactly.
+"""Convolutions from 75x75 images down to vectors, and transposed convolutions that invert the sizes exactly.
 
-With strides of 2 and "same" padding 75 becomes 38, 19, 10 and maybe 5; output paddings undo that, so that nothing is
-cropped or resized. What is made of these is compiled without XLA: oneDNN's convolutions are twice as fast on
-processors.
+Strides of 2 with "same" padding turn 75 into 38, 19, 10 and, with four of them, 5; output paddings undo that, so that
+nothing is cropped or resized. Models of these are compiled without XLA: oneDNN's convolutions are twice as fast.
 """
 
 import keras
@@ -12,7 +11,7 @@ from library.cats.data.dataset import SIZE
 
 
 def widths(filters: str) -> tuple[int, ...]:
-    """Filters at 38x38, 19x19, 10x10 and maybe 5x5 pixels, from a config's `32-64-128`."""
+    """The filters at 38x38, 19x19, 10x10 and maybe 5x5 pixels, from a config's `32-64-128`."""
     return tuple(map(int, filters.split("-")))
 
 
@@ -22,11 +21,11 @@ def encoder(
     """A network from images `[batch, 75, 75, 3]`, 0 to 1, to vectors `[batch, outputs]`.
 
     Args:
-        filters: of each halving, as in `32-64-128`.
+        filters: of each downsampling convolution, as in `32-64-128`.
         outputs: numbers in a vector.
-        residuals: residual blocks after the last halving.
+        residuals: residual blocks after the last downsampling.
         activation: after each convolution.
-        hidden: units of a layer before the last; 0 has none.
+        hidden: units of a layer before the last; 0 for none.
         name: of the network.
     """
     image = keras.Input((SIZE, SIZE, 3), name="image")
@@ -42,17 +41,11 @@ def encoder(
 
 
 def decoder(filters: str, latent_size: int, *, residuals: int, activation: str, name: str = "decoder") -> keras.Model:
-    """A network from vectors `[batch, latent_size]` to images `[batch, 75, 75, 3]`, 0 to 1.
-
-    Args:
-        filters: as the encoder has them, from the outermost.
-        latent_size: numbers in a vector.
-        residuals: residual blocks before the first doubling.
-        activation: after each convolution but the last.
-        name: of the network.
-    """
+    """The reverse: a network from vectors `[batch, latent_size]` to images, with the arguments of the encoder."""
     *outer, inner = widths(filters)
-    sizes = _sizes(len(outer) + 1)
+    sizes = [SIZE]
+    for _ in (*outer, inner):
+        sizes.append(-(-sizes[-1] // 2))
     latent = keras.Input((latent_size,), name="latent")
     x = layers.Dense(sizes[-1] ** 2 * inner, activation=activation)(latent)
     x = layers.Reshape((sizes[-1], sizes[-1], inner))(x)
@@ -60,27 +53,19 @@ def decoder(filters: str, latent_size: int, *, residuals: int, activation: str, 
         x = _residual(x, activation)
     for width, size in zip((*reversed(outer), 3), reversed(sizes[:-1]), strict=True):
         x = layers.Conv2DTranspose(width, 3, strides=2, padding="same", output_padding=1 - size % 2)(x)
-        # The last in float32 whatever the rest is in: colours have 256 levels, bfloat16 but 8 bits.
+        # The last in float32 under any dtype policy: a color has 256 levels, and bfloat16 only 8 bits.
         last = size == SIZE
         x = layers.Activation("sigmoid" if last else activation, dtype="float32" if last else None)(x)
     return keras.Model(latent, x, name=name)
 
 
-def _sizes(halvings: int) -> list[int]:
-    """75, 38, 19, ...: the sides of an image as it is halved, rounded up."""
-    sizes = [SIZE]
-    for _ in range(halvings):
-        sizes.append(-(-sizes[-1] // 2))
-    return sizes
-
-
 def to_unit(images: keras.KerasTensor) -> keras.KerasTensor:
-    """Pixels 0 to 255 as 0 to 1."""
+    """Scales pixels from 0 to 255 to 0 to 1."""
     return ops.cast(images, "float32") / 255
 
 
 def _residual(x: keras.KerasTensor, activation: str) -> keras.KerasTensor:
-    """Two convolutions whose result is added; it begins as nothing, so that depth does not slow the start."""
+    """Adds two convolutions; the second starts at zero, so that depth does not slow the start of training."""
     width = x.shape[-1]
     change = layers.Conv2D(width, 3, padding="same", activation=activation)(x)
     return x + layers.Conv2D(width, 3, padding="same", kernel_initializer="zeros")(change)

@@ -1,1 +1,1 @@
-"""What the commands do, once every value is known to be good; tensorflow and mlflow are imported no earlier."""
+"""The command line: one class for each command, one table of them, one reader of arguments."""

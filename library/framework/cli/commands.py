@@ -1,180 +1,220 @@
-"""The verbs that train, and ask what was trained."""
+"""The framework's commands, one class each; what is heavy is imported when all values are known to be good."""
 
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from ..config import parse
+from pydantic import Field
+
+from ..config import Config, Stage
+from ..discovery import find, find_comparison, find_space
 from ..environment import start_keras
-from ..errors import StoreError, UserError
-from ..options import (
-    ComparisonOptions,
-    ModelOptions,
-    PageOptions,
-    PromotionOptions,
-    QueryOptions,
-    RepeatOptions,
-    ServeOptions,
-    StoreOptions,
-    StudyOptions,
-    VersionOptions,
-)
-from .parser import Command
-
-if TYPE_CHECKING:
-    from ..tracking.store import Store
+from ..errors import UserError
+from ..options import StudyOptions
+from .parser import Command, Commands, ExperimentCommand
 
 DIFFERENT = 1
-"""Exit status of a repeat from which something else came; 2 is that of an error."""
+"""Exit status of a repetition with another result; 2 is that of an error."""
 
 
-def train(command: Command) -> None:
+class Train(ExperimentCommand):
     """Trains one config in full, scores, registers and promotes it: tracked, without a study."""
-    options = parse(StoreOptions, command.options)
-    config = parse(command.experiment.config, command.fields)
-    command.experiment.digest(config)  # data that cannot be had is found before work begins
 
-    from ..pipeline import train_in_full
-    from ..tracking import session
-    from . import output
+    on_interrupt = "its run is recorded as killed"
 
-    with session.open_store(options.store) as store:
-        output.trained(train_in_full(command.name, command.experiment, config, store), store)
+    def __call__(self, name: str, fields: Mapping[str, str]) -> None:
+        experiment = find(name)(**fields)
+        _ = experiment.dataset_digest  # data that cannot be had are found before work begins
 
+        from ..pipeline import train_in_full
+        from ..tracking.store import open_store
+        from . import output
 
-def tune(command: Command) -> None:
-    """Searches for the best config, or goes on with a study that was begun, and trains the winner in full."""
-    options = parse(StudyOptions, command.options)
-    config = parse(command.experiment.config, command.fields)
-    command.experiment.digest(config)
-
-    from .. import tuning
-    from ..discovery import find_space
-    from ..tracking import session
-    from . import output
-
-    fixed = config.model_dump(include=set(command.fields))
-    with session.open_store(options.store) as store:
-        search = tuning.Search(command.name, command.experiment, find_space(command.name), fixed, options, store)
-        output.tuned(tuning.tune(search), store)
+        with open_store(self.store) as store:
+            output.print_trained(train_in_full(experiment, store), store)
 
 
-def compare(command: Command) -> None:
-    """Trains an experiment under several configs side by side, or goes on with it; tables and figures."""
-    options = parse(ComparisonOptions, command.options)
+class Tune(ExperimentCommand, StudyOptions):
+    """Searches for the best config, or resumes a study, and trains the winner in full."""
 
-    from ..comparison import baseline, grid
-    from ..comparison.spec import Baseline
-    from ..discovery import find_comparison
-    from ..tracking import session
-    from . import output
+    def __call__(self, name: str, fields: Mapping[str, str]) -> None:
+        experiment, space = find(name)(**fields), find_space(name)
+        _ = experiment.dataset_digest
 
-    comparison = find_comparison(command.name)
-    for config in comparison.configs(command.experiment, command.fields, seed=0):
-        command.experiment.digest(config)
-    with session.open_store(options.store) as store:
-        if isinstance(comparison, Baseline):
-            output.measured(baseline.measure(command.name, comparison, command.fields, options, store))
-        else:
-            output.compared(grid.compare(command.name, comparison, command.fields, options, store))
+        from ..tracking.store import open_store
+        from ..tuning.search import Search
+        from ..tuning.study import tune
+        from . import output
+
+        options = StudyOptions(**self.model_dump(include=set(StudyOptions.model_fields)))
+        with open_store(self.store) as store:
+            output.print_tuned(tune(Search(experiment, space, tuple(fields), options, store)), store)
 
 
-def predict(command: Command) -> None:
+class Compare(ExperimentCommand):
+    """Trains an experiment under several configs side by side, or resumes that; tables and figures."""
+
+    seeds: int = Field(1, ge=1, le=1000, description="trainings of each config, from seed 0 on")
+
+    @classmethod
+    def config_type(cls, name: str) -> type[Config]:
+        """The fields of the experiment that the comparison of a name is about."""
+        config: type[Config] = find_comparison(name).experiment_type.Config
+        return config
+
+    def __call__(self, name: str, fields: Mapping[str, str]) -> None:
+        comparison = find_comparison(name)
+        for experiment in comparison.experiments(fields, seed=0):
+            _ = experiment.dataset_digest
+
+        from ..tracking.store import open_store
+
+        with open_store(self.store) as store:
+            print(comparison.run(store, name, self.seeds, **fields).markdown())
+
+
+class Predict(ExperimentCommand):
     """Asks a registered model; which one follows from the experiment's fields and the stage."""
-    options = parse(QueryOptions, command.options)
-    config = parse(command.experiment.config, command.fields)
-    try:
-        question = command.experiment.ask(config, options.query, options.out)
-    except ValueError as error:
-        raise UserError(str(error)) from None
 
-    with filled(options):
-        from .. import registry
+    on_interrupt = "nothing was answered"
+    stage: Stage = Field("Production", description="stage of the version to load")
+    query: str = Field(description="the input: a text such as 45+23, or a PNG where the model takes images")
+    out: str = Field("", description="where to write the answer to if it is an image: a file ending in .png")
 
-        start_keras(command.experiment.cores(config))
-        model = registry.load(command.experiment.model_name(config), options.stage)
-        print(question.show(model.predict(question.input, params=dict(question.params) or None)))
+    def __call__(self, name: str, fields: Mapping[str, str]) -> None:
+        experiment = find(name)(**fields)
+        try:
+            request = experiment.parse_query(self.query, self.out)
+        except ValueError as error:
+            raise UserError(str(error)) from None
 
+        with self.open_existing_store():
+            from ..registry.artifacts import load_model
 
-def repeat(options: RepeatOptions) -> int:
-    """Trains a run again from what it recorded and tells whether all came out the same; registers nothing."""
-    with filled(options) as store:
-        from ..reproduction import rerun
-        from . import output
-
-        plan = rerun.plan(options.run)
-        output.planned(plan, rerun.start(plan))
-        run, verdict = rerun.repeat(plan, store)
-        output.repeated(run, verdict)
-        return 0 if verdict.is_same else DIFFERENT
+            start_keras(experiment.num_threads)
+            model = load_model(experiment.model_name, self.stage)
+            print(request.show(model.predict(request.input, params=dict(request.params) or None)))
 
 
-def serve(options: ServeOptions) -> None:
-    """Answers with a registered model over HTTP, to this machine alone, until it is stopped."""
-    from ..serving import sockets
+class Repeat(Command):
+    """Trains a run again from its record and compares it value by value; registers nothing."""
 
-    with sockets.held(options.port) as listening, filled(options):
-        from .. import registry
-        from ..serving import app
+    on_interrupt = "its run is recorded as killed"
+    run: str = Field(description="id of the run, or how it begins if no other does")
 
-        version = registry.find(options.model, options.stage)
-        start_keras(app.cores(version))
-        app.serve(registry.load_version(version), version, listening)
+    def __call__(self) -> int:
+        with self.open_existing_store() as store:
+            from ..reproduction import rerun
+            from . import output
 
-
-def models(options: StoreOptions) -> None:
-    """Lists all registered models' versions: stage, score, run, age and size."""
-    with filled(options):
-        from .. import registry
-        from . import output
-
-        output.models(registry.overview())
+            plan = rerun.plan(self.run)
+            output.print_plan(plan, rerun.start(plan))
+            run, diff = rerun.repeat(plan, store)
+            output.print_diff(run, diff)
+            return 0 if diff.is_same else DIFFERENT
 
 
-def promote(options: PromotionOptions) -> None:
-    """Moves a version of a registered model to a stage, unless it is refused."""
-    with filled(options):
-        from .. import registry
-        from . import output
-
-        promotion = registry.appoint(options.model, str(options.version), options.stage, force=options.force)
-        output.moved(options.model, promotion)
-
-
-def archive(options: VersionOptions) -> None:
-    """Takes a version of a registered model out of its stage."""
-    promote(PromotionOptions(**options.model_dump(), stage="Archived"))
-
-
-def rollback(options: ModelOptions) -> None:
-    """Brings back the version that was in Production before; once more goes further back."""
-    with filled(options):
-        from .. import registry
-        from . import output
-
-        output.moved(options.model, registry.rollback(options.model))
-
-
-def history(options: ModelOptions) -> None:
-    """Tells who of a registered model was in Production, when and why."""
-    with filled(options):
-        from .. import registry
-        from . import output
-
-        output.history(options.model, registry.history(options.model))
-
-
-def report(options: PageOptions) -> None:
+class Report(Command):
     """Writes one HTML page of the whole store, with tables and figures, that opens without a server."""
-    with filled(options) as store:
-        from .. import reporting
 
-        print(reporting.write(options, store))
+    on_interrupt = "nothing was written"
+    out: str = Field("", description="file to write, ending in .html; empty: STORE/report.html")
+    ui: str = Field(
+        "http://127.0.0.1:5000", pattern=r"^https?://[^\s\"'<>]+$", description="address of MLflow's pages, for links"
+    )
+
+    def __call__(self) -> None:
+        with self.open_existing_store() as store:
+            from ..reporting.html import write_report
+
+            print(write_report(self.out, self.ui, store))
 
 
-def filled(options: StoreOptions) -> AbstractContextManager["Store"]:
-    """Opens a store that must be there: no empty one is made to look for something in it."""
-    if not (options.store / "mlflow.db").exists():
-        raise StoreError(f"store {options.store}: there is none; train or tune first, or give STORE=folder")
-    from ..tracking import session
+class Models(Command):
+    """Lists all registered models' versions: stage, score, run, age and size."""
 
-    return session.open_store(options.store)
+    def __call__(self) -> None:
+        with self.open_existing_store():
+            from ..registry.overview import overview
+            from . import output
+
+            output.print_models(overview())
+
+
+class ModelCommand(Command):
+    """A command on a registered model."""
+
+    model: str = Field(min_length=1, description="name in the registry, such as seq2seq-text-to-text")
+
+
+class Serve(ModelCommand):
+    """Answers with a registered model over HTTP, to this machine alone, until it is stopped."""
+
+    on_interrupt = "the server has stopped"
+    stage: Stage = Field("Production", description="stage of the version to load")
+    port: int = Field(5001, ge=1024, le=65535, description="port of 127.0.0.1 to answer on")
+
+    def __call__(self) -> None:
+        from ..serving import sockets
+
+        with sockets.listen(self.port) as listening, self.open_existing_store():
+            from ..registry.artifacts import find_version, load_version
+            from ..serving import app
+
+            version = find_version(self.model, self.stage)
+            start_keras(app.num_threads(version))
+            app.serve(load_version(version), version, listening)
+
+
+class Promote(ModelCommand):
+    """Moves a version of a registered model to a stage, unless there is a reason against it."""
+
+    version: int = Field(ge=1, description="number of the version")
+    force: bool = Field(False, description="do it regardless of reasons against it")
+    stage: Stage = Field("Production", description="stage to move it to")
+
+    def __call__(self) -> None:
+        with self.open_existing_store():
+            from ..registry.stages import set_stage
+            from . import output
+
+            promotion = set_stage(self.model, str(self.version), self.stage, force=self.force)
+            output.print_promotion(self.model, promotion)
+
+
+class Archive(ModelCommand):
+    """Takes a version of a registered model out of its stage."""
+
+    version: int = Field(ge=1, description="number of the version")
+    force: bool = Field(False, description="do it regardless of reasons against it")
+
+    def __call__(self) -> None:
+        Promote(**self.model_dump(), stage="Archived")()
+
+
+class Rollback(ModelCommand):
+    """Brings back the version that was in Production before; once more goes further back."""
+
+    def __call__(self) -> None:
+        with self.open_existing_store():
+            from ..registry.stages import rollback
+            from . import output
+
+            output.print_promotion(self.model, rollback(self.model))
+
+
+class History(ModelCommand):
+    """Lists which version of a registered model was in Production, when and why."""
+
+    def __call__(self) -> None:
+        with self.open_existing_store():
+            from ..registry.overview import production_history
+            from . import output
+
+            output.print_history(self.model, production_history(self.model))
+
+
+COMMANDS: Commands = {
+    "train": Train, "tune": Tune, "compare": Compare, "predict": Predict, "repeat": Repeat, "serve": Serve,
+    "report": Report, "models": Models, "promote": Promote, "archive": Archive, "rollback": Rollback,
+    "history": History,
+}  # fmt: skip
+"""The commands of the framework, by name; experiments bring their own as `COMMANDS` of their package."""

@@ -1,83 +1,52 @@
-"""python -m experiments VERB NAME [--field=value]: checks every value, then does the work.
+"""The program: finds the command, checks every value, then does the work.
 
 Nothing heavy is imported before all values are known to be good: tensorflow and mlflow take seconds.
 """
 
+import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
 
-from ..config import Options, parse
+from ..discovery import find_commands
+from ..environment import PROGRAM
 from ..errors import UserError
-from ..options import (
-    ComparisonOptions,
-    ModelOptions,
-    PageOptions,
-    PromotionOptions,
-    QueryOptions,
-    RepeatOptions,
-    ServeOptions,
-    StoreOptions,
-    StudyOptions,
-    VersionOptions,
-)
-from . import commands, parser
-from .parser import Command
-
-VERBS: Mapping[str, tuple[Callable[[Command], None], type[Options]]] = {
-    "train": (commands.train, StoreOptions),
-    "tune": (commands.tune, StudyOptions),
-    "compare": (commands.compare, ComparisonOptions),
-    "predict": (commands.predict, QueryOptions),
-}
-
-Alone = Mapping[str, tuple[Callable[[Any], int | None], type[Options]]]
-
-ALONE: Alone = {
-    "serve": (commands.serve, ServeOptions),
-    "repeat": (commands.repeat, RepeatOptions),
-    "report": (commands.report, PageOptions),
-    "models": (commands.models, StoreOptions),
-    "promote": (commands.promote, PromotionOptions),
-    "archive": (commands.archive, VersionOptions),
-    "rollback": (commands.rollback, ModelOptions),
-    "history": (commands.history, ModelOptions),
-}
-"""Verbs that are of no experiment; they may tell an exit status, else it is 0."""
-
-INTERRUPTED = {
-    "train": "its run is recorded as killed",
-    "predict": "nothing was answered",
-    "generate": "nothing was drawn",
-    "serve": "nobody answers any more",
-    "repeat": "its run is recorded as killed",
-    "report": "nothing was written",
-}
-"""What becomes of a verb's work; that of all others goes on."""
+from .commands import COMMANDS
+from .parser import Commands, read
 
 
-def main(arguments: Sequence[str], others: Alone) -> int:
-    """Runs a command line and returns its exit status; what is the user's to mend is told in one line."""
-    signal.signal(signal.SIGTERM, _exit)  # so that a terminated command ends its runs like an interrupted one
-    alone = {**ALONE, **others}
-    verb = arguments[0] if arguments else ""
-    explained = {verb: str(do.__doc__) for verb, (do, _) in [*VERBS.items(), *alone.items()]}
+def main(arguments: Sequence[str], program: str, commands: Commands | None = None) -> int:
+    """Runs a command line and returns its exit status; errors of the user are one line.
+
+    Args:
+        arguments: all after the program's name.
+        program: as it was called; messages name it, unless make was called.
+        commands: by name; those of the framework and of the experiments in this folder unless given.
+    """
+    handler = signal.signal(signal.SIGTERM, _exit)  # so that a terminated command ends its runs like an interrupted one
+    os.environ.setdefault(PROGRAM, program)
+    on_interrupt = "nothing was done yet"
     try:
-        if verb in alone:
-            do, options = alone[verb]
-            return do(parse(options, parser.read_alone(verb, arguments[1:], options, explained[verb]))) or 0
-        command = parser.read(
-            arguments, verbs={verb: options for verb, (_, options) in VERBS.items()}, explained=explained
-        )
-        VERBS[command.verb][0](command)
+        commands = {**COMMANDS, **find_commands()} if commands is None else commands
+        call = read(arguments, commands, program)
+        on_interrupt = commands[arguments[0]].on_interrupt
+        return call() or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"interrupted: {INTERRUPTED.get(verb, 'the same command goes on where it was')}", file=sys.stderr)
+        print(f"interrupted: {on_interrupt}", file=sys.stderr)
         return 130
-    return 0
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def console() -> NoReturn:
+    """The console script: works on the `experiments` and `search_spaces` of the folder that it is called in."""
+    sys.path.insert(0, str(Path.cwd()))
+    sys.exit(main(sys.argv[1:], "cats-and-sums"))
 
 
 def _exit(signal_number: int, _: object) -> NoReturn:

@@ -1,135 +1,180 @@
-"""One experiment trained side by side under several configs: a parent run, tables and a figure.
-
-What was trained before, from the same fields on the same data, is not trained again: an interrupted comparison goes
-on where it was, and one that was run in parts is put together.
-"""
+"""One experiment trained side by side under several configs: a parent run, tables and a figure."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from .. import discovery
-from ..config import Config
-from ..options import ComparisonOptions
+from ..experiment import Experiment
 from ..plots import interval_lines
+from ..registry.artifacts import per_example_scores
 from ..run import columns_of
-from ..statistics import sign_test, wilson_interval
-from ..tracking import queries
+from ..statistics import Estimate, compare_examples, estimate_of_scores, sign_test, wilson_interval
 from ..tracking.store import Store
 from .spec import Comparison
-from .trainings import Trained, started, train_once
+from .trainings import Row, Trained, parent_run, train_once
 
-Row = dict[str, Any]
-Cell = tuple[Config, Sequence[Trained]]
-"""A config, and what came of it from each seed."""
+Cell = tuple[Experiment, Sequence[Trained]]
+"""An experiment under one config, and its trainings from each seed."""
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What came of a comparison.
+class ComparisonResult:
+    """A comparison's tables.
 
     Attributes:
-        rows: of each config both compared fields, `exact_match` over all seeds' test queries with the 95 % interval
-            `low` to `high` that it has on the test queries of one, each seed's own in `seeds`, and means of
-            `per_character`, `parameters` and `seconds`.
-        pairs: of each two lines at a place of the axis, if they are paired, how many `queries` they were asked, from
-            all seeds, and how many of these `both` answered rightly, `only_first`, `only_second` and `neither`;
-            `p_value` is that of the exact sign test (McNemar's) on as many where they differ as one seed has.
+        rows: of each config the compared fields, the metric (under its name without `test/`) as the mean over the
+            seeds, the 95 % interval `low` to `high` that it has on the test examples of one seed, each seed's own
+            value in `seeds`, and means of further metrics, of `parameters` and of `seconds`.
+        pairs: of each two lines at a value of the axis, if they are paired, the number of `examples` of all seeds, on
+            how many the `first` and the `second` scored higher, and on how many both scored equally; where scores are
+            right or wrong, on how many both or neither were right. `p_value` is that of the exact sign test
+            (McNemar's) on the examples of one seed.
     """
 
     rows: list[Row]
     pairs: list[Row]
 
+    def markdown(self) -> str:
+        """The tables as Markdown, to be copied."""
+        tables = [_table([_formatted_row(row) for row in self.rows])]
+        if self.pairs:
+            tables += ["On the same examples", _table([_formatted_row(row) for row in self.pairs])]
+        return "\n\n".join(tables)
 
-def compare(
-    name: str, comparison: Comparison, fixed: Mapping[str, Any], options: ComparisonOptions, store: Store
-) -> Compared:
-    """Trains and tests every config from every seed.
 
-    The experiment's `test` must report `test/exact_match`, `test/per_character` and `test/queries`.
-    """
-    experiment = discovery.find(comparison.experiment)
-    configs = [list(comparison.configs(experiment, fixed, seed)) for seed in range(options.seeds)]
+def compare(comparison: Comparison, store: Store, name: str, seeds: int, fixed: Mapping[str, Any]) -> ComparisonResult:
+    """Trains and tests every config from every seed; what was trained before is not trained again."""
+    by_seed = [list(comparison.experiments(fixed, seed)) for seed in range(seeds)]
     cells, rows = list[Cell](), list[Row]()
-    with started(name, comparison, [config for of_seed in configs for config in of_seed], fixed, options, store) as run:
-        for same in zip(*configs, strict=True):
-            labels = [_label(comparison, config) for config in same]
-            trained = [
-                train_once(comparison.experiment, experiment, config, label, store, run)
-                for config, label in zip(same, labels, strict=True)
-            ]
+    with parent_run(name, list(itertools.chain(*by_seed)), fixed, seeds, store) as run:
+        before = None
+        for same in zip(*by_seed, strict=True):
+            trained = []
+            for experiment in same:
+                before = experiment.reuse(before) if before else experiment
+                label = ", ".join(
+                    f"{one} {getattr(experiment.config, one)}" for one in (*comparison.compared_fields, "seed")
+                )
+                trained.append(train_once(experiment, label, store, run))
             cells.append((same[0], trained))
             rows.append(_row(comparison, *cells[-1]))
             run.log_table("comparison", columns_of(rows))
         run.log_figure("comparison", _figure(comparison, rows))
-        pairs = [_pair(comparison, *pair) for pair in _paired(comparison, cells)]
+        pairs = [_pair(comparison, *pair) for pair in _paired_cells(comparison, cells)]
         if pairs:
             run.log_table("pairs", columns_of(pairs))
-    return Compared(rows, pairs)
+    return ComparisonResult(rows, pairs)
 
 
-def _label(comparison: Comparison, config: Config) -> str:
-    return ", ".join(f"{one} {getattr(config, one)}" for one in (comparison.lines[0], comparison.along[0], "seed"))
-
-
-def _row(comparison: Comparison, config: Config, trained: Sequence[Trained]) -> Row:
-    scores = [one.metrics for one in trained]
-    examples = sum(metrics["test/queries"] for metrics in scores)
-    right = sum(metrics["test/queries"] * metrics["test/exact_match"] for metrics in scores)
-    # Of as many examples as one seed has: the others were asked the same ones.
-    one = examples / len(trained)
-    low, high = wilson_interval(round(right / len(trained)), round(one))
+def _row(comparison: Comparison, experiment: Experiment, trained: Sequence[Trained]) -> Row:
+    estimate = _estimate(comparison.metric, trained)
     means = {
-        column: sum(metrics[metric] for metrics in scores) / len(scores)
+        column: fmean(one.metrics[metric] for one in trained)
         for column, metric in (
-            ("per_character", "test/per_character"),
+            *((metric.removeprefix("test/"), metric) for metric in comparison.more_metrics),
             ("parameters", "model/parameters"),
             ("seconds", "time/training_seconds"),
         )
     }
-    compared = {one: getattr(config, one) for one in (comparison.lines[0], comparison.along[0])}
-    seeds = [metrics["test/exact_match"] for metrics in scores]
-    return {**compared, "exact_match": right / examples, "low": low, "high": high, "seeds": seeds, **means}
+    compared = {one: getattr(experiment.config, one) for one in comparison.compared_fields}
+    values = {comparison.metric.removeprefix("test/"): estimate.value, "low": estimate.low, "high": estimate.high}
+    return {**compared, **values, "seeds": [one.metrics[comparison.metric] for one in trained], **means}
 
 
-def _paired(comparison: Comparison, cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
-    """Each two lines at one place of the axis."""
+def _estimate(metric: str, trained: Sequence[Trained]) -> Estimate:
+    """The mean over the seeds, with the 95 % interval that it has on the examples of one seed.
+
+    The seeds are tested on the same examples, which count only once. Where the metric is not the mean of the scores of
+    the examples, its interval is the mean of those that the trainings recorded, if they did.
+    """
+    value = fmean(one.metrics[metric] for one in trained)
+    scores = [per_example_scores(one.run) for one in trained]
+    if all(scores) and all(
+        math.isclose(abs(fmean(of_seed.values())), abs(one.metrics[metric]), rel_tol=1e-5, abs_tol=1e-9)
+        for of_seed, one in zip(scores, trained, strict=True)
+    ):
+        if _is_binary(scores):
+            right, examples = (round(fmean(map(count, scores))) for count in (lambda s: sum(s.values()), len))
+            low, high = wilson_interval(right, examples)
+            return Estimate(value, low=low, high=high, name=metric)
+        merged = {name: fmean(one[name] for one in scores) for name in set.intersection(*map(set, scores))}
+        return estimate_of_scores(merged, metric, value) if merged else Estimate(value, name=metric)
+    own = [Estimate.of(one.metrics, metric) for one in trained]
+    lows, highs = [one.low for one in own if one.low is not None], [one.high for one in own if one.high is not None]
+    return Estimate(value, low=fmean(lows) if lows else None, high=fmean(highs) if highs else None, name=metric)
+
+
+def _is_binary(scores: Sequence[Mapping[str, float]]) -> bool:
+    return all(set(one.values()) <= {0, 1} for one in scores)
+
+
+def _paired_cells(comparison: Comparison, cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
+    """Each two lines at one value of the axis."""
     axis, pairs = comparison.along[0], itertools.combinations(cells, 2)
-    return [pair for pair in pairs if comparison.paired and len({getattr(config, axis) for config, _ in pair}) == 1]
+    return [
+        pair
+        for pair in pairs
+        if comparison.paired and comparison.lines and len({getattr(one.config, axis) for one, _ in pair}) == 1
+    ]
 
 
 def _pair(comparison: Comparison, one: Cell, other: Cell) -> Row:
-    (axis, _), (line, _) = comparison.along, comparison.lines
-    queries = round(sum(trained.metrics["test/queries"] for trained in one[1]))
-    wrong = [(_wrong(first), _wrong(second)) for first, second in zip(one[1], other[1], strict=True)]
-    only_first = sum(len(second - first) for first, second in wrong)
-    only_second = sum(len(first - second) for first, second in wrong)
-    neither = sum(len(first & second) for first, second in wrong)
+    line, axis = comparison.compared_fields
+    # By the names of the examples without the ending ` in DATA`: lines may differ in their data.
+    scores = [
+        [
+            {name.partition(" in ")[0]: score for name, score in per_example_scores(trained.run).items()}
+            for trained in cell
+        ]
+        for _, cell in (one, other)
+    ]
+    each = [compare_examples(first, second) for first, second in zip(*scores, strict=True)]
+    wins, losses, examples = (sum(getattr(c, what) for c in each) for what in ("wins", "losses", "examples"))
+    equal = {"equal": examples - wins - losses}
+    if _is_binary([*scores[0], *scores[1]]):
+        both = sum(s[0][n] == s[1][n] == 1 for s in zip(*scores, strict=True) for n in s[0].keys() & s[1].keys())
+        equal = {"both_right": both, "neither_right": examples - wins - losses - both}
     return {
-        axis: getattr(one[0], axis),
-        "first": getattr(one[0], line),
-        "second": getattr(other[0], line),
-        "queries": queries,
-        "both": queries - only_first - only_second - neither,
-        "only_first": only_first,
-        "only_second": only_second,
-        "neither": neither,
-        # The seeds were asked the same queries, which count but once.
-        "p_value": sign_test(round(only_first / len(wrong)), round(only_second / len(wrong))),
+        axis: getattr(one[0].config, axis),
+        "first": getattr(one[0].config, line),
+        "second": getattr(other[0].config, line),
+        "examples": examples,
+        "only_first" if "equal" not in equal else "first_higher": wins,
+        "only_second" if "equal" not in equal else "second_higher": losses,
+        **equal,
+        # The seeds are tested on the same examples, which count only once.
+        "p_value": sign_test(round(wins / len(each)), round(losses / len(each))),
     }
 
 
-def _wrong(trained: Trained) -> set[str]:
-    table = queries.read_json(trained.run, "tables/wrong-answers.json")
-    column = table["columns"].index("query")
-    return {row[column] for row in table["data"]}
+def _figure(comparison: Comparison, rows: Sequence[Row]) -> Any:
+    axis, metric = comparison.along[0], comparison.metric.removeprefix("test/")
+    if comparison.lines is None:
+        lines = {metric.replace("_", " "): rows}
+    else:
+        line, values = comparison.lines
+        found = {str(value): [row for row in rows if row[line] == value] for value in values}
+        lines = {name: of_line for name, of_line in found.items() if of_line}
+    return interval_lines(lines, axis, metric)
 
 
-def _figure(comparison: Comparison, rows: Sequence[Row]) -> Figure:
-    (x, _), (line, values) = comparison.along, comparison.lines
-    lines = {str(value): [row for row in rows if row[line] == value] for value in values}
-    lines = {name: found for name, found in lines.items() if found}
-    return interval_lines(x.replace("_", " "), x, lines)
+def _table(rows: Sequence[Mapping[str, str]]) -> str:
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _formatted_row(row: Row) -> dict[str, str]:
+    return {name.replace("_", " "): _formatted(name, value) for name, value in row.items()}
+
+
+def _formatted(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_formatted(name, one) for one in value)
+    if name in ("parameters", "seconds") or isinstance(value, int):
+        return f"{value:,.0f}"
+    if name == "p_value":
+        return f"{value:.2g}"
+    return f"{value:.4f}" if isinstance(value, float) else str(value if value is not None else "-")

@@ -1,53 +1,82 @@
-"""What is to be compared: configs of one experiment along two fields, or its defaults and a baseline."""
+"""What is to be compared: configs of one experiment along one or two fields, or its defaults and a baseline.
+
+A file of `experiments/comparisons/` defines one of these as `comparison`; `make compare-NAME` runs it.
+"""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Any
 
-from ..config import Config, parse
+from ..discovery import find
+from ..environment import option
 from ..errors import UserError
-
-if TYPE_CHECKING:
-    pass
 from ..experiment import Experiment
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Which configs of an experiment to compare.
+    """Which configs of an experiment to compare, and by which metric.
 
     Attributes:
-        experiment: its name.
+        experiment: its name, or its class.
+        metric: what is compared, as in `test/accuracy`.
         along: the field on the figure's axis, and its values.
-        lines: the field that makes a line each, and its values.
+        lines: the field that makes a line each, and its values; None for a single line.
         fields: what all configs have in common.
-        paired: whether the lines are asked the same test queries, so that they can be set against each other query by
-            query; `test` then keeps a table `wrong-answers` with the `query` of each.
+        more_metrics: shown beside it, as means over the seeds.
+        paired: whether the lines are tested on the same examples, so that they can be compared example by example.
+            Examples have equal names then, up to an ending as in ` in DATA`.
     """
 
-    experiment: str
+    experiment: str | type[Experiment]
+    metric: str
     along: tuple[str, Sequence[Any]]
-    lines: tuple[str, Sequence[Any]]
+    lines: tuple[str, Sequence[Any]] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    more_metrics: Sequence[str] = ()
     paired: bool = False
 
-    def configs(self, experiment: Experiment[Any], fixed: Mapping[str, Any], seed: int) -> Iterator[Config]:
-        """All configs of one seed, those of a line together; a compared field that is fixed keeps those of its value.
+    @property
+    def experiment_type(self) -> type[Experiment]:
+        """The class of the experiment; UserError where there is none of the name."""
+        return find(self.experiment) if isinstance(self.experiment, str) else self.experiment
+
+    @property
+    def compared_fields(self) -> list[str]:
+        """The field of the lines, if there is one, and that of the axis."""
+        return [name for name, _ in filter(None, (self.lines, self.along))]
+
+    def experiments(self, fixed: Mapping[str, Any], seed: int) -> Iterator[Experiment]:
+        """All experiments of one seed, those of a line together; a compared field that is fixed keeps that value.
 
         Raises:
             UserError: a compared field is fixed to another value, or a field does not exist or is out of bounds.
         """
         _check_seed(fixed)
         compared = {}
-        for name, values in (self.lines, self.along):
+        for name, values in filter(None, (self.lines, self.along)):
             compared[name] = [value for value in values if str(value) == str(fixed.get(name, value))]
             if not compared[name]:
-                allowed = ", ".join(map(str, values))
-                raise UserError(f"{name}: got {fixed[name]!r}; compared are {allowed}")
+                raise UserError(f"{name}: got {fixed[name]!r}; compared are {', '.join(map(str, values))}")
         for cell in itertools.product(*compared.values()):
             fields = {**self.fields, **fixed, **dict(zip(compared, cell, strict=True)), "seed": seed}
-            yield parse(experiment.config, fields)
+            yield self.experiment_type(**fields)
+
+    def run(self, store: Any, name: str = "comparison", seeds: int = 1, **fixed: Any) -> Any:
+        """Trains all configs that were not trained yet, and compares them: `make compare-NAME`.
+
+        Args:
+            store: what `open_store` gave.
+            name: of the run.
+            seeds: trainings of each config, from seed 0 on.
+            fixed: fields that all configs have in common.
+
+        Returns:
+            The `comparison.grid.ComparisonResult`.
+        """
+        return import_module("..grid", __name__).compare(self, store, name, seeds, fixed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,26 +84,40 @@ class Baseline:
     """What an experiment's defaults are measured against: another config, trained for as long as they are.
 
     Attributes:
-        experiment: its name.
+        experiment: its name, or its class.
         fields: those that are the baseline's own, whatever the command fixes; neither of the data nor of the scores.
         figures: which of both runs' figures are put side by side.
     """
 
-    experiment: str
+    experiment: str | type[Experiment]
     fields: Mapping[str, Any]
     figures: Sequence[str] = ()
 
-    def configs(self, experiment: Experiment[Any], fixed: Mapping[str, Any], seed: int) -> Iterator[Config]:
-        """The defaults of one seed, but for what is fixed; then the baseline, as long as it takes.
+    @property
+    def experiment_type(self) -> type[Experiment]:
+        """The class of the experiment; UserError where there is none of the name."""
+        return find(self.experiment) if isinstance(self.experiment, str) else self.experiment
+
+    def experiments(self, fixed: Mapping[str, Any], seed: int) -> Iterator[Experiment]:
+        """The defaults of one seed, except for what is fixed; then the baseline.
 
         Raises:
             UserError: a field does not exist or is out of bounds.
         """
         _check_seed(fixed)
         for fields in (fixed, {**fixed, **self.fields}):
-            yield parse(experiment.config, {**fields, "seed": seed})
+            yield self.experiment_type(**{**fields, "seed": seed})
+
+    def run(self, store: Any, name: str = "baseline", seeds: int = 1, **fixed: Any) -> Any:
+        """Trains the defaults, then the baseline for the same time: as `Comparison.run`.
+
+        Returns:
+            The `comparison.baseline.BaselineResult`.
+        """
+        return import_module("..baseline", __name__).measure(self, store, name, seeds, fixed)
 
 
 def _check_seed(fixed: Mapping[str, Any]) -> None:
     if "seed" in fixed:
-        raise UserError(f"seed: got {fixed['seed']!r}; a comparison trains from seed 0 on, give SEEDS=how many")
+        many = option(seeds="how many")
+        raise UserError(f"seed: got {fixed['seed']!r}; a comparison trains from seed 0 on, give {many}")

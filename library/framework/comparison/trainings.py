@@ -1,75 +1,65 @@
-"""The trainings of a comparison: each is made once, and found again by its fields and data."""
+"""The trainings of a comparison: each is made once, and found again by its fields and data.
+
+So an interrupted comparison is resumed where it was, and one that was run in parts is put together.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from .. import discovery, environment
-from ..config import Config
-from ..environment import start_keras
+from ..discovery import description
+from ..environment import command, start_keras
 from ..experiment import Experiment
-from ..options import ComparisonOptions
-from ..pipeline import provide, train_and_test
-from ..tracking import mlflow_run, queries
+from ..pipeline import train_and_test, train_dependencies
+from ..tracking.mlflow_run import MlflowRun, start_run
+from ..tracking.queries import finished_runs
 from ..tracking.store import Store
-from .spec import Baseline, Comparison
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a config: the run that tells it, and all metrics of its model."""
+    """A trained config: the run that records it, and all metrics of its model."""
 
     run: str
     metrics: Mapping[str, float]
 
 
 @contextmanager
-def started(
-    name: str,
-    comparison: Comparison | Baseline,
-    configs: Sequence[Config],
-    fixed: Mapping[str, Any],
-    options: ComparisonOptions,
-    store: Store,
-) -> Iterator[mlflow_run.MlflowRun]:
-    """The run of a whole comparison, with Keras ready for the trainings of these configs."""
-    cores = {discovery.find(comparison.experiment).cores(config) for config in configs}
-    start_keras(None if None in cores else max(filter(None, cores)))  # once for all: it can be said but once
-    command = environment.command("compare", name, {"seeds": options.seeds, **fixed})
-    tags = {"command": command, "comparison": name}
-    with mlflow_run.start_run(store, comparison.experiment, name, tags=tags) as run:
+def parent_run(
+    name: str, experiments: Sequence[Experiment], fixed: Mapping[str, Any], seeds: int, store: Store
+) -> Iterator[MlflowRun]:
+    """The run of a whole comparison, with Keras ready for the trainings of these experiments."""
+    threads = {experiment.num_threads for experiment in experiments}
+    start_keras(None if None in threads else max(filter(None, threads)))  # for all, as it can be set only once
+    about = experiments[0].name
+    tags = {"command": command("compare", name, {"seeds": seeds, **fixed}), "comparison": name}
+    with start_run(store, about, name, tags=tags, about=description(about)) as run:
         yield run
 
 
-def train_once(
-    name: str,
-    experiment: Experiment[Any],
-    config: Config,
-    label: str,
-    store: Store,
-    parent: mlflow_run.MlflowRun,
-) -> Trained:
-    """What a config scored: told by an earlier run of the experiment, or by one that is made now.
+def train_once(experiment: Experiment, label: str, store: Store, parent: MlflowRun) -> Trained:
+    """The scores of a config, from an earlier run or from one that is made now.
 
     Args:
-        name: of the experiment.
-        experiment: the same.
-        config: what to train.
-        label: what the run is called if one is made.
+        experiment: what to train.
+        label: the name of the run if one is made.
         store: an open store.
         parent: the run that a new one belongs to.
     """
-    params = {key: str(value) for key, value in config.model_dump().items()}
-    for done in queries.finished_runs(name, {"data.digest": experiment.digest(config)}):
-        if params.items() <= done.data.params.items() and "time/training_seconds" in done.data.metrics:
-            print(f"{label}: from run {done.info.run_id}, of commit {done.data.tags.get('git.commit')}", flush=True)
-            return Trained(done.info.run_id, dict(done.data.metrics))
-    import keras  # here: how many threads it has is to be said before
+    params = {key: str(value) for key, value in experiment.config.model_dump().items()}
+    for done in finished_runs(experiment.name, {"data.digest": experiment.dataset_digest}):
+        if params.items() <= done.params.items() and "time/training_seconds" in done.metrics:
+            print(f"{label}: from run {done.id}, of commit {done.tags.get('git.commit')}", flush=True)
+            return Trained(done.id, done.metrics)
+    import keras  # here: its number of threads is set before
 
-    provide(experiment, config, store)
+    train_dependencies(experiment, store)
     keras.utils.clear_session()
     print(f"{label}: training", flush=True)
-    tags = {"command": environment.command("train", name, config.model_dump())}
-    with mlflow_run.start_run(store, name, label, parent=parent.id, config=config, tags=tags) as run:
-        return Trained(run.id, train_and_test(experiment, config, run)[2])
+    config = experiment.config
+    tags = {"command": command("train", experiment.name, config.model_dump())}
+    with start_run(store, experiment.name, label, parent=parent.id, config=config, tags=tags) as run:
+        return Trained(run.id, train_and_test(experiment, run)[2])

@@ -1,4 +1,4 @@
-"""What is registered: files and scores that go in together, and come out only if the files are the same."""
+"""Registered models: files and scores that are stored together, and loaded only if the files are unchanged."""
 
 import ast
 import hashlib
@@ -15,29 +15,28 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from mlflow.pyfunc import PyFuncModel
 
-from ..config import Config
 from ..environment import one_line
 from ..errors import NotRegistered, UserError
-from ..experiment import Package, Scores
-from ..statistics import headline
+from ..experiment import Experiment, ModelArtifacts, TestResult
+from ..statistics import Estimate, estimate_of_scores
 from ..tracking import queries
-from ..tracking.store import Store
-from .queries import alone, check_stage, holder, inventory, model, told, versions
+from ..tracking.store import current_store
+from .queries import available_versions, check_stage, describe, model, version_in, versions, write_lock
 
-OUTCOMES = "test/outcomes.json"
+PER_EXAMPLE_SCORES = "test/outcomes.json"
+"""Where a run keeps the score of each test example."""
 
 
-def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any]) -> str:
-    """Logs a package to the active run and registers it; returns the number of the new version.
+def register(name: str, package: ModelArtifacts, scored: TestResult, tags: Mapping[str, Any]) -> str:
+    """Logs artifacts to the active run and registers them; returns the number of the new version.
 
-    The scores of the examples go along, for later comparisons; the page of the version tells what they come to, the
-    tags, and what the file of the package says of itself. All other scores are on the page of its run.
+    The page of the version shows its score, the tags, and the docstring of its code. All other scores are on the page
+    of its run.
     """
-    mlflow.log_dict(dict(scores.outcomes), OUTCOMES)
     requirements = [f"{requirement}=={installed(requirement)}" for requirement in ("mlflow", *package.requirements)]
     params = dict(package.params) or None
-    shown = None if package.any_input else package.example
-    signature = None if package.answer is None else infer_signature(shown, package.answer, params)
+    example, output = None if package.untyped_input else package.example, package.example_output
+    signature = None if output is None else infer_signature(example, output, params)
     logged = mlflow.pyfunc.log_model(
         name=name,
         signature=signature,
@@ -48,9 +47,9 @@ def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any
         pip_requirements=requirements,
     )
     digest, size = _measure(logged.model_uri)
-    own = {"artifact.digest": digest, "artifact.bytes": size}
+    tagged = {**tags, **_score_tags(scored), "artifact.digest": digest, "artifact.bytes": size}
     client = mlflow.MlflowClient()
-    with alone():
+    with write_lock():
         _create(client, name)
         version = client.create_model_version(
             name,
@@ -58,19 +57,19 @@ def register(name: str, package: Package, scores: Scores, tags: Mapping[str, Any
             run_id=logged.run_id,
             model_id=logged.model_id,
             description=ast.get_docstring(ast.parse(package.code.read_text(encoding="utf-8"))),
-            tags=_texts({**tags, **headline(scores), **own}),
+            tags={key: f"{tag:.6g}" if isinstance(tag, float) else str(tag) for key, tag in tagged.items()},
         )
     return str(version.version)
 
 
-def load(name: str, stage: str = "Production") -> PyFuncModel:
+def load_model(name: str, stage: str = "Production") -> PyFuncModel:
     """The registered model in a stage, ready to `predict`; of the store in `mlruns` unless another was opened.
 
     Raises:
         NotRegistered: there is no such model, or none in that stage.
         UserError: there is no such stage, or the files are not those that were registered.
     """
-    return load_version(find(name, stage))
+    return load_version(find_version(name, stage))
 
 
 def load_version(version: ModelVersion) -> PyFuncModel:
@@ -79,7 +78,7 @@ def load_version(version: ModelVersion) -> PyFuncModel:
     return mlflow.pyfunc.load_model(_uri(version))
 
 
-def find(name: str, stage: str = "Production") -> ModelVersion:
+def find_version(name: str, stage: str = "Production") -> ModelVersion:
     """The version in a stage, with its run and its tags.
 
     Raises:
@@ -87,39 +86,51 @@ def find(name: str, stage: str = "Production") -> ModelVersion:
         UserError: there is no such stage.
     """
     check_stage(stage)
-    _connect()
-    found = holder(name, stage)
+    current_store()
+    found = version_in(name, stage)
     if found is None:
         model(name)
-        raise NotRegistered(f"model {name!r}: no version in stage {stage}; {inventory(name)}")
+        raise NotRegistered(f"model {name!r}: no version in stage {stage}; {available_versions(name)}")
     return found
 
 
-def load_trained_from(name: str, config: Config, data_digest: str) -> Any:
-    """The newest registered model that was trained from this config on these data, as its own file defines it.
+def load_trained_from(experiment: Experiment) -> Any:
+    """The newest registered model of an experiment's config and data, as its own file defines it.
 
     Raises:
         NotRegistered: there is none.
         UserError: its files are not those that were registered.
     """
-    found = trained_from(name, config, data_digest)
+    found = find_trained_from(experiment)
     if found is None:
-        raise NotRegistered(f"model {name!r}: no version was trained from {config!r}; {inventory(name)}")
+        name, config = experiment.model_name, experiment.config
+        raise NotRegistered(f"model {name!r}: no version was trained from {config!r}; {available_versions(name)}")
     return load_version(found).unwrap_python_model()  # type: ignore[no-untyped-call]
 
 
-def trained_from(name: str, config: Config, data_digest: str) -> ModelVersion | None:
-    """The newest version of a registered model that was trained from this config on these data; None without one."""
-    _connect()
-    params = {field: str(value) for field, value in config.model_dump().items()}
-    for version in versions(name):
+def find_trained_from(experiment: Experiment) -> ModelVersion | None:
+    """The newest version that was trained from an experiment's config on the same data; None without one."""
+    current_store()
+    params = {field: str(value) for field, value in experiment.config.model_dump().items()}
+    found = versions(experiment.model_name)
+    digest = experiment.dataset_digest if found else ""
+    for version in found:
         # A run has more params than its config: MLflow adds a model's settings.
         if (
-            version.tags.get("data.digest") == data_digest
-            and params.items() <= queries.params_of(str(version.run_id)).items()
+            version.tags.get("data.digest") == digest
+            and params.items() <= queries.read_run(str(version.run_id)).params.items()
         ):
             return version
     return None
+
+
+def score_of(tags: Mapping[str, str]) -> Estimate | None:
+    """The score of a version by its tags; of one from before it was named, the first with an interval."""
+    bounded = (name for name in sorted(tags) if f"{name}_low" in tags and f"{name}_high" in tags)
+    name = tags.get("score") or next(bounded, None)
+    if name is None:
+        return None
+    return Estimate.of({key: float(tags[key]) for key in tags if key.startswith(name)}, name)
 
 
 def verify(version: ModelVersion) -> None:
@@ -127,24 +138,27 @@ def verify(version: ModelVersion) -> None:
     try:
         digest, _ = _measure(_uri(version))
     except (OSError, MlflowException) as error:
-        lie = mlflow.MlflowClient().get_model_version_download_uri(version.name, version.version)
-        raise UserError(f"{told(version)}: its files cannot be read from {lie}: {one_line(error)}") from error
+        place = mlflow.MlflowClient().get_model_version_download_uri(version.name, version.version)
+        raise UserError(f"{describe(version)}: its files cannot be read from {place}: {one_line(error)}") from error
     if version.tags.get("artifact.digest") != digest:
-        raise UserError(f"{told(version)}: its files are not those that were registered")
+        raise UserError(f"{describe(version)}: its files are not those that were registered")
 
 
-def outcomes(version: ModelVersion) -> dict[str, float]:
-    """The version's score on each test example, by the example's name; none if they were not kept."""
+def per_example_scores(run_id: str) -> dict[str, float]:
+    """A run's score of each test example, by the example's name; none if they were not kept."""
     try:
-        return dict(queries.read_json(str(version.run_id), OUTCOMES))
+        return dict(queries.read_json(run_id, PER_EXAMPLE_SCORES))
     except (OSError, MlflowException):
         return {}
 
 
-def _connect() -> None:
-    """To the store in `mlruns`, unless another was opened."""
-    if not mlflow.is_tracking_uri_set():  # type: ignore[no-untyped-call]
-        Store(Path("mlruns").resolve()).connect()
+def _score_tags(scored: TestResult) -> dict[str, Any]:
+    """Tags that name the score of a version and give it with its 95 % interval."""
+    if not scored.per_example_scores:
+        return {}
+    estimate = estimate_of_scores(scored.per_example_scores, scored.score, scored.metrics.get(scored.score))
+    name = estimate.name
+    return {"score": name, name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
 def _uri(version: ModelVersion) -> str:
@@ -171,16 +185,12 @@ def _measure(model_uri: str) -> tuple[str, int]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files but MLflow's own note of loading it, which another process may be writing at this moment.
+    """All files but MLflow's own record of loading it, which another process may be writing at this moment.
 
-    Bytecode that an earlier load left there was not registered: it is removed, so that it is never run unseen.
+    Bytecode that an earlier load left there was not registered: it is removed, so that it is never run unchecked.
     """
-    for parent, folders, names in os.walk(folder):  # which goes on where another process removes what it found
+    for parent, folders, names in os.walk(folder):  # which continues where another process removes what it found
         if "__pycache__" in folders:
             shutil.rmtree(Path(parent, "__pycache__"), ignore_errors=True)
             folders.remove("__pycache__")
         yield from (Path(parent, name) for name in names if name != "registered_model_meta")
-
-
-def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    return {key: f"{value:.6g}" if isinstance(value, float) else str(value) for key, value in values.items()}

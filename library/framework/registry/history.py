@@ -1,4 +1,4 @@
-"""Who was in Production, from when on and why: tags of the registered model, so that it travels with the store.
+"""Which version was in Production, since when and why: tags of the registered model, which travel with the store.
 
 `production.0007` reads `2026-07-01T10:00:00+00:00 version 3: beats version 1: ...`, and `none` for the version where
 none was left there.
@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 
 NUMBERED = re.compile(r"production\.(\d+)")
 ENTRY = re.compile(r"(\S+) (?:version (\d+)|none): (.*)", re.DOTALL)
-BACK = "rolled back"
-UNKNOWN = "found so: it was changed by other means, or before this was recorded"
+ROLLED_BACK = "rolled back"
+UNKNOWN = "changed by other means, or before this was recorded"
 
 
 @dataclass(frozen=True)
-class Term:
+class ProductionPeriod:
     """A version's time in Production, or one without any.
 
     Attributes:
@@ -32,35 +32,35 @@ class Term:
     reason: str
 
 
-def terms(tags: Mapping[str, str]) -> list[Term]:
-    """All terms that a registered model's tags tell of, oldest first."""
+def periods(tags: Mapping[str, str]) -> list[ProductionPeriod]:
+    """All periods that a registered model's tags record, oldest first."""
     numbered = sorted((int(found[1]), value) for key, value in tags.items() if (found := NUMBERED.fullmatch(key)))
     entries = [found.groups() for _, value in numbered if (found := ENTRY.fullmatch(value))]
     begun = [datetime.fromisoformat(since) for since, _, _ in entries]
     ended = [*begun, None][1:]
     return [
-        Term(version, since, until, reason)
+        ProductionPeriod(version, since, until, reason)
         for (_, version, reason), since, until in zip(entries, begun, ended, strict=True)
     ]
 
 
 def entry(tags: Mapping[str, str], version: str | None, reason: str) -> tuple[str, str]:
-    """The tag that says that a term begins now."""
+    """The tag that records that a period begins now."""
     last = max((int(found[1]) for key in tags if (found := NUMBERED.fullmatch(key))), default=0)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return f"production.{last + 1:04}", f"{now} {f'version {version}' if version else 'none'}: {reason}"
 
 
-def lineage(past: Sequence[Term]) -> list[str]:
+def lineage(past: Sequence[ProductionPeriod]) -> list[str]:
     """The versions that led to the present one, oldest first: without those from which it was rolled back.
 
     So a second rollback goes further back, and never to what the first one left.
     """
     line: list[str] = []
-    for term in past:
-        if term.reason.startswith(BACK):
-            while line and line.pop() != term.version:
+    for period in past:
+        if period.reason.startswith(ROLLED_BACK):
+            while line and line.pop() != period.version:
                 pass
-        if term.version:
-            line.append(term.version)
+        if period.version:
+            line.append(period.version)
     return line

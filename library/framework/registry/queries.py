@@ -1,4 +1,4 @@
-"""Models and versions as the registry has them, and what to say of those that it lacks."""
+"""Models and versions as the registry has them, and what errors say of those that it lacks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ from mlflow.store.entities import PagedList
 
 from ..config import STAGES
 from ..errors import NotRegistered, UserError
-from ..tracking import store
+from ..tracking.store import current_store
 
 T = TypeVar("T")
-SHOWN = 10
+MAX_LISTED = 10
 """Versions that an error lists, the newest; the others it counts."""
 
 
@@ -46,12 +46,12 @@ def version_of(name: str, number: str) -> ModelVersion:
     """One version of a model that there is; NotRegistered tells which there are."""
     found = next((version for version in versions(name) if str(version.version) == number), None)
     if found is None:
-        raise NotRegistered(f"model {name!r}: no version {number}; {inventory(name)}")
+        raise NotRegistered(f"model {name!r}: no version {number}; {available_versions(name)}")
     return found
 
 
-def holder(name: str, stage: str) -> ModelVersion | None:
-    """The version in a stage; of several the newest, as MLflow's own loader has it."""
+def version_in(name: str, stage: str) -> ModelVersion | None:
+    """The version in a stage; of several the newest, as in MLflow's own loader."""
     return next((version for version in versions(name) if version.current_stage == stage), None)
 
 
@@ -60,17 +60,17 @@ def stage_of(name: str, version: str) -> str:
     return str(mlflow.MlflowClient().get_model_version(name, version).current_stage)
 
 
-def told(version: ModelVersion) -> str:
-    """Which version it is, for an error's first words."""
+def describe(version: ModelVersion) -> str:
+    """Names a version, as an error's first words."""
     return f"model {version.name!r} version {version.version}"
 
 
-def inventory(name: str) -> str:
-    """What there is instead, for an error's last words."""
+def available_versions(name: str) -> str:
+    """The versions that there are, as an error's last words."""
     stages = {str(one.version): str(one.current_stage) for one in versions(name)}
     held = [f"version {number} in {stage.replace('None', 'no stage')}" for number, stage in stages.items()]
-    earlier = f" and {len(held) - SHOWN} earlier" if len(held) > SHOWN else ""
-    return f"there is {', '.join(held[:SHOWN])}{earlier}" if held else "train or tune one first"
+    earlier = f" and {len(held) - MAX_LISTED} earlier" if len(held) > MAX_LISTED else ""
+    return f"there is {', '.join(held[:MAX_LISTED])}{earlier}" if held else "train or tune one first"
 
 
 def check_stage(stage: str) -> None:
@@ -80,7 +80,7 @@ def check_stage(stage: str) -> None:
 
 
 def _all(search: Callable[..., PagedList[T]]) -> Iterator[T]:
-    """What a search finds on all its pages."""
+    """All pages of a search."""
     page: str | None = None
     while page != "":
         found = search(page_token=page)
@@ -89,7 +89,7 @@ def _all(search: Callable[..., PagedList[T]]) -> Iterator[T]:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """As the only one who writes to the registry of this store; not to be nested."""
-    with store.connected().lock("registry"):
+def write_lock() -> Iterator[None]:
+    """Makes this process the only one that writes to the registry of the store; not to be nested."""
+    with current_store().lock("registry"):
         yield

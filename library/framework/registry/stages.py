@@ -4,8 +4,8 @@ The native stage is the truth, and all else follows it. MLflow moves a version i
 out of it in one transaction, so whoever loads by stage finds one version at every moment. But two such transactions at
 once would each miss the other's version and leave two: hence the lock in the store, which a process's death releases.
 The alias and the history are written after the stage. Until then the alias names the version that was there before,
-which loads as well; if the writer dies in between, the next one to take the lock finishes that first (`settle`), with
-the reason that was left in the tag `promoting` before the stage was touched.
+which loads as well; if the writer dies in between, the next one to take the lock completes that first (`reconcile`),
+with the reason that was left in the tag `promoting` before the stage was touched.
 """
 
 import warnings
@@ -17,43 +17,46 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from ..config import STAGES
+from ..environment import option
 from ..errors import UserError
+from ..statistics import compare_examples
 from ..tracking import queries
 from . import artifacts, history
-from .queries import alone, check_stage, holder, model, told, version_of, versions
+from .queries import check_stage, describe, model, version_in, version_of, versions, write_lock
 
 PROMOTING = "promoting"
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """What became of a version: the stage it reached, and why."""
+    """The stage that a version was moved to, and the reason."""
 
     version: str
     stage: str
     reason: str
 
 
-def promote(name: str, version: str) -> Promotion:
-    """Moves a version to Production if it beats the holder on common test examples not by chance; else to Staging.
+def promote_if_better(name: str, version: str) -> Promotion:
+    """Moves a version to Production if it beats the champion by more than chance, else to Staging.
 
-    The reason becomes the version's tag `promotion`. See `library.framework.statistics` for the test.
+    They are compared on the test examples that both were scored on, by `statistics.compare_examples`. The reason
+    becomes the version's tag `promotion`.
     """
     with _writing(name):
-        return _move(name, _judge(version_of(name, version)))
+        return _move(name, _compare_with_champion(version_of(name, version)))
 
 
-def appoint(name: str, version: str, stage: str = "Production", *, force: bool = False) -> Promotion:
-    """Moves a version to a stage because somebody wants it there, unless there is a reason against it.
+def set_stage(name: str, version: str, stage: str = "Production", *, force: bool = False) -> Promotion:
+    """Moves a version to a stage by hand, unless there is a reason against it.
 
-    Such are: it is archived, or its run failed; it would go to Production and `promote` would not put it there; it
-    would leave Production, with no other to load.
+    Reasons are: it is archived, or its run failed; it would go to Production and `promote_if_better` would not move it
+    there; it would leave Production, with no other version to load.
 
     Args:
         name: of the registered model.
         version: its number.
         stage: where to.
-        force: move it all the same; never to Staging or Production if its files are not those that were registered.
+        force: move it regardless; never to Staging or Production if its files are not those that were registered.
 
     Raises:
         NotRegistered: there is no such model or version.
@@ -63,10 +66,10 @@ def appoint(name: str, version: str, stage: str = "Production", *, force: bool =
     with _writing(name):
         found = version_of(name, version)
         if found.current_stage == stage:
-            raise UserError(f"{told(found)}: is in {stage} already")
+            raise UserError(f"{describe(found)}: is in {stage} already")
         promotion = Promotion(version, stage, "forced") if force else _consider(found, stage)
         if promotion.stage != stage:
-            raise UserError(f"{told(found)}: {promotion.reason}; FORCE=1 does it all the same")
+            raise UserError(f"{describe(found)}: {promotion.reason}; {option(force=1)} does it regardless")
         if stage != "Archived":
             artifacts.verify(found)
         return _move(name, promotion)
@@ -80,44 +83,44 @@ def rollback(name: str) -> Promotion:
         UserError: there was none before, or its files are not those that were registered.
     """
     with _writing(name):
-        held, there = holder(name, "Production"), {str(version.version): version for version in versions(name)}
+        held, there = version_in(name, "Production"), {str(version.version): version for version in versions(name)}
         now = str(held.version) if held else "none"
-        line = history.lineage(history.terms(model(name).tags))
+        line = history.lineage(history.periods(model(name).tags))
         before = next((number for number in reversed(line) if number != now and number in there), None)
         if before is None:
             raise UserError(f"model {name!r}: no other version was in Production before; nothing to go back to")
         artifacts.verify(there[before])
-        return _move(name, Promotion(before, "Production", f"{history.BACK} from {now}"))
+        return _move(name, Promotion(before, "Production", f"{history.ROLLED_BACK} from {now}"))
 
 
 def move(name: str, version: str, stage: str) -> None:
-    """Puts a version into a stage, alone there: what was in Staging or Production before is archived."""
+    """Puts a version into a stage, write_lock there: what was in Staging or Production before is archived."""
     check_stage(stage)
     with _writing(name):
         _move(name, Promotion(version, stage, "moved"))
 
 
-def settle(found: RegisteredModel, of_it: Sequence[ModelVersion]) -> None:
-    """Makes aliases and history follow the stages, one version in each; for whoever is `alone`.
+def reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> None:
+    """Makes aliases and history follow the stages, one version in each; to be called under `write_lock`.
 
     Args:
         found: the model.
-        of_it: its versions, newest first.
+        its_versions: newest first.
     """
     client, tags = mlflow.MlflowClient(), found.tags
-    holders = {str(one.current_stage): str(one.version) for one in reversed(of_it)}
-    for one in of_it:
-        if one.current_stage in ("Staging", "Production") and str(one.version) != holders[one.current_stage]:
+    by_stage = {str(one.current_stage): str(one.version) for one in reversed(its_versions)}
+    for one in its_versions:
+        if one.current_stage in ("Staging", "Production") and str(one.version) != by_stage[one.current_stage]:
             # MLflow's own pages can leave two: the newest is the one that its loader takes.
             _transition(found.name, str(one.version), "Archived")
-            holders["Archived"] = max(str(one.version), holders.get("Archived", "0"), key=int)
-    now, past = holders.get("Production"), history.terms(tags)
+            by_stage["Archived"] = max(str(one.version), by_stage.get("Archived", "0"), key=int)
+    now, past = by_stage.get("Production"), history.periods(tags)
     if now != (past[-1].version if past else None):
         number, _, reason = tags.get(PROMOTING, "").partition(" ")
         key, value = history.entry(tags, now, reason if number == str(now) else history.UNKNOWN)
         client.set_registered_model_tag(found.name, key, value)
     for stage in STAGES:
-        _align_alias(found, stage.lower(), holders.get(stage))
+        _align_alias(found, stage.lower(), by_stage.get(stage))
     if PROMOTING in tags:
         client.delete_registered_model_tag(found.name, PROMOTING)
 
@@ -131,7 +134,7 @@ def _align_alias(found: RegisteredModel, alias: str, version: str | None) -> Non
 
 
 def _consider(found: ModelVersion, stage: str) -> Promotion:
-    """The stage that a version is to be in after somebody wanted it in another, and why."""
+    """The stage that a version is to be in after a request to move it, and why."""
     number, now = str(found.version), str(found.current_stage)
     if now == "Production":
         return Promotion(number, now, "is in Production, and none would be left there; promote another or roll back")
@@ -140,7 +143,7 @@ def _consider(found: ModelVersion, stage: str) -> Promotion:
     against = "is archived" if now == "Archived" else _failure(found)
     if against:
         return Promotion(number, now, against)
-    return _judge(found) if stage == "Production" else Promotion(number, stage, "asked for")
+    return _compare_with_champion(found) if stage == "Production" else Promotion(number, stage, "asked for")
 
 
 def _failure(found: ModelVersion) -> str:
@@ -148,31 +151,32 @@ def _failure(found: ModelVersion) -> str:
     if found.status != "READY":
         return f"was not registered in full, its status is {found.status}"
     run = str(found.run_id)
-    status = queries.status_of(run) if queries.exists(run) else ""
+    status = queries.read_run(run).status if queries.exists(run) else ""
     return f"its run {run} ended {status}" if status in ("FAILED", "KILLED") else ""
 
 
-def _judge(candidate: ModelVersion) -> Promotion:
-    from ..statistics import compare  # late, as scipy takes as long as a list of all models
-
-    number, held = str(candidate.version), holder(candidate.name, "Production")
-    if held is None:
-        return Promotion(number, "Production", "the first version: there was no holder to beat")
-    if str(held.version) == number:
-        raise UserError(f"{told(candidate)}: is in Production already")
-    comparison = compare(artifacts.outcomes(candidate), artifacts.outcomes(held))
+def _compare_with_champion(candidate: ModelVersion) -> Promotion:
+    number, champion = str(candidate.version), version_in(candidate.name, "Production")
+    if champion is None:
+        return Promotion(number, "Production", "the first version: there was no champion to beat")
+    if str(champion.version) == number:
+        raise UserError(f"{describe(candidate)}: is in Production already")
+    own, theirs = (artifacts.per_example_scores(str(one.run_id)) for one in (candidate, champion))
+    comparison = compare_examples(own, theirs)
     if not comparison.examples:
-        return Promotion(number, "Staging", f"has no test example in common with version {held.version}, which stays")
+        return Promotion(
+            number, "Staging", f"has no test example in common with version {champion.version}, which stays"
+        )
     if comparison.is_better():
-        return Promotion(number, "Production", f"beats version {held.version}: {comparison}")
-    return Promotion(number, "Staging", f"does not beat version {held.version} by more than chance: {comparison}")
+        return Promotion(number, "Production", f"beats version {champion.version}: {comparison}")
+    return Promotion(number, "Staging", f"does not beat version {champion.version} by more than chance: {comparison}")
 
 
 @contextmanager
 def _writing(name: str) -> Iterator[None]:
-    """As the only writer, on a registry in which nothing is half-done."""
-    with alone():
-        settle(model(name), versions(name))
+    """As the only writer, on a registry in which no earlier move is incomplete."""
+    with write_lock():
+        reconcile(model(name), versions(name))
         yield
 
 
@@ -182,7 +186,7 @@ def _move(name: str, promotion: Promotion) -> Promotion:
     why = f"{number} {promotion.reason}" if stage == "Production" else f"None version {number} went to {stage}"
     client.set_registered_model_tag(name, PROMOTING, why)
     _transition(name, number, stage)
-    settle(model(name), versions(name))
+    reconcile(model(name), versions(name))
     return promotion
 
 

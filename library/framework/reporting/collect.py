@@ -1,194 +1,270 @@
-"""What is to be told of a store: its models, its best runs, its studies and comparisons, from a few queries."""
+"""What a report shows: models, best runs, studies, comparisons and failures, from a few queries.
+
+Plain data only; `html` draws the figures and `report.html.j2` says how everything looks.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from .. import discovery, registry, tuning
+from .. import discovery
 from ..errors import UserError
-from ..experiment import Experiment
-from ..registry import Entry, Term
-from ..statistics import Score, of_tags
+from ..objectives import Direction, Objectives
+from ..registry.artifacts import score_of
+from ..registry.history import ProductionPeriod
+from ..registry.overview import VersionRecord, overview, production_history
+from ..statistics import Estimate
 from ..tracking import queries
-from ..tracking.queries import Record
+from ..tracking.queries import MetricHistory, RunRecord
 from ..tracking.store import Store
+from ..tuning.results import stored_studies
 
-STATUSES = ("FINISHED", "RUNNING", "FAILED", "KILLED", "SCHEDULED")
-BEST = 5  # runs that are shown of each model
-LOOKED_AT = 50  # the best by their last epoch; only of these is every epoch read, as that takes milliseconds each
+STATUSES = ("finished", "running", "pruned", "failed", "killed", "scheduled")
+MAX_ROWS = 10  # of versions, periods in Production, trials and runs in a list
+MAX_TABLE_ROWS = 100  # of a table that a comparison stored
+MAX_BEST_RUNS = 5
+MAX_CANDIDATES = 50  # the best by their last epoch; reading a whole history takes milliseconds for each run
+MAX_RUN_FIGURES = 2
+MAX_COMPARISON_FIGURES = 6
+FIGURE_ORDER = (
+    "comparison", "scores", "training-curves", "reconstructions", "samples-of-the-best", "drawings", "readings",
+    "groups", "confusions", "samples",
+)  # fmt: skip
+"""Figures that summarize a run best; any other figure of a run comes after them."""
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """A run among the best of its kind.
+class RankedRun:
+    """One of the best runs of a model.
 
     Attributes:
         record: the run.
         score: on the test split, with its 95 % interval where that is known.
-        course: of the experiment's first objective, by epoch.
-        reached: the best of it.
-        changed: the fields of its config that are not the defaults.
-        version: what it registered, as in `version 3, Production`; empty for nothing.
+        history: values of the experiment's first objective by epoch.
+        best_value: the best of them.
+        overrides: fields of its config that differ from today's defaults.
+        version: the version that the run registered, if any.
         repeats: runs that repeated it.
     """
 
-    record: Record
-    score: Score | None
-    course: Mapping[int, float]
-    reached: float
-    changed: Mapping[str, str]
-    version: str
-    repeats: Sequence[Record]
+    record: RunRecord
+    score: Estimate | None
+    history: MetricHistory
+    best_value: float
+    overrides: Mapping[str, str]
+    version: VersionRecord | None
+    repeats: Sequence[RunRecord]
 
 
 @dataclass(frozen=True)
-class Kind:
-    """All runs that train what one name in the registry stands for.
+class ModelRuns:
+    """All runs that train one registered model.
 
     Attributes:
-        name: that name; of runs whose config can no longer be read, the experiment's.
-        objective: the metric that tells the best ones.
-        runs: all of them.
-        best: the best of those that were scored on the test split; if there are none, of all that finished.
+        name: of the model; the experiment's name for runs whose config is no longer valid.
+        objectives: the metric that ranks the runs, and its direction.
+        runs: all of them, newest first.
+        best: the best of those with a score on the test split; without any, the best of all finished runs.
+        figures: names of stored figures of the best run.
     """
 
     name: str
-    objective: str
-    runs: Sequence[Record]
-    best: Sequence[Ranked]
+    objectives: Objectives
+    runs: Sequence[RunRecord]
+    best: Sequence[RankedRun]
+    figures: Sequence[str]
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """A study: its name, its own run unless that was deleted, its objectives and its finished trials.
+
+    A trial has `trial` (its number), `state`, `params`, `on_front` (whether it is on the Pareto front) and a value for
+    each objective, nan where there is none.
+    """
+
+    name: str
+    run: RunRecord | None
+    objectives: Objectives
+    trials: Sequence[Mapping[str, Any]]
+
+    @property
+    def completed(self) -> list[Mapping[str, Any]]:
+        """The trials that have all values."""
+        return [trial for trial in self.trials if trial["state"] == "complete"]
+
+    @property
+    def best(self) -> list[Mapping[str, Any]]:
+        """The trials on the Pareto front, the best in the first objective first."""
+        first, direction = next(iter(self.objectives.items()))
+        front = (trial for trial in self.completed if trial["on_front"])
+        return sorted(front, key=lambda trial: trial[first], reverse=direction == "maximize")[:MAX_ROWS]
+
+
+@dataclass(frozen=True)
+class ComparisonSummary:
+    """The newest run of a comparison: its title, its tables (`columns` and rows of `data`) and its figures' names."""
+
+    title: str
+    run: RunRecord
+    tables: Mapping[str, Mapping[str, Any]]
+    figures: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Contents:
-    """A store, as its page tells it.
+    """All that a report shows, newest first.
 
     Attributes:
-        records: all runs, newest first.
-        versions: all registered versions, models by name, newest first.
-        history: of each model, who was in Production, oldest first.
-        kinds: of runs, by name.
-        studies: by name.
+        records: all runs.
+        versions: registered versions in a stage and the newest others, by model.
+        older_versions: how many versions are left out.
+        periods: the versions that were in Production, each with its model.
         comparisons: the newest run of each.
-        unfinished: runs that failed or were killed, newest first, but for pruned trials and the like.
+        unfinished: runs that failed or were killed, without trials of studies.
     """
 
-    records: Sequence[Record]
-    versions: Sequence[Entry]
-    history: Mapping[str, Sequence[Term]]
-    kinds: Sequence[Kind]
-    studies: Mapping[str, tuning.Past]
-    comparisons: Sequence[Record]
-    unfinished: Sequence[Record]
+    records: Sequence[RunRecord] = ()
+    versions: Sequence[VersionRecord] = ()
+    older_versions: int = 0
+    periods: Sequence[tuple[str, ProductionPeriod]] = ()
+    models: Sequence[ModelRuns] = ()
+    studies: Sequence[StudySummary] = ()
+    comparisons: Sequence[ComparisonSummary] = ()
+    repeats: Sequence[RunRecord] = ()
+    unfinished: Sequence[RunRecord] = ()
 
 
 def read(store: Store) -> Contents:
-    """All of a store that is open."""
-    found, versions = queries.everything(), registry.overview()
-    comparisons = {one.tags.get("comparison", one.name): one for one in reversed(found) if _is_comparison(one)}
+    """The contents of an open store."""
+    records, versions = queries.all_runs(), overview()
+    shown = [
+        one
+        for _, of_model in groupby(versions, key=lambda one: one.model)
+        for place, one in enumerate(of_model)
+        if place < MAX_ROWS or one.stage in ("Staging", "Production")
+    ]
+    names = dict.fromkeys(one.model for one in versions)
     return Contents(
-        records=found,
-        versions=versions,
-        history={name: registry.history(name) for name in sorted({one.model for one in versions})},
-        kinds=_kinds(found, versions),
-        studies=tuning.studies_of(store),
-        comparisons=[one for one in found if one in comparisons.values()],
-        unfinished=[one for one in found if one.status in ("FAILED", "KILLED") and "trial" not in one.tags],
+        records=records,
+        versions=shown,
+        older_versions=len(versions) - len(shown),
+        periods=[(name, period) for name in names for period in reversed(production_history(name)[-MAX_ROWS:])],
+        models=_model_runs(records, versions),
+        studies=_studies(store, records),
+        comparisons=_comparisons(records),
+        repeats=[one for one in records if "repeats" in one.tags],
+        unfinished=[one for one in records if status(one) in ("failed", "killed") and not is_trial(one)],
     )
 
 
-def statuses(found: Sequence[Record]) -> str:
-    """How many runs ended how, as in `3 finished, 1 failed`."""
-    counted = Counter(one.status for one in found)
-    return ", ".join(f"{counted[status]:,} {status.lower()}" for status in STATUSES if counted[status])
+def is_trial(record: RunRecord) -> bool:
+    """Whether a run is a trial of a study; the winner, trained in full after the trials, is none."""
+    return "trial" in record.tags and "study.run" not in record.tags
 
 
-def is_trial(record: Record) -> bool:
-    """Whether it is a trial of a study, not its winner, which was trained in full."""
-    return "trial" in record.tags and not any(metric.startswith("test/") for metric in record.metrics)
+def status(record: RunRecord) -> str:
+    """How a run ended; MLflow has no status for a pruned trial and calls it killed."""
+    if record.status == "KILLED" and is_trial(record) and record.tags.get("reason") != "interrupted":
+        return "pruned"
+    return record.status.lower()
 
 
-def _is_comparison(record: Record) -> bool:
-    return "comparison" in record.tags or ("models" in record.tags and not record.params)
+def status_counts(records: Sequence[RunRecord]) -> str:
+    """How many runs ended in each way, as in `3 finished, 1 failed`."""
+    counts = Counter(map(status, records))
+    return ", ".join(f"{counts[one]:,} {one}" for one in STATUSES if counts[one])
 
 
-def _kinds(found: Sequence[Record], versions: Sequence[Entry]) -> list[Kind]:
-    """Trainings by what they train and what tells the best of them; without those of experiments that are gone."""
-    names, grouped = set(discovery.names()), defaultdict(list)
-    for record in found:
-        if record.params and record.experiment in names:
-            grouped[_kind(record), record.experiment].append(record)
-    return [
-        _ranked(name, objective, discovery.find(experiment), runs, found, versions)
-        for ((name, *objective), experiment), runs in sorted(grouped.items())
-    ]
+def _model_runs(records: Sequence[RunRecord], versions: Sequence[VersionRecord]) -> list[ModelRuns]:
+    """Runs by the model that they train and the metric that ranks them; no runs of experiments that are gone."""
+    experiments, groups, repeats = set(discovery.names()), defaultdict(list), defaultdict(list)
+    for record in records:
+        repeats[record.tags.get("repeats")].append(record)
+        if record.params and record.experiment in experiments:
+            groups[_trained_model(record), record.experiment].append(record)
+    found = []
+    for ((name, metric, direction), experiment), runs in sorted(groups.items()):
+        registered = {one.run: one for one in versions if one.model == name}
+        score = next((one.score.name for one in registered.values() if one.score), "")
+        defaults = discovery.find(experiment)().config.model_dump()
+        best = [
+            RankedRun(
+                record=run,
+                score=registered[run.id].score if run.id in registered else _score(run.metrics, score),
+                history=history,
+                best_value=value,
+                overrides={key: run.params[key] for key, default in defaults.items()
+                           if run.params.get(key, str(default)) != str(default)},
+                version=registered.get(run.id),
+                repeats=repeats[run.id],
+            )
+            for value, history, run in _ranked(runs, metric, maximize=direction == "maximize")
+        ]  # fmt: skip
+        figures = _figures(best[0].record.id)[:MAX_RUN_FIGURES] if best else []
+        found.append(ModelRuns(name, {metric: direction}, runs, best, figures))
+    return found
 
 
-def _kind(record: Record) -> tuple[str, str, str]:
-    """The name of what a run trains, and the experiment's first objective with its direction."""
-    experiment = discovery.find(record.experiment)
+def _trained_model(record: RunRecord) -> tuple[str, str, Direction]:
+    """The name of the model that a run trains, the experiment's first objective and its direction."""
+    kind = discovery.find(record.experiment)
     try:
-        config = experiment.recorded(record.params)
-        name = experiment.model_name(config)
+        experiment = kind.from_params(record.params)
+        name = experiment.model_name
     except UserError:
-        config, name = experiment.config(), record.tags.get("model", record.experiment)
-    return name, *next(iter(experiment.settled(config).objectives.items()))
+        experiment, name = kind(), record.tags.get("model", record.experiment)
+    return name, *next(iter(experiment.resolved_objectives.items()))
 
 
-def _ranked(
-    name: str,
-    objective: Sequence[str],
-    experiment: Experiment[Any],
-    runs: Sequence[Record],
-    found: Sequence[Record],
-    versions: Sequence[Entry],
-) -> Kind:
-    metric, direction = objective
-    more = direction == "maximize"
-    last = sorted(_comparable(runs, metric), key=lambda one: one.metrics[metric], reverse=more)
-    courses = {one.id: queries.course(one.id, metric) for one in last[:LOOKED_AT]}
-    reached = {run: (max if more else min)(course.values()) for run, course in courses.items()}
-    order = sorted(reached, key=lambda run: reached[run], reverse=more)
-    by_id, of_run = {one.id: one for one in runs}, {one.run: one for one in versions if one.model == name}
-    score = next((one.score.name for one in of_run.values() if one.score), "")
-    best = [
-        Ranked(
-            record=by_id[run],
-            score=of_run[run].score if run in of_run else _score(by_id[run].metrics, score),
-            course=courses[run],
-            reached=reached[run],
-            changed=_changed(by_id[run], experiment),
-            version=_version(of_run.get(run)),
-            repeats=[other for other in found if other.tags.get("repeats") == run],
-        )
-        for run in order[:BEST]
-    ]
-    return Kind(name, metric, runs, best)
+def _ranked(runs: Sequence[RunRecord], metric: str, *, maximize: bool) -> list[tuple[float, MetricHistory, RunRecord]]:
+    """The best runs by the best epoch, each with that value and all values: runs in full, without any also trials."""
+    finished = [one for one in runs if one.status == "FINISHED" and metric in one.metrics and "repeats" not in one.tags]
+    comparable = [one for one in finished if not is_trial(one)] or finished
+    candidates = sorted(comparable, key=lambda one: one.metrics[metric], reverse=maximize)[:MAX_CANDIDATES]
+    histories = [queries.metric_history(one.id, metric) for one in candidates]
+    values = [(max if maximize else min)(history.values()) for history in histories]
+    ranked = sorted(zip(values, histories, candidates, strict=True), key=lambda one: one[0], reverse=maximize)
+    return ranked[:MAX_BEST_RUNS]
 
 
-def _comparable(runs: Sequence[Record], metric: str) -> list[Record]:
-    """Those to choose the best from: scored on the test split; if there are none, all that finished with a score."""
-    finished = [one for one in runs if one.status == "FINISHED" and metric in one.metrics]
-    originals = [one for one in finished if "repeats" not in one.tags]
-    return [one for one in originals if not is_trial(one)] or originals
-
-
-def _score(metrics: Mapping[str, float], name: str) -> Score | None:
-    """The score of a run that registered nothing: that of its kind, or the first one that has an interval."""
+def _score(metrics: Mapping[str, float], name: str) -> Estimate | None:
+    """The score of an unregistered run: the metric that registered ones are known by, else one with an interval."""
     if not name:
-        return of_tags({key: repr(value) for key, value in metrics.items() if key.startswith("test/")})
-    if name not in metrics:
-        return None
-    low, high = queries.interval(metrics, name) or (None, None)
-    return Score(name, metrics[name], low, high)
+        return score_of({key: repr(value) for key, value in metrics.items() if key.startswith("test/")})
+    return Estimate.of(metrics, name) if name in metrics else None
 
 
-def _changed(record: Record, experiment: Experiment[Any]) -> dict[str, str]:
-    """The recorded fields that differ from today's defaults."""
-    defaults = experiment.config().model_dump()
-    recorded = {name: record.params[name] for name in defaults if name in record.params}
-    return {name: value for name, value in recorded.items() if value != str(defaults[name])}
+def _figures(run_id: str) -> list[str]:
+    """The names of a run's figures, those of `FIGURE_ORDER` first."""
+    order = {name: place for place, name in enumerate(FIGURE_ORDER)}
+    return sorted(queries.figure_names(run_id), key=lambda name: order.get(name, len(order)))
 
 
-def _version(entry: Entry | None) -> str:
-    return "" if entry is None else f"version {entry.version}, {entry.stage or 'no stage'}"
+def _studies(store: Store, records: Sequence[RunRecord]) -> list[StudySummary]:
+    runs = {one.id: one for one in records}
+    found = []
+    for name, results in stored_studies(store).items():
+        front = set(results.front())
+        trials = [
+            # The table holds nan, which equals nothing, where the search space did not ask for a parameter.
+            {**row, "params": {key: row[key] for key in results.params if row[key] == row[key]},
+             "on_front": row["trial"] in front}
+            for row in results.trials().to_dict("records")
+        ]  # fmt: skip
+        run = runs.get(results.study.user_attrs.get("run", ""))
+        found.append(StudySummary(name, run, results.objectives, trials))
+    return found
+
+
+def _comparisons(records: Sequence[RunRecord]) -> list[ComparisonSummary]:
+    newest: dict[str, RunRecord] = {}
+    for record in records:
+        if "comparison" in record.tags or ("models" in record.tags and not record.params):
+            newest.setdefault(record.tags.get("comparison", record.name), record)
+    return [
+        ComparisonSummary(title, run, queries.read_tables(run.id), _figures(run.id)[:MAX_COMPARISON_FIGURES])
+        for title, run in newest.items()
+    ]

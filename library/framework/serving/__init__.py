@@ -1,1 +1,1 @@
-"""A registered model over HTTP: MLflow's own scoring server, to this machine alone, and 400s that say what is wrong."""
+"""A registered model over HTTP, for this machine alone: MLflow's protocol, with errors of one line."""

@@ -1,4 +1,4 @@
-"""A port to answer on, held from the first moment: one in use is found before tensorflow and mlflow are imported."""
+"""The port of a server, reserved first of all: one in use is reported before tensorflow and mlflow are imported."""
 
 import socket
 from collections.abc import Iterator
@@ -7,42 +7,48 @@ from contextlib import contextmanager
 from ..errors import UserError
 
 HOST = "127.0.0.1"
-"""No other machine can ask: nobody who asks is asked for a name."""
-LAST = 65535
+"""No other machine can connect, as there is no authentication."""
+MAX_PORT = 65535
 
 
 @contextmanager
-def held(port: int) -> Iterator[socket.socket]:
-    """A socket that listens on a port of this machine; who asks meanwhile waits until there is somebody to answer.
+def listen(port: int) -> Iterator[socket.socket]:
+    """A socket that listens on a port of this machine; clients wait until a server accepts their connections.
 
     Raises:
-        UserError: something else answers there; names the next port that is free.
+        UserError: the port is in use; names the next free one.
     """
-    listening = _listen(port)
+    listening = _bind(port)
     if listening is None:
-        raise UserError(f"port: got {port}, which is in use; stop what answers there, or give PORT={free(port + 1)}")
+        next_port = find_free_port(port + 1)
+        raise UserError(f"port: got {port}, which is in use; stop what answers there, or give PORT={next_port}")
     with listening:
         yield listening
 
 
-def free(first: int = 5001) -> int:
-    """A port that nothing answers on, the lowest from some port on, or else any; a moment later it may be taken."""
-    for port in (*range(first, LAST + 1), 0):
-        listening = _listen(port)
+def find_free_port(first: int = 5001) -> int:
+    """The lowest free port from `first` on, or else any free one; another process may take it at any moment.
+
+    Raises:
+        UserError: all ports are in use.
+    """
+    for port in (*range(first, MAX_PORT + 1), 0):
+        listening = _bind(port)
         if listening is not None:
             with listening:
                 return int(listening.getsockname()[1])
-    raise UserError("port: none of this machine is free; stop some program that answers on one")
+    raise UserError("port: all of this machine are in use; stop a program that listens on one")
 
 
-def _listen(port: int) -> socket.socket | None:
-    # The protocol by its name: else asyncio does not send at once what it has, and each answer waits for 40 ms.
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+def _bind(port: int) -> socket.socket | None:
+    """A listening socket; None if the port is in use."""
+    # With the protocol by name: otherwise asyncio leaves Nagle's algorithm on, and each answer waits for 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # or one just left could not be taken for a minute
-        made.bind((HOST, port))
-        made.listen(128)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # else a closed port stays taken for a minute
+        listening.bind((HOST, port))
+        listening.listen(128)
     except OSError:
-        made.close()
+        listening.close()
         return None
-    return made
+    return listening

@@ -1,4 +1,4 @@
-"""A run in MLflow: opened, reported to and ended."""
+"""Runs in MLflow: opened, written to and ended. `queries` reads them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ import numpy as np
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import from_numpy
 
-from .. import discovery, environment
 from ..config import Config
+from ..environment import environment_tags, one_line, this_process
 from ..run import Run
+from .store import Store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-from .store import Store
 
 
 class MlflowRun(Run):
@@ -55,6 +55,9 @@ class MlflowRun(Run):
         )  # or MLflow appends to it
         mlflow.log_table({key: list(values) for key, values in columns.items()}, path)
 
+    def log_json(self, path: str, value: Any) -> None:
+        mlflow.log_dict(value, path)
+
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         mlflow.set_tags(dict(tags))
 
@@ -80,24 +83,27 @@ def start_run(
     resume: str | None = None,
     config: Config | None = None,
     tags: Mapping[str, Any] | None = None,
+    about: str = "",
 ) -> Iterator[MlflowRun]:
     """A run that ends with the block: FINISHED, FAILED by an exception, KILLED by an interrupt.
 
     Args:
         store: an open store.
         experiment: name of the MLflow experiment; created with its artifacts in the store.
-        name: the run's name.
+        name: of the run.
         parent: id of the run that it belongs to.
-        resume: id of a run that is to go on instead of beginning a new one.
+        resume: id of a run to continue instead of beginning a new one.
         config: its fields become the run's params.
         tags: words about the run; where it comes from is added.
+        about: description of the MLflow experiment, if it is created.
     """
-    known = {"process": environment.this_process(), **environment.here(), **(tags or {})}
+    known = {"process": this_process(), **environment_tags(), **(tags or {})}
     if "command" in known:
         known["mlflow.note.content"] = f"    {known['command']}"  # the page's description, where it can be copied
+    store.connect()
     active = mlflow.start_run(
         run_id=resume,
-        experiment_id=_experiment_id(store, experiment),
+        experiment_id=_experiment_id(store, experiment, about),
         run_name=name,
         tags=known,
         nested=mlflow.active_run() is not None,
@@ -106,13 +112,13 @@ def start_run(
     )
     run = MlflowRun(active.info.run_id)
     try:
-        if "reason" in active.data.tags:  # of the end from which it goes on
+        if "reason" in active.data.tags:  # of the end from which it is resumed
             mlflow.delete_tag("reason")
         if config is not None:
             mlflow.log_params(config.model_dump())
         yield run
     except Exception as error:
-        run.end("FAILED", environment.one_line(error))
+        run.end("FAILED", one_line(error))
         raise
     except BaseException:
         run.end("KILLED", "interrupted")
@@ -120,10 +126,10 @@ def start_run(
     run.end()
 
 
-def _experiment_id(store: Store, name: str) -> str:
+def _experiment_id(store: Store, name: str, about: str) -> str:
     found = mlflow.get_experiment_by_name(name)
     if found:
         return str(found.experiment_id)
     # What its page in MLflow begins with, and that it is not about language models.
-    tags = {"mlflow.note.content": discovery.about(name), "mlflow.experimentKind": "custom_model_development"}
+    tags = {"mlflow.note.content": about, "mlflow.experimentKind": "custom_model_development"}
     return str(mlflow.create_experiment(name, (store.root / "artifacts" / name).as_uri(), tags))

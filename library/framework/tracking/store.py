@@ -1,7 +1,7 @@
-"""MLflow runs: the only file that opens, ends and repairs them.
+"""A store: the folder that holds runs, registry, studies and artifacts, and how it is opened.
 
-Everything lies in one folder: `mlflow.db` (runs and registry), `optuna.db` (studies) and `artifacts/`. A run says in
-a tag which process writes it; whoever opens the store next ends what a dead process left open.
+`mlflow.db` holds runs and registry, `optuna.db` studies, `artifacts/` files. A run says in a tag which process writes
+it; whoever opens the store next ends the runs that dead processes left open.
 """
 
 import errno
@@ -9,29 +9,30 @@ import logging
 import os
 import shlex
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import Self
 
 import mlflow
 from filelock import FileLock
+from mlflow.exceptions import MlflowException
 
+from ..environment import is_alive, option
 from ..errors import StoreError, UserError
-
-if TYPE_CHECKING:
-    pass
+from .queries import exists
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+DEFAULT = Path("mlruns")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 logging.getLogger("mlflow").setLevel(logging.WARNING)
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it tells tracebacks of what is raised anyway
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs tracebacks of what is raised anyway
 
 
 @dataclass(frozen=True)
 class Store:
-    """The folder that holds runs, registry, studies and artifacts."""
+    """The folder that holds runs, registry, studies and artifacts; as a context, it makes disk errors StoreErrors."""
 
     root: Path
 
@@ -46,9 +47,9 @@ class Store:
         return f"sqlite:///{self.root / 'optuna.db'}"
 
     @property
-    def variable(self) -> str:
-        """What `make` is to be told to use this store, after a space; nothing where that is `mlruns` of this folder."""
-        return "" if self.root == Path("mlruns").resolve() else f" STORE={shlex.quote(str(self.root))}"
+    def option(self) -> str:
+        """What a command is to be given to use this store, after a space; empty where that is the default folder."""
+        return "" if self.root == DEFAULT.resolve() else f" {option(store=shlex.quote(str(self.root)))}"
 
     def lock(self, name: str) -> FileLock:
         """A lock that one process holds at a time, and that its death releases."""
@@ -56,32 +57,65 @@ class Store:
         return FileLock(self.root / "locks" / name)
 
     def connect(self) -> None:
-        """Makes this the store that MLflow speaks to in this process."""
+        """Makes this the store that MLflow and the registry use in this process."""
+        global _current
+        _current = self
         mlflow.set_tracking_uri(self.tracking_uri)
 
+    def __enter__(self) -> Self:
+        return self
 
-def connected() -> Store:
-    """The store that MLflow speaks to in this process; StoreError if that is not a folder of this machine."""
-    uri = mlflow.get_tracking_uri()
-    if not uri.startswith("sqlite:///"):
-        raise StoreError(f"store {uri}: versions are registered and moved where its folder is; open that")
-    return Store(Path(uri.removeprefix("sqlite:///")).parent)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Raises a StoreError in place of what a full disk, a missing permission or a damaged database raised."""
+        if isinstance(error, Exception) and not isinstance(error, UserError):
+            failure = _storage_failure(error, self.root)
+            if failure is not None:
+                give = f"give {option(store='folder')} that can be written, with space left"
+                raise StoreError(f"store {self.root}: {failure}; {give}") from error
 
 
-@contextmanager
-def store_errors(store: Store) -> Iterator[None]:
-    """Turns what a full disk, a missing permission or a damaged database raise within the block into a StoreError."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        failure = _storage_failure(error, store.root)
-        if failure is None:
-            raise
-        raise StoreError(
-            f"store {store.root}: {failure}; give STORE=folder that can be written, with space left"
-        ) from error
+_current: Store | None = None
+
+
+def current_store() -> Store:
+    """The store that was connected last in this process; the default folder, connected now, where none was."""
+    store = _current or Store(DEFAULT.resolve())
+    store.connect()  # whatever MLflow's own address was set to since then
+    return store
+
+
+def open_store(root: str | Path = DEFAULT) -> Store:
+    """Opens a store, creates it if there is none, and ends the runs that dead processes left open.
+
+    `with open_store(...) as store` also turns errors of its disk within the block into a StoreError.
+
+    Args:
+        root: its folder.
+
+    Raises:
+        StoreError: it cannot be opened, read or written, or its disk is full.
+    """
+    with Store(Path(root).resolve()) as store:
+        (store.root / "artifacts").mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=store.root).close()
+        store.connect()
+        try:
+            with store.lock("opening"):  # two that create one database at once would break it
+                _end_abandoned_runs()
+        except MlflowException as error:  # such as a database of another version
+            raise StoreError(f"store {store.root}: {str(error).splitlines()[0]}") from error
+    return store
+
+
+def set_terminated(run_id: str, status: str, reason: str = "") -> None:
+    """Ends the run of another process, which must be gone, with a status; does nothing where it has that status."""
+    client = mlflow.MlflowClient()
+    if exists(run_id) and client.get_run(run_id).info.status != status:
+        if reason:
+            client.set_tag(run_id, "reason", reason)
+        client.set_terminated(run_id, status)
 
 
 def _storage_failure(error: BaseException | None, root: Path) -> str | None:
@@ -93,3 +127,12 @@ def _storage_failure(error: BaseException | None, root: Path) -> str | None:
             return str(error)
         error = error.__cause__ or error.__context__
     return None
+
+
+def _end_abandoned_runs() -> None:
+    client = mlflow.MlflowClient()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    for run in client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
+        process = run.data.tags.get("process")
+        if process and not is_alive(process):
+            set_terminated(run.info.run_id, "FAILED", f"process {process.split()[1]} died")

@@ -1,4 +1,4 @@
-"""Batches for a training whose budget is counted in steps, not in passes over the data."""
+"""Batches in epochs of a fixed number of steps, so that the training budget does not depend on the data's size."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,29 +9,27 @@ import numpy as np
 Render = Callable[[tuple[np.ndarray, ...], np.random.Generator], tuple[Any, ...]]
 
 
-def as_they_are(arrays: tuple[np.ndarray, ...], _: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Renders nothing."""
+def identity(arrays: tuple[np.ndarray, ...], _: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Returns the arrays."""
     return arrays
 
 
 class Batches(keras.utils.PyDataset):
-    """An endless shuffle of arrays: an epoch is a fixed number of batches, whatever the size of the data.
+    """An endless shuffle of arrays; an epoch is a fixed number of batches.
 
-    Examples are drawn without replacement until each was seen, then shuffled anew; a pass may end anywhere in an
+    Examples are drawn without replacement until all are used, then shuffled anew; such a pass may end anywhere in an
     epoch, even within a batch.
     """
 
-    def __init__(
-        self, *arrays: np.ndarray, batch_size: int, steps: int, seed: int, render: Render = as_they_are
-    ) -> None:
-        """An endless shuffle.
+    def __init__(self, *arrays: np.ndarray, batch_size: int, steps: int, seed: int, render: Render = identity) -> None:
+        """Shuffles the arrays for the first epoch.
 
         Args:
             arrays: of equal first axis.
             batch_size: examples in a batch.
             steps: batches in an epoch.
-            seed: draws the order, and what `render` draws.
-            render: makes of a batch's arrays what the network sees, such as images of characters, anew each time.
+            seed: of the order, and of the generator that `render` gets.
+            render: turns a batch's arrays into the network's inputs, such as images of characters, anew each time.
         """
         super().__init__()
         if not len(arrays[0]):
@@ -47,7 +45,7 @@ class Batches(keras.utils.PyDataset):
         return self._shape[0]
 
     def __getitem__(self, step: int) -> tuple[Any, ...]:
-        random = np.random.default_rng((self._seed, self._epoch, step))  # so that asking twice gives the same
+        random = np.random.default_rng((self._seed, self._epoch, step))  # a second call returns the same
         return self._render(tuple(array[self._indices[step]] for array in self._arrays), random)
 
     def on_epoch_end(self) -> None:

@@ -1,4 +1,4 @@
-"""The optimizer that every model with one loss shares."""
+"""The optimizer and learning rate schedule of all models with a single loss, so that their configs mean the same."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from ..config import ScheduleConfig, TrainingConfig
 
 
 def rate(config: ScheduleConfig) -> keras.optimizers.schedules.LearningRateSchedule:
-    """A learning rate that is warmed up linearly, and then decayed by a cosine to 0, or kept."""
+    """A learning rate with linear warm-up, then constant or with cosine decay to 0."""
     warmup = round(config.warmup * config.steps)
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else config.learning_rate,
@@ -19,18 +19,20 @@ def rate(config: ScheduleConfig) -> keras.optimizers.schedules.LearningRateSched
     )
 
 
-def adamw(config: TrainingConfig, spared: Sequence[keras.Variable] = ()) -> keras.optimizers.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), at the config's rate.
+def adamw(
+    config: TrainingConfig, exclude_from_weight_decay: Sequence[keras.Variable] = ()
+) -> keras.optimizers.Optimizer:
+    """AdamW (Loshchilov and Hutter 2019).
 
     Args:
-        config: rate, warm-up, decay, clipping and the number of steps.
-        spared: variables that are not to be decayed, besides the biases.
+        config: learning rate, warm-up, decay, clipping and number of steps.
+        exclude_from_weight_decay: variables without decay, besides the biases.
     """
     optimizer = keras.optimizers.AdamW(rate(config), weight_decay=config.weight_decay, clipnorm=config.clip_norm)
-    optimizer.exclude_from_weight_decay(var_list=list(spared), var_names=["bias"])
+    optimizer.exclude_from_weight_decay(var_list=list(exclude_from_weight_decay), var_names=["bias"])
     return optimizer
 
 
 def steps_per_execution(config: ScheduleConfig, at_most: int = 50) -> int:
-    """How many batches to run between two returns to Python: the largest divisor of an epoch's steps."""
+    """The number of batches per call into the backend: the largest divisor of an epoch's steps up to a maximum."""
     return max(n for n in range(1, at_most + 1) if config.steps_per_epoch % n == 0)

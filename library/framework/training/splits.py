@@ -1,4 +1,7 @@
-"""Examples in three parts: to learn from, to choose by, to score once; drawn by lot, and always alike."""
+"""A random split of examples into training, validation and test sets, reproducible by its seed.
+
+A digest names the exact contents, so that models are only compared on equal data.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -7,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 Pair = tuple[np.ndarray, np.ndarray]
-"""What is given, `[n, ...]`, and what is asked for, `[n, ...]`."""
+"""Inputs `[n, ...]` and targets `[n, ...]`."""
 
-_TEST, _VALIDATION = 5, 10  # one example in so many tests, and one in so many of the rest validates
+TEST, VALIDATION = 5, 10  # one example in 5 for the test, one in 10 of the rest for validation
 
 
 @dataclass(frozen=True)
@@ -22,36 +25,36 @@ class Examples:
 
     @property
     def digest(self) -> str:
-        """Names the exact contents of all parts."""
+        """The digest of all sets."""
         return digest([*self.train, *self.validation, *self.test])
 
     @property
     def inputs(self) -> Mapping[str, np.ndarray]:
-        """What is given in each part, as a run's datasets are named."""
+        """The inputs of each set, by the names of a run's datasets."""
         return {"training": self.train[0], "validation": self.validation[0], "testing": self.test[0]}
 
 
 def split(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Examples:
-    """A fifth of the examples to test, a tenth of the rest to validate, all others to train.
+    """A fifth of the examples for the test, a tenth of the rest for validation, all others for training.
 
     Args:
         x: `[n, ...]`, n at least 20.
         y: `[n, ...]`.
-        seed: draws which.
+        seed: of the random order.
 
     Raises:
-        ValueError: x and y differ in number, or are too few.
+        ValueError: x and y differ in length, or are too few.
     """
     if len(x) != len(y) or len(x) < 20:
         raise ValueError(f"split: got {len(x)} and {len(y)} examples; allowed is the same number of both, at least 20")
     order = np.random.default_rng(seed).permutation(len(x))
-    test, rest = np.split(order, [len(x) // _TEST])
-    validation, train = np.split(rest, [len(rest) // _VALIDATION])
+    test, rest = np.split(order, [len(x) // TEST])
+    validation, train = np.split(rest, [len(rest) // VALIDATION])
     return Examples(*((x[part], y[part]) for part in (train, validation, test)))
 
 
 def digest(arrays: Sequence[np.ndarray]) -> str:
-    """Sixteen hexadecimal digits of the contents of each array, their order, and where one array ends."""
+    """Sixteen hexadecimal digits of a hash of the arrays' contents, order and lengths."""
     sha = hashlib.sha256()
     for array in arrays:
         sha.update(np.int64(len(array)).tobytes())

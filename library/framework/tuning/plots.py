@@ -1,4 +1,4 @@
-"""What a study leaves in its run: how its trials ended, which are best, and pictures of how it went."""
+"""What a study leaves in its run: how its trials ended, which are best, and figures of its course."""
 
 import warnings
 from collections import Counter
@@ -14,17 +14,21 @@ from optuna.trial import FrozenTrial
 from ..objectives import Objectives
 from ..plots import pareto_front
 from ..run import Run, columns_of
-from .trials import completed, counted, values_of
+from .trials import completed, finished_trials, values_of
 
 Table = Mapping[str, Sequence[Any]]
-"""The trials of a front, by column: `trial`, the objectives, and `chosen`, which is "yes" for the one that won."""
+"""The trials of a front, by column: `trial`, the objectives, and `selected`, which is "yes" for the one that won."""
 
 
 def front_table(front: Sequence[FrozenTrial], best: FrozenTrial, objectives: Objectives) -> Table:
     """A table of a front that is not empty, with the best trial in the first objective on top."""
     first, direction = next(iter(objectives.items()))
     rows = [
-        {"trial": trial.number, **values_of(trial, objectives), "chosen": "yes" if trial.number == best.number else ""}
+        {
+            "trial": trial.number,
+            **values_of(trial, objectives),
+            "selected": "yes" if trial.number == best.number else "",
+        }
         for trial in front
     ]
     rows.sort(key=lambda row: row[first], reverse=direction == "maximize")
@@ -32,21 +36,18 @@ def front_table(front: Sequence[FrozenTrial], best: FrozenTrial, objectives: Obj
 
 
 def log_study(study: Study, objectives: Objectives, front: Table, best: FrozenTrial, run: Run) -> None:
-    """What came of the trials, and Optuna's own pictures of it; of several objectives their front too."""
-    states = Counter(trial.state.name.lower() for trial in counted(study))
+    """How the trials ended, and Optuna's own figures of it; of several objectives their Pareto front too."""
+    states = Counter(trial.state.name.lower() for trial in finished_trials(study))
     values = {f"study/best/{name}": value for name, value in values_of(best, objectives).items()}
     run.log_metrics({**values, **{f"study/trials_{name}": n for name, n in states.items()}})
     run.set_tags({"best.trial": best.number})
     if len(objectives) > 1:
-        run.log_table("front", {**front, **_params(study, front["trial"])})
+        params = [study.trials[number].params for number in front["trial"]]
+        varied = dict.fromkeys(name for one in params for name in one)
+        run.log_table("front", {**front, **{name: [one.get(name) for one in params] for name in varied}})
         run.log_figure("front", _front_figure(study, objectives, front["trial"], best.number))
     for place, name in enumerate(objectives):
-        _log_pictures(study, place, name, run)
-
-
-def _params(study: Study, numbers: Sequence[int]) -> Table:
-    params = [study.trials[number].params for number in numbers]
-    return {name: [one.get(name) for one in params] for name in dict.fromkeys(name for one in params for name in one)}
+        _log_figures(study, place, name, run)
 
 
 def _front_figure(study: Study, objectives: Objectives, front: Sequence[int], best: int) -> Figure:
@@ -57,8 +58,8 @@ def _front_figure(study: Study, objectives: Objectives, front: Sequence[int], be
     return pareto_front(columns, {places[number]: str(number) for number in front}, places[best])
 
 
-def _log_pictures(study: Study, place: int, name: str, run: Run) -> None:
-    """Optuna's pictures of one objective, named after it if there are several."""
+def _log_figures(study: Study, place: int, name: str, run: Run) -> None:
+    """Optuna's figures of one objective, named after it if there are several."""
     shown: dict[str, Any] = {"target_name": name}
     ending = ""
     if len(study.directions) > 1:
@@ -66,7 +67,7 @@ def _log_pictures(study: Study, place: int, name: str, run: Run) -> None:
         ending = f"-{name.replace('/', '-')}"
     plots = optuna.visualization.matplotlib
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # these pictures are Optuna's, and few trials give it much to warn of
+        warnings.simplefilter("ignore")  # these figures are Optuna's, which warns of few trials
         run.log_figure(f"history{ending}", _figure(plots.plot_optimization_history(study, **shown)))
         run.log_figure(f"slices{ending}", _figure(plots.plot_slice(study, **shown)))
         run.log_figure(f"parallel-coordinates{ending}", _figure(plots.plot_parallel_coordinate(study, **shown)))
@@ -75,7 +76,7 @@ def _log_pictures(study: Study, place: int, name: str, run: Run) -> None:
 
 
 def _figure(axes: Any) -> Figure:
-    """The figure of what Optuna draws: one pair of axes or an array of them."""
+    """The figure of what Optuna draws on: one pair of axes or an array of them."""
     figure: Figure = np.ravel(axes)[0].figure
     figure.set_size_inches(18, 6)
     return figure

@@ -1,29 +1,27 @@
-"""Studies as they were left, to be looked at: their trials as a table, and what mattered in them."""
+"""Stored studies, to be read: their trials as a table, and the importance of their parameters."""
 
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 import optuna
 import pandas as pd
 from optuna.study import Study
 
-from ..objectives import Objectives
+from ..objectives import Direction, Objectives
 from ..tracking.store import Store
 from .search import storage_of
-from .trials import completed, counted, front, values_of
-
-Direction = Literal["maximize", "minimize"]
+from .trials import completed, finished_trials, pareto_trials, values_of
 
 
 @dataclass(frozen=True)
-class Past:
-    """A study that nobody goes on with here.
+class StudyResults:
+    """A study as it is stored.
 
     Attributes:
         study: Optuna's.
-        objectives: what it looked for, and whether more or less of each is better.
+        objectives: what it optimised, and the direction of each.
     """
 
     study: Study
@@ -31,8 +29,8 @@ class Past:
 
     @property
     def params(self) -> list[str]:
-        """What the trials varied."""
-        return list(dict.fromkeys(name for trial in counted(self.study) for name in trial.params))
+        """The parameters that the trials varied."""
+        return list(dict.fromkeys(name for trial in finished_trials(self.study) for name in trial.params))
 
     def trials(self) -> pd.DataFrame:
         """A row for each finished trial: its number, state and minutes, objectives and params.
@@ -40,7 +38,7 @@ class Past:
         A trial that was pruned has the last value it reached in the first objective, and none in others.
         """
         rows = []
-        for trial in counted(self.study):
+        for trial in finished_trials(self.study):
             first = next(iter(self.objectives))
             reached = {first: trial.intermediate_values[trial.last_step]} if trial.last_step is not None else {}
             values = values_of(trial, self.objectives) or reached
@@ -50,31 +48,32 @@ class Past:
         return pd.DataFrame(rows, columns=["trial", "state", "minutes", *self.objectives, *self.params])
 
     def front(self) -> list[int]:
-        """The numbers of the trials that no other beats; a single one with a single objective."""
-        return [trial.number for trial in front(self.study.get_trials(deepcopy=False), self.objectives)]
+        """The numbers of the non-dominated trials; one with a single objective."""
+        return [trial.number for trial in pareto_trials(self.study.get_trials(deepcopy=False), self.objectives)]
 
     def importances(self, objective: str) -> pd.Series:
         """How much of an objective's variation each param explains, by Optuna; empty where nothing varied."""
         place = list(self.objectives).index(objective)
-        done = completed(counted(self.study))
+        done = completed(finished_trials(self.study))
         if len({trial.values[place] for trial in done}) < 2:
             return pd.Series(dtype=float)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # few trials give it much to warn of
+            warnings.simplefilter("ignore")  # Optuna warns of few trials
             found = optuna.importance.get_param_importances(self.study, target=lambda trial: trial.values[place])
         return pd.Series(found)
 
 
-def studies_of(store: Store) -> dict[str, Past]:
-    """All studies of a store by name that have a trial and a record of what they looked for."""
+def stored_studies(store: Store) -> dict[str, StudyResults]:
+    """All studies of a store, by name, that have a finished trial and a record of their objectives."""
     if not (store.root / "optuna.db").exists():
         return {}
     storage = storage_of(store)
     names = optuna.get_all_study_names(storage)
     found = (
-        Past(study, _objectives(study)) for study in (optuna.load_study(study_name=n, storage=storage) for n in names)
+        StudyResults(study, _objectives(study))
+        for study in (optuna.load_study(study_name=n, storage=storage) for n in names)
     )
-    return {one.study.study_name: one for one in found if one.objectives and counted(one.study)}
+    return {one.study.study_name: one for one in found if one.objectives and finished_trials(one.study)}
 
 
 def _objectives(study: Study) -> Objectives:

@@ -1,9 +1,8 @@
-"""What a study looks for, and what of it must not change while the study goes on."""
+"""What a study looks for, and what of it must not change while the study is resumed."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, cast
 
 import optuna
@@ -12,67 +11,79 @@ from optuna.study import Study
 from optuna.trial import BaseTrial
 from sqlalchemy.pool import NullPool
 
-from ..config import Config, parse
+from ..environment import option
 from ..errors import StudyChanged
 from ..experiment import Experiment
+from ..objectives import Objectives
 from ..options import StudyOptions
 from ..tracking.store import Store
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 Space = Callable[[BaseTrial], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a study looks for and where; all that a worker process needs."""
+    """What a study looks for and where; all that a worker process needs.
 
-    name: str
-    experiment: Experiment[Any]
+    Attributes:
+        base: the experiment without what the space suggests.
+        space: suggests fields of a trial's config.
+        fixed: the fields that were set by the user; they stay as `base` has them.
+        options: how many trials and workers, and the name of the study.
+        store: where studies and runs are kept.
+    """
+
+    base: Experiment
     space: Space
-    fixed: Mapping[str, Any]
+    fixed: Collection[str]
     options: StudyOptions
     store: Store
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "experiment", self.experiment.settled(self.base))
-
     @property
     def study_name(self) -> str:
-        """What was asked for, else the name of the model that it tunes."""
-        return self.options.study or self.experiment.model_name(self.base)
+        """The name that was given, else that of the model that the study tunes."""
+        return self.options.study or self.base.model_name
 
-    @cached_property
-    def base(self) -> Config:
-        """The config without what the space suggests."""
-        return parse(self.experiment.config, self.fixed)
+    @property
+    def objectives(self) -> Objectives:
+        """What is optimised, named as the metrics are."""
+        return self.base.resolved_objectives
 
-    def config(self, trial: BaseTrial, *, in_full: bool) -> Config:
-        """A trial's config: the space's values, those of a cheap trial unless in full, then what the user fixed.
+    @property
+    def fixed_values(self) -> dict[str, Any]:
+        """The fixed fields with their values."""
+        return {name: getattr(self.base.config, name) for name in self.fixed}
+
+    def experiment(self, trial: BaseTrial, *, in_full: bool) -> Experiment:
+        """A trial's experiment: the space's values, the overrides of trials unless in full, then the fixed fields.
 
         Raises:
             UserError: the space suggests a field that does not exist, or a value that is out of bounds.
         """
-        suggested = self.space(_fixing(trial, self.fixed))
-        cheap = {} if in_full else self.experiment.trial
-        return parse(self.experiment.config, {**cheap, **suggested, **self.fixed})
+        suggested = self.space(_fixing(trial, self.fixed_values))
+        overrides = {} if in_full else self.base.trial_overrides
+        return type(self.base)(**{**overrides, **suggested, **self.fixed_values}).reuse(self.base)
 
     def study(self, sampler: optuna.samplers.BaseSampler | None = None) -> Study:
         """The study of this name; created, if there is none."""
         return optuna.create_study(
             storage=storage_of(self.store),
             sampler=sampler,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=self.experiment.prune_after),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=self.base.prune_after),
             study_name=self.study_name,
-            directions=list(self.experiment.objectives.values()),
+            directions=list(self.objectives.values()),
             load_if_exists=True,
         )
 
 
 def _fixing(trial: BaseTrial, fixed: Mapping[str, Any]) -> BaseTrial:
-    """A trial that suggests what it is told to for fixed fields, and never records these."""
-    return cast(BaseTrial, _Fixing(trial, fixed))
+    """A trial that suggests fixed values for fixed fields, and never records these."""
+    return cast(BaseTrial, _FixingTrial(trial, fixed))
 
 
-class _Fixing:
+class _FixingTrial:
     def __init__(self, trial: BaseTrial, fixed: Mapping[str, Any]) -> None:
         self._trial, self._fixed = trial, fixed
 
@@ -84,29 +95,29 @@ class _Fixing:
 
 
 def storage_of(store: Store) -> optuna.storages.RDBStorage:
-    """Where Optuna keeps the studies of a store; made if it is not there."""
-    # Without a pool, which Optuna would never close: a connection lasts as long as what is asked of it.
+    """Where Optuna keeps the studies of a store; created if it is not there."""
+    # Without a pool, which Optuna would never close: a connection lasts as long as one query.
     settings = {"connect_args": {"timeout": 60}, "poolclass": NullPool}
     return optuna.storages.RDBStorage(store.studies_uri, engine_kwargs=settings)
 
 
 def signature(search: Search) -> dict[str, str]:
-    """What must not change while a study goes on, by name."""
+    """What must not change while a study is resumed, by name."""
     probe = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
-    config = search.config(probe, in_full=False)
-    suggested = search.space(_fixing(probe, search.fixed)).keys() - search.fixed.keys()
-    kept = {name: value for name, value in config.model_dump().items() if name not in suggested}
+    experiment = search.experiment(probe, in_full=False)
+    suggested = search.space(_fixing(probe, search.fixed_values)).keys() - set(search.fixed)
+    kept = {name: value for name, value in experiment.config.model_dump().items() if name not in suggested}
     return {
-        "direction": ", ".join(search.experiment.objectives.values()),
-        "objective": ", ".join(search.experiment.objectives),
-        "data digest": search.experiment.digest(config),
+        "direction": ", ".join(search.objectives.values()),
+        "objective": ", ".join(search.objectives),
+        "data digest": experiment.dataset_digest,
         **{f"search space of {name}": distribution_to_json(d) for name, d in probe.distributions.items()},
         **{f"config field {name}": json.dumps(value) for name, value in kept.items()},
     }
 
 
 def check_unchanged(study: Study, expected: Mapping[str, str]) -> None:
-    """Raises StudyChanged if the study was begun with another signature; a new one is given this.
+    """Raises StudyChanged if the study was begun with another signature; a new study gets this one.
 
     Its directions are Optuna's own, which a study has before it has a signature.
     """
@@ -118,6 +129,6 @@ def check_unchanged(study: Study, expected: Mapping[str, str]) -> None:
         if before != now:
             raise StudyChanged(
                 f"study {study.study_name!r}: {name} was {before} when it began and is {now} now; "
-                "change it back, or begin another with STUDY=name"
+                f"change it back, or begin another with {option(study='name')}"
             )
     study.set_user_attr("signature", begun)

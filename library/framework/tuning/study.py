@@ -1,25 +1,29 @@
 """A study from its first trial, or from where it was, to its registered winner."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-import optuna
 from filelock import Timeout
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from .. import environment
+from ..config import parse
+from ..discovery import description, find_space
+from ..environment import command, option
 from ..errors import UserError
-from ..pipeline import Outcome, provide, train_in_full
-from ..registry import stage_of
-from ..tracking import mlflow_run, queries
+from ..experiment import Experiment
+from ..options import StudyOptions
+from ..pipeline import Outcome, train_dependencies, train_in_full
+from ..registry.queries import stage_of
+from ..tracking.mlflow_run import MlflowRun, start_run
+from ..tracking.queries import exists
+from ..tracking.store import Store
 from .plots import Table, front_table, log_study
-from .search import Search, check_unchanged, signature
-from .trials import chosen, counted, front, mend
+from .search import Search, Space, check_unchanged, signature
+from .trials import finished_trials, pareto_trials, recover_interrupted, select_best
 from .workers import run_trials
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,9 @@ class Tuned:
 
     Attributes:
         study: with all its trials.
-        front: the columns of a table of the trials that no other beats; one row with a single objective.
+        front: the columns of a table of the non-dominated trials; one row with a single objective.
         best: the one of them that won.
-        outcome: what became of it.
+        outcome: of its training in full.
     """
 
     study: Study
@@ -39,8 +43,17 @@ class Tuned:
     outcome: Outcome
 
 
+def tune_experiment(
+    experiment: Experiment, store: Store, space: Space | None = None, options: Mapping[str, Any] | None = None
+) -> Tuned:
+    """As `tune`, of an experiment whose fields stay as they are where they differ from their defaults."""
+    space = space or find_space(experiment.name)
+    fixed = list(experiment.config.changed())
+    return tune(Search(experiment, space, fixed, parse(StudyOptions, options or {}), store))
+
+
 def tune(search: Search) -> Tuned:
-    """Runs a study to the number of trials asked for, or goes on with it, and trains its winner in full.
+    """Runs a study to the number of trials asked for, or resumes it, and trains its winner in full.
 
     Raises:
         StudyChanged: the study was begun with another space, objective, data or config.
@@ -48,66 +61,62 @@ def tune(search: Search) -> Tuned:
     """
     expected = signature(search)
     study = search.study()
-    with _alone(search, study):
+    with _exclusive(search, study):
         check_unchanged(study, expected)
-        mend(study)
-        provide(search.experiment, search.base, search.store)
+        recover_interrupted(study)
+        train_dependencies(search.base, search.store)
         with _parent_run(search, study) as run:
             run_trials(search, study, run.id)
-            unbeaten = _front(search, study)
-            best = chosen(unbeaten, search.experiment)
+            front = _pareto_front(search, study)
+            best = select_best(front, search.objectives, type(search.base).select)
             outcome = _winner(search, study, best, run)
-            table = front_table(unbeaten, best, search.experiment.objectives)
-            log_study(study, search.experiment.objectives, table, best, run)
+            table = front_table(front, best, search.objectives)
+            log_study(study, search.objectives, table, best, run)
             return Tuned(study, table, best, outcome)
 
 
 @contextmanager
-def _alone(search: Search, study: Study) -> Iterator[None]:
-    """Makes this process the study's driver; its death ends that."""
+def _exclusive(search: Search, study: Study) -> Iterator[None]:
+    """Makes this process the study's driver until it ends or dies."""
     try:
         with search.store.lock(f"study {study.study_name}").acquire(timeout=0):
             yield
     except Timeout:
-        raise UserError(
-            f"study {study.study_name!r}: another process runs it; wait for its end, or set STUDY=name"
-        ) from None
+        another = f"wait for its end, or set {option(study='name')}"
+        raise UserError(f"study {study.study_name!r}: another process runs it; {another}") from None
 
 
 @contextmanager
-def _parent_run(search: Search, study: Study) -> Iterator[mlflow_run.MlflowRun]:
+def _parent_run(search: Search, study: Study) -> Iterator[MlflowRun]:
     """The study's own run: a new one, or the one it had."""
-    had = study.user_attrs.get("run")
-    resume = had if had and queries.exists(had) else None
-    options = {**search.options.model_dump(exclude={"store"}), "study": study.study_name, **search.fixed}
-    tags = {"study": study.study_name, "command": environment.command("tune", search.name, options)}
-    with mlflow_run.start_run(search.store, search.name, study.study_name, resume=resume, tags=tags) as run:
+    had, name = study.user_attrs.get("run"), search.base.name
+    resume = had if had and exists(had) else None
+    options = {**search.options.model_dump(), "study": study.study_name, **search.fixed_values}
+    tags = {"study": study.study_name, "command": command("tune", name, options)}
+    about = description(name)
+    with start_run(search.store, name, study.study_name, resume=resume, tags=tags, about=about) as run:
         study.set_user_attr("run", run.id)
         yield run
 
 
-def _front(search: Search, study: Study) -> list[FrozenTrial]:
-    """The trials that no other beats; at least one."""
-    found = front(study.get_trials(deepcopy=False), search.experiment.objectives)
+def _pareto_front(search: Search, study: Study) -> list[FrozenTrial]:
+    """The non-dominated trials; at least one."""
+    found = pareto_trials(study.get_trials(deepcopy=False), search.objectives)
     if not found:
-        reasons = [trial.user_attrs.get("reason") for trial in counted(study) if "reason" in trial.user_attrs]
-        raise UserError(
-            f"study {study.study_name!r}: no trial was completed; the last reason: {(reasons or ['none'])[-1]}"
-        )
+        reasons = [trial.user_attrs["reason"] for trial in finished_trials(study) if "reason" in trial.user_attrs]
+        last = (reasons or ["none"])[-1]
+        raise UserError(f"study {study.study_name!r}: no trial was completed; the last reason: {last}")
     return found
 
 
-def _winner(search: Search, study: Study, best: FrozenTrial, run: mlflow_run.MlflowRun) -> Outcome:
+def _winner(search: Search, study: Study, best: FrozenTrial, run: MlflowRun) -> Outcome:
     """Trains the best trial's config in full, unless that was done before."""
     done = study.user_attrs.get("winner")
     if done and done["trial"] == best.number:
         outcome = Outcome(**done["outcome"])
         return replace(outcome, stage=stage_of(outcome.model, outcome.version))
     tags = {"study": study.study_name, "trial": best.number, "study.run": run.id}
-    config = search.config(best, in_full=True)
-    name = f"winner, trial {best.number:03d}"
-    outcome = train_in_full(
-        search.name, search.experiment, config, search.store, run_name=name, parent=run.id, tags=tags
-    )
+    experiment, name = search.experiment(best, in_full=True), f"winner, trial {best.number:03d}"
+    outcome = train_in_full(experiment, search.store, run_name=name, parent=run.id, tags=tags)
     study.set_user_attr("winner", {"trial": best.number, "outcome": asdict(outcome)})
     return outcome

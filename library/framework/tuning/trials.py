@@ -1,20 +1,18 @@
-"""Which trials of a study count, which of them are best, which were interrupted, and how those are repeated."""
+"""Which trials of a study are finished, which are best, which were interrupted, and how those are repeated."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from ..experiment import Experiment
-from ..objectives import Objectives, unbeaten
-from ..tracking import session
+from ..objectives import Objectives, Selection, pareto_front
+from ..tracking.store import set_terminated
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 RUN_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
 
 
-def counted(study: Study) -> list[FrozenTrial]:
+def finished_trials(study: Study) -> list[FrozenTrial]:
     """The finished trials, without those that were interrupted and repeated."""
     trials = study.get_trials(deepcopy=False)
     repeated = {trial.user_attrs.get("repeats") for trial in trials}
@@ -27,23 +25,22 @@ def completed(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def values_of(trial: FrozenTrial, objectives: Objectives) -> dict[str, float]:
-    """A trial's values by the names of the objectives; nothing if it has none."""
+    """A trial's values by the names of the objectives; empty if it has none."""
     return dict(zip(objectives, trial.values, strict=True)) if trial.values else {}
 
 
-def front(trials: Sequence[FrozenTrial], objectives: Objectives) -> list[FrozenTrial]:
-    """The completed trials that no other beats, of equal ones the first; a single one with a single objective."""
+def pareto_trials(trials: Sequence[FrozenTrial], objectives: Objectives) -> list[FrozenTrial]:
+    """The completed, non-dominated trials, of equal ones the first; one trial with one objective."""
     done = completed(trials)
-    return [done[place] for place in unbeaten([values_of(trial, objectives) for trial in done], objectives)]
+    return [done[index] for index in pareto_front([values_of(trial, objectives) for trial in done], objectives)]
 
 
-def chosen(front: Sequence[FrozenTrial], experiment: Experiment[Any]) -> FrozenTrial:
+def select_best(front: Sequence[FrozenTrial], objectives: Objectives, select: Selection) -> FrozenTrial:
     """The trial of a front, which must not be empty, that wins by the experiment's rule."""
-    objectives = experiment.objectives
-    return front[experiment.choose([values_of(trial, objectives) for trial in front], objectives)]
+    return front[select([values_of(trial, objectives) for trial in front], objectives)]
 
 
-def mend(study: Study) -> None:
+def recover_interrupted(study: Study) -> None:
     """Fails the trials whose process is gone, queues them again, and ends every run as its trial ended.
 
     Only for the study's driver, while none of its workers runs.
@@ -56,7 +53,7 @@ def mend(study: Study) -> None:
                 study.enqueue_trial(trial.params, user_attrs={"repeats": trial.number})
             fail(study, trial, "interrupted")
         elif trial.state in FINISHED and "run" in trial.user_attrs:
-            session.align_run(trial.user_attrs["run"], RUN_STATUS[trial.state], trial.user_attrs.get("reason", ""))
+            set_terminated(trial.user_attrs["run"], RUN_STATUS[trial.state], trial.user_attrs.get("reason", ""))
 
 
 def fail(study: Study, trial: FrozenTrial, reason: str) -> None:
@@ -64,4 +61,4 @@ def fail(study: Study, trial: FrozenTrial, reason: str) -> None:
     Trial(study, trial._trial_id).set_user_attr("reason", reason)
     study.tell(trial.number, state=TrialState.FAIL)
     if "run" in trial.user_attrs:
-        session.align_run(trial.user_attrs["run"], RUN_STATUS[TrialState.FAIL], reason)
+        set_terminated(trial.user_attrs["run"], RUN_STATUS[TrialState.FAIL], reason)

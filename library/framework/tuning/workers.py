@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -17,16 +18,15 @@ import optuna
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from .. import environment
-from ..config import Config
-from ..environment import available_cores, start_keras
+from ..environment import available_cores, command, one_line, option, start_keras
 from ..errors import StoreError, UserError
+from ..experiment import Experiment
 from ..objectives import Objectives
 from ..run import Callbacks
-from ..tracking import mlflow_run, store
+from ..tracking.mlflow_run import MlflowRun, start_run
 from .progress import Progress
 from .search import Search
-from .trials import RUN_STATUS, counted, fail, mend
+from .trials import RUN_STATUS, fail, finished_trials, recover_interrupted
 
 STORE_FAILED = 3
 """Exit code of a worker that could not read or write the store."""
@@ -35,22 +35,22 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_trials(search: Search, study: Study, parent: str) -> None:
-    """Runs trials until the study has as many as were asked for, those that were interrupted once more.
+    """Runs trials until the study has as many as were asked for, repeating those that were interrupted.
 
     Raises:
         StoreError: a worker could not read or write the store.
         UserError: a worker died before it began a trial.
     """
-    with Progress(search.options.trials, search.experiment) as progress:
-        progress.show(counted(study))
-        while (missing := search.options.trials - len(counted(study))) > 0:
+    with Progress(search) as progress:
+        progress.show(finished_trials(study))
+        while (missing := search.options.trials - len(finished_trials(study))) > 0:
             try:
-                _work_off(search, study, parent, missing, lambda: progress.show(counted(study)))
+                _run_workers(search, study, parent, missing, lambda: progress.show(finished_trials(study)))
             finally:
-                mend(study)
+                recover_interrupted(study)
 
 
-def _work_off(search: Search, study: Study, parent: str, missing: int, show: Callable[[], None]) -> None:
+def _run_workers(search: Search, study: Study, parent: str, missing: int, show: Callable[[], None]) -> None:
     """Hands out a token for each missing trial and waits for the workers."""
     context = multiprocessing.get_context("spawn")
     tokens = context.Queue()
@@ -60,13 +60,13 @@ def _work_off(search: Search, study: Study, parent: str, missing: int, show: Cal
     workers: list[BaseProcess] = []
     try:
         for _ in range(min(search.options.workers, missing)):
-            workers.append(_start_worker(context, search, parent, tokens))  # noqa: PERF401 -- an interrupt must find it
+            workers.append(_start_worker(context, search, parent, tokens))  # noqa: PERF401 -- kept if interrupted
         while workers:
             multiprocessing.connection.wait([worker.sentinel for worker in workers], timeout=0.5)
             for worker in [worker for worker in workers if not worker.is_alive()]:
                 workers.remove(worker)
                 if worker.exitcode:
-                    _bury(study, worker)
+                    _handle_dead_worker(study, worker)
                     workers.append(_start_worker(context, search, parent, tokens))
             show()
     finally:
@@ -78,15 +78,16 @@ def _work_off(search: Search, study: Study, parent: str, missing: int, show: Cal
 def _start_worker(context: Any, search: Search, parent: str, tokens: Any) -> BaseProcess:
     """A worker, and a last token for it to find."""
     tokens.put(None)
-    cores = max(1, available_cores() // search.options.workers)
-    worker: BaseProcess = context.Process(target=_work, args=(search, parent, tokens, cores), daemon=True)
-    with _held_back(INTERRUPTS):  # until the worker ignores them, seconds later
+    num_threads = max(1, available_cores() // search.options.workers)
+    sent = replace(search, base=type(search.base)(search.base.config))  # without the data that it has loaded
+    worker: BaseProcess = context.Process(target=_work, args=(sent, parent, tokens, num_threads), daemon=True)
+    with _signals_blocked(INTERRUPTS):  # until the worker ignores them, seconds later
         worker.start()
     return worker
 
 
 @contextmanager
-def _held_back(signals: tuple[signal.Signals, ...]) -> Iterator[None]:
+def _signals_blocked(signals: tuple[signal.Signals, ...]) -> Iterator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
@@ -94,12 +95,11 @@ def _held_back(signals: tuple[signal.Signals, ...]) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _bury(study: Study, worker: BaseProcess) -> None:
-    """Fails the trial of a worker that died; raises if it had none, as another would fare no better."""
+def _handle_dead_worker(study: Study, worker: BaseProcess) -> None:
+    """Fails the trial of a worker that died; raises if it had none, as another would die the same way."""
     if worker.exitcode == STORE_FAILED:
-        raise StoreError(
-            "store: a worker could not read or write it; give STORE=folder with space left, and start again"
-        )
+        give = f"give {option(store='folder')} with space left, and start again"
+        raise StoreError(f"store: a worker could not read or write it; {give}")
     running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
     mine = [trial for trial in running if trial.user_attrs.get("pid") == worker.pid]
     if not mine:
@@ -108,20 +108,20 @@ def _bury(study: Study, worker: BaseProcess) -> None:
         fail(study, trial, f"its process died with exit code {worker.exitcode}")
 
 
-def _work(search: Search, parent: str, tokens: Any, cores: int) -> None:
+def _work(search: Search, parent: str, tokens: Any, num_threads: int) -> None:
     """A worker process: a trial for each token."""
     for interrupt in INTERRUPTS:  # these reach all processes at once; the driver ends its workers
         signal.signal(interrupt, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
-        with store.store_errors(search.store):
+        with search.store:
             search.store.connect()
-            start_keras(min(cores, search.experiment.cores(search.base) or cores))
-            study = search.study()
+            study, experiment = search.study(), search.base
             while (token := tokens.get()) is not None:
+                start_keras(min(num_threads, search.base.num_threads or num_threads))  # once there is work: it is slow
                 study.sampler = _sampler(search, token)
-                _run_trial(search, study, parent)
+                experiment = _run_trial(search, study, parent, experiment)
     except StoreError:
         sys.exit(STORE_FAILED)
 
@@ -133,14 +133,17 @@ def _die_with_parent() -> None:
 
 
 def _sampler(search: Search, token: int) -> optuna.samplers.BaseSampler:
-    """TPE, seeded anew for every token: a study that goes on must not draw again what it drew at first."""
-    seed = int(np.random.SeedSequence([search.base.seed, token]).generate_state(1)[0])
+    """TPE, seeded anew for every token: a resumed study must not draw again what it drew at first."""
+    seed = int(np.random.SeedSequence([search.base.config.seed, token]).generate_state(1)[0])
     several = search.options.workers > 1
     return optuna.samplers.TPESampler(seed=seed, n_startup_trials=6, multivariate=True, constant_liar=several)
 
 
-def _run_trial(search: Search, study: Study, parent: str) -> None:
-    """One trial, in a run of its own; Optuna's state is told first, and the run ends by it."""
+def _run_trial(search: Search, study: Study, parent: str, before: Experiment) -> Experiment:
+    """One trial, in a run of its own; Optuna's state is set first, and the run ends by it.
+
+    Returns the trial's experiment, for the next one to reuse what it has loaded; takes that of the trial before.
+    """
     import keras
 
     keras.utils.clear_session()
@@ -148,45 +151,48 @@ def _run_trial(search: Search, study: Study, parent: str) -> None:
         trial = study.ask()
         trial.set_user_attr("pid", os.getpid())
     try:
-        config = search.config(trial, in_full=False)
+        experiment = search.experiment(trial, in_full=False).reuse(before)
     except UserError as error:
         trial.set_user_attr("reason", str(error))
         study.tell(trial, state=TrialState.FAIL)
-        return
-    name = f"trial {trial.number:03d}"
-    repeat = environment.command("train", search.name, config.model_dump())
+        return before
+    name, config = search.base.name, experiment.config
+    repeat = command("train", name, config.model_dump())
     tags = {"study": search.study_name, "trial": trial.number, "command": repeat}
-    with mlflow_run.start_run(search.store, search.name, name, parent=parent, config=config, tags=tags) as run:
+    run_name = f"trial {trial.number:03d}"
+    with start_run(search.store, name, run_name, parent=parent, config=config, tags=tags) as run:
         trial.set_user_attr("run", run.id)
-        state, values, reason = _train(search, config, trial, run)
+        state, values, reason = _fit(search, experiment, trial, run)
         if reason:
             trial.set_user_attr("reason", reason)
         study.tell(trial, values, state=state)
         run.end(RUN_STATUS[state], reason)
+    return experiment
 
 
-def _train(
-    search: Search, config: Config, trial: Trial, run: mlflow_run.MlflowRun
+def _fit(
+    search: Search, experiment: Experiment, trial: Trial, run: MlflowRun
 ) -> tuple[TrialState, list[float] | None, str]:
-    """How the trial ended, with what values or for what reason; only the store's own failures are raised."""
-    objectives = search.experiment.objectives
+    """How the trial ended, with its values or the reason; only the store's own failures are raised."""
     try:
-        with store.store_errors(search.store):
-            metrics = search.experiment.train(config, run, _reporters(trial, objectives)).metrics
+        with search.store:
+            metrics = experiment.fit(run, _pruning(trial, search.objectives)).metrics
     except optuna.TrialPruned as pruned:
         return TrialState.PRUNED, None, str(pruned)
     except StoreError:
         raise
     except Exception as error:
-        return TrialState.FAIL, None, environment.one_line(error)
-    for name in objectives:
+        return TrialState.FAIL, None, one_line(error)
+    for name in search.objectives:
         if not math.isfinite(metrics.get(name, math.nan)):
             return TrialState.FAIL, None, f"{name} is {metrics.get(name, 'missing')}"
-    return TrialState.COMPLETE, [metrics[name] for name in objectives], ""
+    return TrialState.COMPLETE, [metrics[name] for name in search.objectives], ""
 
 
-def _reporters(trial: Trial, objectives: Objectives) -> Callbacks:
-    """What lets a trial be pruned: nothing with several objectives, for which Optuna cannot."""
+def _pruning(trial: Trial, objectives: Objectives) -> Callbacks:
+    """The callback that prunes a trial; none with several objectives, as Optuna prunes by a single score."""
+    from ..training.callbacks import EpochCallback
+
     [objective, *others] = objectives
 
     def report(epoch: int, metrics: Mapping[str, float]) -> None:
@@ -194,4 +200,4 @@ def _reporters(trial: Trial, objectives: Objectives) -> Callbacks:
         if trial.should_prune():
             raise optuna.TrialPruned(f"pruned after epoch {epoch}: {objective} was worse than the others' median")
 
-    return [] if others else [report]
+    return [] if others else [EpochCallback(report)]

@@ -1,1 +1,1 @@
-"""Datasets and their splits; knows nothing of MLflow or Optuna."""
+"""Datasets and their splits; nothing here knows MLflow or Optuna."""

@@ -1,33 +1,36 @@
-"""Exercises: queries and answers as a network sees them, as character ids or drawn in someone's handwriting."""
+"""Datasets as the networks see them: queries and answers as character ids, or as images in someone's handwriting.
+
+Queries and handwriting are split apart, so that a test image shows neither a query nor a glyph of the training.
+"""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from library.sums.config import ExercisesConfig
+from library.sums.config import SumsConfig
 from library.sums.data import handwriting, queries
 from library.sums.data.handwriting import Glyphs
 from library.sums.data.queries import Queries
 
 Arrays = tuple[Any, Any]
-"""What a network reads and what it is to write.
+"""The inputs and the targets of a network.
 
-A query is an array of ids `[examples, 5]` int32 or of images `[examples, 5, 28, 28]` uint8. A target is an array of
-ids, if all is text; else a dict: of `answer` and `query`, both ids, where queries are drawn; of `ids` and `images`
-where answers are.
+Inputs are ids `[examples, 5]` int32 or images `[examples, 5, 28, 28]` uint8. Targets are ids in text-to-text, a dict of
+`answer` and `query`, both ids, in image-to-text, and a dict of `ids` and `images` in text-to-image.
 """
 
 
 @dataclass(frozen=True)
-class Part:
-    """One part of the split: its queries, and the handwriting that no other part uses.
+class Split:
+    """One split: its queries, and the handwriting that no other split uses.
 
     Attributes:
-        queries: to be answered.
-        handwriting: what their characters look like; None where all is text.
-        draws_images: whether answers are drawn, and not queries.
+        queries: with their answers.
+        handwriting: images of their characters; None where all is text.
+        draws_images: whether the answers are images, not the queries.
     """
 
     queries: Queries
@@ -35,12 +38,12 @@ class Part:
     draws_images: bool
 
     def render(self, ids: tuple[np.ndarray, ...], random: np.random.Generator, *, vary: bool = False) -> Arrays:
-        """Ids of queries and of answers as the network is to see them; images are drawn anew each time.
+        """Renders the ids of queries and answers as the network sees them; images are drawn anew each time.
 
         Args:
             ids: `[examples, 5]` and `[examples, answer length]`.
             random: picks the images.
-            vary: turn, scale, slant and shift the images of queries (not of answers: those are to look as written).
+            vary: augment the images of queries, but not those of answers, which show how people write.
         """
         x, y = ids
         if self.handwriting is None:
@@ -50,32 +53,33 @@ class Part:
         return self.handwriting.draw(x, random, vary=vary), {"answer": y, "query": x}
 
     def rendered(self, seed: int, at_least: int = 1) -> Arrays:
-        """All queries and answers, drawn once from a seed; over and over up to so many where there are images."""
+        """Renders all queries and answers once; images are repeated in other handwriting up to a number of examples."""
         times = -(-at_least // len(self.queries)) if self.handwriting else 1
         ids = tuple(np.tile(array, (times, 1)) for array in (self.queries.x, self.queries.y))
         return self.render(ids, np.random.default_rng(seed))
 
 
 @dataclass(frozen=True)
-class Exercises:
-    """Three parts that share neither queries nor handwriting; `digest` names all they consist of."""
+class SumsDataset:
+    """Three splits that share neither queries nor handwriting; `digest` identifies their exact contents."""
 
-    train: Part
-    validation: Part
-    test: Part
     digest: str
+    train: Split
+    validation: Split
+    test: Split
+
+    @property
+    def inputs(self) -> Mapping[str, np.ndarray]:
+        """The ids of each split's queries, as a run's datasets are named."""
+        named = {"training": self.train, "validation": self.validation, "testing": self.test}
+        return {name: split.queries.x for name, split in named.items()}
 
 
-def load(config: ExercisesConfig) -> Exercises:
-    """The exercises of a config; UserError if its digits cannot be had."""
-    splits = queries.load(config)
-    if not (config.reads_images or config.draws_images):
-        train, validation, test = (Part(part, None, False) for part in (splits.train, splits.validation, splits.test))
-        return Exercises(train, validation, test, splits.digest)
-    pools = handwriting.load(config.digits, queries.notation(config).characters)
-    return Exercises(
-        Part(splits.train, pools.train, config.draws_images),
-        Part(splits.validation, pools.validation, config.draws_images),
-        Part(splits.test, pools.test, config.draws_images),
-        hashlib.sha256(f"{splits.digest} {pools.digest} {config.modality}".encode()).hexdigest()[:16],
-    )
+def load(config: SumsConfig) -> SumsDataset:
+    """The dataset of a config; UserError if its handwriting cannot be loaded."""
+    texts = queries.load(config)
+    if config.modality == "text-to-text":
+        return SumsDataset(texts.digest, *(Split(split, None, False) for split in texts))
+    images = handwriting.load(config.digits, queries.notation(config).characters)
+    digest = hashlib.sha256(f"{texts.digest} {images.digest} {config.modality}".encode()).hexdigest()[:16]
+    return SumsDataset(digest, *(Split(*pair, config.draws_images) for pair in zip(texts, images, strict=True)))

@@ -1,4 +1,7 @@
-"""Image files read for a query and written for an answer: characters side by side, or a cat."""
+"""Image files of characters side by side, read as queries and written as answers.
+
+A file comes from a user: whatever is wrong with it is said in one line.
+"""
 
 from pathlib import Path
 
@@ -10,15 +13,15 @@ from library.sums.data.handwriting import SIZE
 
 
 def read(query: str, characters: int) -> np.ndarray:
-    """`[characters, 28, 28]` uint8 images, 0 the ground and 255 the ink.
+    """`[characters, 28, 28]` uint8 images, 0 the background and 255 the ink.
 
     Args:
         query: the path of one PNG of all characters side by side, or of one for each with commas between.
         characters: how many there must be.
 
     Raises:
-        ValueError: a file is missing, empty or no image, or is not 8-bit, 28 pixels high and of the right width, with
-            light ink on a dark ground; one line names the file, what it is and what is allowed.
+        ValueError: a file is missing, empty or no image, or is not 8-bit, 28 pixels high, of the right width and light
+            ink on a dark background; one line names the file, what it is and what is allowed.
     """
     paths = [Path(path) for path in query.split(",")]
     if len(paths) not in (1, characters):
@@ -28,13 +31,14 @@ def read(query: str, characters: int) -> np.ndarray:
     width = SIZE * characters // len(paths)
     strip = np.concatenate([_decode(path, width) for path in paths], axis=1)
     if strip.mean() > 127:
-        raise ValueError(f"query: {query!r} is dark ink on a light ground; allowed is light ink on a dark ground")
+        raise ValueError(f"query: {query!r} is dark ink on a light background; allowed is light ink on a dark one")
     return strip.reshape(SIZE, characters, SIZE).swapaxes(0, 1)
 
 
-def write(images: np.ndarray, path: Path) -> None:
-    """Writes `[characters, 28, 28]` uint8 images side by side as a PNG; UserError where it cannot."""
+def write(images: np.ndarray, path: Path) -> str:
+    """Writes `[characters, 28, 28]` uint8 images side by side as a PNG and gives its path; UserError if it cannot."""
     save(np.concatenate(list(images), axis=1), path)
+    return str(path)
 
 
 def _decode(path: Path, width: int) -> np.ndarray:
@@ -45,7 +49,7 @@ def _decode(path: Path, width: int) -> np.ndarray:
         raise ValueError(f"query: {str(path)!r} cannot be read ({error.strerror}); {allowed}") from None
     try:
         image = cv2.imdecode(np.frombuffer(raw, dtype=np.uint8), cv2.IMREAD_UNCHANGED) if raw else None
-    except cv2.error:  # such as of more pixels than it deems possible
+    except cv2.error:  # such as for more pixels than it allows
         image = None
     if image is None:
         raise ValueError(f"query: {str(path)!r} is {'no image' if raw else 'empty'}; {allowed}")

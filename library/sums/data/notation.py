@@ -1,7 +1,7 @@
-"""How a query and its answer are written: as text (`" 7-88"`, `"-81"`) and as rows of character ids.
+"""The notation of queries and answers: as text (`" 7-88"`, `"-81"`) and as rows of character ids.
 
-A copy of this file travels inside every registered model, so that a model always reads and writes as it was
-trained to, whatever becomes of this repository: it imports nothing but numpy.
+Every registered model has a copy of this file, so that it reads and writes as in its training even after this
+repository changed. The file therefore imports nothing but numpy.
 """
 
 import re
@@ -16,11 +16,11 @@ _QUERY = re.compile(r" *([0-9]{1,2}) *([-+*]) *([0-9]{1,2}) *")
 
 @dataclass(frozen=True)
 class Notation:
-    """One way of writing: with which operators, and on which side blanks fill up.
+    """One way of writing queries and answers.
 
     Attributes:
         operators: `+-` or `*`.
-        padding: `left` or `right`.
+        padding: the side that blanks fill up, `left` or `right`.
     """
 
     operators: str = "+-"
@@ -28,7 +28,7 @@ class Notation:
 
     @property
     def characters(self) -> str:
-        """All that a text is made of; a character's id is its place here."""
+        """All characters of a text; a character's id is its index here."""
         return f"0123456789{self.operators} "
 
     @property
@@ -40,7 +40,7 @@ class Notation:
         """The operands and the operator of a query: `" 7-88"` is `(7, "-", 88)`.
 
         Raises:
-            ValueError: the query is not two numbers of at most two digits with one of the operators between them.
+            ValueError: the query is not two numbers of at most two digits with an operator between them.
         """
         match = _QUERY.fullmatch(query) if isinstance(query, str) else None
         if match is None or match.group(2) not in self.operators:
@@ -60,14 +60,14 @@ class Notation:
 
     def write_answer(self, value: int) -> str:
         """Three characters, four of a product: `" -5"` when padded on the left, `"-5 "` on the right."""
-        written = str(value)
-        return (written.rjust if self.padding == "left" else written.ljust)(self.answer_length)
+        text = str(value)
+        return (text.rjust if self.padding == "left" else text.ljust)(self.answer_length)
 
     def encode(self, texts: Iterable[str]) -> np.ndarray:
         """Character ids, `[texts, length]` int32, of texts of one length."""
-        place = {character: i for i, character in enumerate(self.characters)}
-        return np.array([[place[character] for character in text] for text in texts], dtype=np.int32)
+        index = {character: i for i, character in enumerate(self.characters)}
+        return np.array([[index[character] for character in text] for text in texts], dtype=np.int32)
 
     def decode(self, ids: np.ndarray) -> list[str]:
-        """The texts of `[texts, length]` character ids, without the blanks at either end."""
+        """The texts of `[texts, length]` character ids, without outer blanks."""
         return ["".join(self.characters[i] for i in row).strip() for row in ids]

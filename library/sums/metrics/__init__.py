@@ -1,1 +1,1 @@
-"""."""
+"""Scores of answers, their errors, and the quality of images."""

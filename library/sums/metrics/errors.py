@@ -1,4 +1,7 @@
-"""Where and how answers err: the kind and the size of each mistake, and the groups of queries that it falls into."""
+"""Errors of answers: kind and size of each, confused characters, and scores by groups of queries.
+
+A single score does not tell why queries are hard: carries, borrows and signs do.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,11 +17,11 @@ _INTEGER = re.compile(r"-?[0-9]+")
 
 
 def kinds(truth: Sequence[str], answers: Sequence[str]) -> list[str]:
-    """Each answer's kind of mistake, one of `KINDS`, or "" where it is right; truths are integers as `str` writes them.
+    """The mistake of each answer, one of `KINDS`, or "" if it is right; truths are integers as `str` writes them.
 
-    Of those that apply, it is the first of: unreadable (no integer: digits, at most a minus before them), sign (the
-    right magnitude, the other sign; `-0` too), off by one, off by ten (as numbers, by exactly so much), length (more or
-    fewer characters), other. A needless zero makes a wrong text that can be read: `07` for `7` errs in its length.
+    The first that applies of: unreadable (no integer: digits with at most a minus before them), sign (right magnitude,
+    wrong sign; `-0` too), off by one, off by ten (as numbers, by exactly that), length (more or fewer characters),
+    other. A leading zero is a wrong text of a readable number: `07` for `7` is a mistake of length.
 
     Raises:
         ValueError: truths and answers differ in number.
@@ -29,7 +32,7 @@ def kinds(truth: Sequence[str], answers: Sequence[str]) -> list[str]:
 def differences(truth: Sequence[str], answers: Sequence[str]) -> np.ndarray:
     """`[readable answers]` int64: answer minus truth, 0 for a right one, in order; unreadable answers are left out.
 
-    An answer such as `07` for `7` is the right number, though not the right text: its difference is 0.
+    `07` for `7` is the right number, though not the right text: its difference is 0.
 
     Raises:
         ValueError: truths and answers differ in number.
@@ -40,13 +43,13 @@ def differences(truth: Sequence[str], answers: Sequence[str]) -> np.ndarray:
 
 
 def confusion(truth: Sequence[str], answers: Sequence[str], characters: str, length: int) -> np.ndarray:
-    """How often which character was answered for which, at each position.
+    """Counts of answered characters by true character and position.
 
     Args:
         truth: right texts.
         answers: given texts.
-        characters: the n different characters that may occur, the blank among them if a text is shorter than `length`.
-        length: of all texts once aligned on the right and filled up with blanks, as in `sequences.per_character`.
+        characters: the n different characters that may occur, with the blank if a text is shorter than `length`.
+        length: of all texts once padded on the left with blanks, as in `per_character`.
 
     Returns:
         `[length, n, n]` int64 counts: position from the left, true character, answered character.
@@ -62,11 +65,11 @@ def confusion(truth: Sequence[str], answers: Sequence[str], characters: str, len
 
 
 def groups(left: np.ndarray, right: np.ndarray, operator: Sequence[str]) -> dict[str, np.ndarray]:
-    """Queries that are hard for the same reason, `[queries]` booleans by name; an empty group is left out.
+    """Groups of queries that are hard for the same reason, `[queries]` booleans by name; empty groups are left out.
 
-    An addition carries if its ones sum to ten or more; whether its tens do shows in the number of digits. A subtraction
-    borrows if the ones do where the smaller number is written below the larger: `21-3` and `3-21` both do. The sign is
-    no digit of an answer.
+    An addition carries if its ones sum to ten or more; the number of digits tells whether its tens do. A subtraction
+    borrows if its ones do when the smaller number is written below the larger: `21-3` and `3-21` both do. The sign is
+    not a digit.
 
     Args:
         left: `[queries]` left operands, 0 to 99.
@@ -137,9 +140,9 @@ def exact_matches(truth: Sequence[str], answers: Sequence[str]) -> np.ndarray:
 
 
 def per_character(truth: Sequence[str], answers: Sequence[str], length: int) -> float:
-    """Share of characters that are right, both texts aligned on the right and filled up with blanks to `length`.
+    """Share of right characters, with both texts padded on the left to `length`.
 
-    This is the "accuracy" of most published results; an exact match needs all characters of an answer at once.
+    This is the "accuracy" of most published results; an exact match needs all characters of an answer.
     """
     pairs = zip(truth, answers, strict=True)
     right = sum(a == b for pair in pairs for a, b in zip(*(text.rjust(length) for text in pair), strict=True))

@@ -1,4 +1,7 @@
-"""All that there is to say of answers to arithmetic queries: scores, tables and figures."""
+"""The evaluation of answers to arithmetic queries: metrics, tables and figures.
+
+All modalities are evaluated by it, so that their scores are comparable.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,37 +19,37 @@ from library.sums.metrics import errors
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of some queries.
+    """The evaluation of a split.
 
     Attributes:
-        right: `[queries]` booleans: which answers match in every character.
+        correct: `[queries]` booleans: which answers match in every character.
         metrics: named as in `test/exact_match`.
         tables: columns by the table's name: `groups` and `wrong-answers`.
         figures: by name.
     """
 
-    right: np.ndarray
+    correct: np.ndarray
     metrics: Mapping[str, float]
     tables: Mapping[str, Mapping[str, Sequence[Any]]]
     figures: Mapping[str, Figure]
 
 
 def evaluate(queries: Queries, answers: Sequence[str], notation: Notation) -> Evaluation:
-    """Exact match first, per character second, by group, by kind of mistake, and every wrong answer.
+    """Evaluates answers as wholes, by character, by group and by kind of mistake, and lists every wrong one.
 
     Args:
-        queries: with their true answers, and operands to group by; at least one.
+        queries: with true answers; at least one.
         answers: `[queries]` texts as `Notation.decode` gives them.
         notation: how answers are written.
     """
-    right = errors.exact_matches(queries.answers, answers)
+    correct = errors.exact_matches(queries.answers, answers)
     operators = list(queries.operator)
-    groups = errors.scores_by_group(right, errors.groups(queries.left, queries.right, operators))
+    groups = errors.scores_by_group(correct, errors.groups(queries.left, queries.right, operators))
     kinds = errors.kinds(queries.answers, answers)
     counts = errors.confusion(queries.answers, answers, notation.characters, notation.answer_length)
-    wrong = [i for i, one in enumerate(right) if not one]
+    wrong = [i for i, one in enumerate(correct) if not one]
     return Evaluation(
-        right=right,
+        correct=correct,
         metrics={
             "test/exact_match": groups["exact_match"][0],
             "test/exact_match_low": groups["low"][0],
@@ -56,7 +59,7 @@ def evaluate(queries: Queries, answers: Sequence[str], notation: Notation) -> Ev
                 for name, share in zip(groups["group"][1:], groups["exact_match"][1:], strict=True)
             },
             "test/per_character": errors.per_character(queries.answers, answers, notation.answer_length),
-            "test/queries": float(len(right)),
+            "test/queries": float(len(correct)),
         },
         tables={
             "groups": groups,
@@ -68,7 +71,7 @@ def evaluate(queries: Queries, answers: Sequence[str], notation: Notation) -> Ev
             },
         },
         figures={
-            "wrong-answers": figures.operand_errors(queries.left, queries.right, operators, ~right),
+            "wrong-answers": figures.operand_errors(queries.left, queries.right, operators, ~correct),
             "groups": figures.group_scores(groups),
             "mistakes": figures.mistake_kinds(kinds),
             "confusions": plots.confusions(counts, notation.characters),

@@ -1,1 +1,1 @@
-"""."""
+"""Networks and their losses, compiled for training."""

@@ -1,14 +1,14 @@
 """The LSTM encoder-decoder (Sutskever et al. 2014) that answers an arithmetic query.
 
-Three choices let it learn from few examples; each can be turned off, and together with `padding` they lead from the
-stock network to this one. The encoder reads digits of equal place one after the other, the decoder writes ones first
-(as one adds on paper), and characters go in and come out through one small embedding (Press and Wolf 2017), so that
-what is learnt of a digit in a query holds for the same digit in an answer.
+Three choices let it learn from few examples; each can be turned off, and without them and with `padding="right"` it is
+the published network. The encoder reads digits of equal place one after the other; the decoder writes ones first, as
+one adds on paper; one small embedding is shared by input and output (Press and Wolf 2017), so that what is learnt of a
+digit in a query holds for the same digit in an answer.
 
-Where a query consists of images, convolutions read each of them, and the encoder sees the characters that they decide
-for. Where an answer does, others draw the characters that the decoder decides for, and draw from noise too if hands
-are to differ. While training, each part is given the true characters of the one before it (teacher forcing, Williams
-and Zipser 1989): so reckoning is learnt from clean queries however badly they are read, and drawing from clean answers.
+Where a query consists of images, convolutions recognise each, and the encoder gets the likeliest characters. Where an
+answer does, transposed convolutions draw the decoder's likeliest characters, with noise if handwriting is to vary.
+While training, each part gets the true characters of the part before it (teacher forcing, Williams and Zipser 1989),
+so that arithmetic is learnt from clean queries while they are still misread, and drawing from clean answers.
 """
 
 import keras
@@ -21,18 +21,17 @@ from library.sums.data.handwriting import SIZE
 from library.sums.data.notation import QUERY_LENGTH
 from library.sums.models import glyph_networks
 
-# Of a query `ab+cd`, aligned: the operator, both ones (b, d), both tens (a, c).
-PAIRS = (2, 1, 4, 0, 3)
-# The layers of the characters that a query is read as, and that an answer is meant to be.
-READ, MEANT = "read", "meant"
-Tensors = list[keras.KerasTensor]
+PAIR_ORDER = (2, 1, 4, 0, 3)
+"""Of an aligned query `ab+cd`: the operator, both ones (b, d), both tens (a, c)."""
+QUERY_CHARACTERS, ANSWER_CHARACTERS = "query_characters", "answer_characters"
+"""The layers whose outputs are the likeliest characters, one-hot."""
 
 
 def build(config: Seq2SeqConfig) -> keras.Model:
     """A compiled model from `[batch, 5]` character ids to logits `[batch, answer length, characters]`.
 
-    Both are in the order of writing. XLA and unrolling are on: for LSTMs this short they are worth a factor of two
-    each. What reads or draws images is built by `reading` and `drawing`, without XLA, as convolutions outweigh LSTMs.
+    XLA and unrolling are on: for LSTMs this short they are worth a factor of two each. Models with images are built by
+    `image_to_text` and `text_to_image`, without XLA, as most of their time goes into convolutions.
     """
     model = network(config)
     model.compile(
@@ -48,28 +47,36 @@ def build(config: Seq2SeqConfig) -> keras.Model:
 def network(config: Seq2SeqConfig) -> keras.Model:
     """The network of any modality, without a loss or an optimizer.
 
-    Inputs are queries, `[batch, 5]` ids or `[batch, 5, 28, 28]` images, 0 to 255; where it draws varied handwriting
-    also noise `[batch, answer length, noise size]`. Outputs are logits `[batch, answer length, characters]`, or images
-    `[batch, answer length, 28, 28]`, 0 to 1. A second output are logits of which characters the images of a query or
-    of an answer are (of an answer, only where `character_loss` is not 0).
+    Inputs are queries, `[batch, 5]` ids or `[batch, 5, 28, 28]` images, 0 to 255, and for varied handwriting noise
+    `[batch, answer length, noise size]`. The first output is logits `[batch, answer length, characters]`, or images
+    `[batch, answer length, 28, 28]`, 0 to 1. The second is logits of the characters in the images of queries, or in
+    those of answers where `character_loss` is not 0; text-to-text has none.
     """
     characters = len(queries.notation(config).characters)
-    shared = (
-        layers.ReversibleEmbedding(characters, config.embedding_size, name="characters")
-        if config.embedding_size
-        else None
-    )
-    query, steps, *read = _look(config, characters, shared) if config.reads_images else _spell(characters, shared)
-    ordered = ops.take(steps, PAIRS, axis=1) if config.reading_order == "pairs" else steps
-    written = decode(encode(ordered, config), config)
-    logits = _write(written, config, characters, shared)
+    size, query_logits, embedding = config.embedding_size, [], None
+    if size:
+        embedding = layers.ReversibleEmbedding(characters, size, name="characters")
+    if config.reads_images:
+        query, vectors, *query_logits = _recognise(config, characters, embedding)
+    else:
+        query = keras.Input((QUERY_LENGTH,), dtype="int32", name="query")
+        vectors = embedding(query) if embedding else ops.one_hot(query, characters)
+    if config.reading_order == "pairs":
+        vectors = ops.take(vectors, PAIR_ORDER, axis=1)
+    states = decode(encode(vectors, config), config)
+    if embedding:
+        logits = embedding(layers.Dense(size, name="to_embedding")(states), reverse=True)
+    else:
+        logits = layers.Dense(characters, name="logits")(states)
     if config.answer_order == "ones-first":
-        written, logits = ops.flip(written, axis=1), ops.flip(logits, axis=1)
+        states, logits = ops.flip(states, axis=1), ops.flip(logits, axis=1)
     if not config.draws_images:
-        return keras.Model(query, [logits, *read] if read else logits, name="seq2seq")
-    meant = _decided(logits, MEANT) if config.character_loss else layers.Identity(name=MEANT)(written)
-    images, *noise = _draw(meant, config)
-    return keras.Model([query, *noise], [images, logits] if config.character_loss else [images], name="seq2seq")
+        return keras.Model(query, [logits, *query_logits] if query_logits else logits, name="seq2seq")
+    if not config.character_loss:
+        images, *noise = _draw(layers.Identity(name=ANSWER_CHARACTERS)(states), config)
+        return keras.Model([query, *noise], [images], name="seq2seq")
+    images, *noise = _draw(_likeliest(logits, ANSWER_CHARACTERS), config)
+    return keras.Model([query, *noise], [images, logits], name="seq2seq")
 
 
 def encode(steps: keras.KerasTensor, config: Seq2SeqConfig) -> keras.KerasTensor:
@@ -89,9 +96,14 @@ def decode(code: keras.KerasTensor, config: Seq2SeqConfig) -> keras.KerasTensor:
 
 
 def encoder(network: keras.Model) -> keras.Model:
-    """The part of a network that makes the latent code of queries, `[batch, units]`."""
+    """The part of a network that computes the latent code of queries, `[batch, units]`."""
     [repeated] = [layer.input for layer in network.layers if isinstance(layer, layers.RepeatVector)]
     return keras.Model(network.inputs[0], repeated)
+
+
+def inference_model(model: keras.Model) -> keras.Model:
+    """The part of a model of any modality that answers, without what it needs to learn."""
+    return getattr(model, "inference_model", model)
 
 
 def exact_match(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
@@ -100,49 +112,35 @@ def exact_match(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.K
     return ops.cast(ops.all(right, axis=-1), "float32")
 
 
-def _spell(characters: int, shared: keras.Layer | None) -> Tensors:
-    """A query of ids and the vectors of its characters."""
-    query = keras.Input((QUERY_LENGTH,), dtype="int32", name="query")
-    return [query, shared(query) if shared else ops.one_hot(query, characters)]
-
-
-def _look(config: Seq2SeqConfig, characters: int, shared: keras.Layer | None) -> Tensors:
-    """A query of images, the vectors of its characters, and the logits of which these are."""
+def _recognise(config: Seq2SeqConfig, characters: int, embedding: keras.Layer | None) -> list[keras.KerasTensor]:
+    """A query of images, the vectors of its characters, and the logits of these."""
     query = keras.Input((QUERY_LENGTH, SIZE, SIZE), dtype="uint8", name="query")
     images = ops.cast(ops.reshape(query, (-1, SIZE, SIZE)), "float32")
     size = config.embedding_size or characters
-    vectors = ops.reshape(glyph_networks.reader(config.filters, size)(images), (-1, QUERY_LENGTH, size))
+    vectors = ops.reshape(glyph_networks.glyph_reader(config.filters, size)(images), (-1, QUERY_LENGTH, size))
     logits = vectors
-    if shared:
-        shared.build((None,))
-        logits = shared(vectors, reverse=True)
+    if embedding:
+        embedding.build((None,))
+        logits = embedding(vectors, reverse=True)
     if not config.character_loss:
         return [query, vectors, logits]
-    read = _decided(logits, READ)
-    if shared is None:
-        return [query, read, logits]
-    every = ops.cast(ops.cumsum(ops.ones_like(read[:, 0]), axis=-1) - 1, "int32")  # [batch, characters]: 0, 1, 2, ...
-    return [query, ops.matmul(read, shared(every)), logits]
+    vectors = _likeliest(logits, QUERY_CHARACTERS)
+    if embedding:
+        ids = ops.cast(ops.cumsum(ops.ones_like(vectors[:, 0]), axis=-1) - 1, "int32")  # [batch, characters]: 0, 1, ...
+        vectors = ops.matmul(vectors, embedding(ids))
+    return [query, vectors, logits]
 
 
-def _decided(logits: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """1 for the likeliest character and 0 for all others, as the output of a layer of this name."""
+def _likeliest(logits: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """The likeliest characters, one-hot, as the output of a layer of this name."""
     return layers.Identity(name=name)(ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1]))
 
 
-def _write(
-    written: keras.KerasTensor, config: Seq2SeqConfig, characters: int, shared: keras.Layer | None
-) -> keras.KerasTensor:
-    """Logits of what the decoder writes."""
-    if shared is None:
-        return layers.Dense(characters, name="logits")(written)
-    return shared(layers.Dense(config.embedding_size, name="to_embedding")(written), reverse=True)
-
-
-def _draw(meant: keras.KerasTensor, config: Seq2SeqConfig) -> Tensors:
-    """Images of what is meant, and the noise that they depend on, if handwriting is to vary."""
-    length = meant.shape[1]
+def _draw(codes: keras.KerasTensor, config: Seq2SeqConfig) -> list[keras.KerasTensor]:
+    """Images of codes `[batch, answer length, ...]`, and their noise if handwriting is to vary."""
+    length = codes.shape[1]
     noise = [keras.Input((length, config.noise_size), name="noise")] if config.handwriting == "varied" else []
-    code = ops.concatenate([meant, *noise], axis=-1)
-    images = glyph_networks.pen(config.filters, code.shape[-1])(ops.reshape(code, (-1, code.shape[-1])))
+    inputs = ops.concatenate([codes, *noise], axis=-1)
+    size = inputs.shape[-1]
+    images = glyph_networks.glyph_decoder(config.filters, size)(ops.reshape(inputs, (-1, size)))
     return [ops.reshape(images, (-1, length, SIZE, SIZE)), *noise]

@@ -1,1 +1,1 @@
-"""What a registered model looks like to its caller: one self-contained file for each kind of model."""
+"""Registered models as their callers see them: one self-contained file for each modality."""

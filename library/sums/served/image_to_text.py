@@ -1,8 +1,8 @@
-"""A registered image-to-text model as its caller sees it: uint8 images `[n, 5, 28, 28]` in, `["68", ...]` out.
+"""A registered image-to-text model: uint8 images `[n, 5, 28, 28]` in, `["68", ...]` out.
 
-An image is a character, light ink (255) on a dark ground (0); a query such as `7-88` begins with an empty one. MLflow
-keeps this file and runs it when the model is loaded, with a copy of `library/data/notation.py` beside it; so it needs
-nothing of this repository.
+An image is a character, light ink (255) on a dark background (0); a query such as `7-88` begins with an empty one.
+MLflow keeps this file and a copy of `notation.py` and runs them when the model is loaded, so that it needs nothing of
+this repository.
 """
 
 import runpy
@@ -20,7 +20,7 @@ class ImageToText(PythonModel):
     """Answers handwritten queries of two numbers of 0 to 99 with an operator between."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Loads the network, and the notation that it was trained with."""
+        """Loads the network and the notation of its training."""
         self._notation = runpy.run_path(context.artifacts["notation"])["Notation"](**context.model_config)
         self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
 
@@ -33,12 +33,12 @@ class ImageToText(PythonModel):
             raise ValueError(f"images: got {images.dtype} {list(images.shape)}; allowed is uint8 [n, 5, 28, 28]")
         if not len(images):
             return []
-        # In batches filled up to one size, so that one shape is ever compiled and memory is bounded.
+        # Batches are padded to one size: a single shape is compiled, and memory is bounded.
         ids = []
         for start in range(0, len(images), 64):
-            some = images[start : start + 64]
-            filled = np.concatenate([some, np.zeros((64 - len(some), *SHAPE), dtype=np.uint8)])
-            ids.append(np.argmax(self._network.predict_on_batch(filled)[: len(some)], axis=-1))
+            batch = images[start : start + 64]
+            padded = np.concatenate([batch, np.zeros((64 - len(batch), *SHAPE), dtype=np.uint8)])
+            ids.append(np.argmax(self._network.predict_on_batch(padded)[: len(batch)], axis=-1))
         return list(self._notation.decode(np.concatenate(ids)))
 
 

@@ -1,8 +1,8 @@
-"""A registered text-to-image model as its caller sees it: `["45+23", ...]` in, uint8 images `[n, 3, 28, 28]` out.
+"""A registered text-to-image model: `["45+23", ...]` in, uint8 images `[n, 3, 28, 28]` out, 4 characters of a product.
 
-A product has 4. An image is a character, light ink (255) on a dark ground (0); `-5` begins with an empty one. Where
-handwriting varies, the param `seed` picks the hand. MLflow keeps this file and runs it when the model is loaded, with
-a copy of `library/data/notation.py` beside it; so it needs nothing of this repository.
+An image is a character, light ink (255) on a dark background (0); `-5` begins with an empty one. The param `seed` picks
+the handwriting style, where it varies. MLflow keeps this file and a copy of `notation.py` and runs them when the model
+is loaded, so that it needs nothing of this repository.
 """
 
 import runpy
@@ -19,7 +19,7 @@ class TextToImage(PythonModel):
     """Draws the answers to queries of two numbers of 0 to 99 with an operator between."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Loads the network, and the notation that it was trained with."""
+        """Loads the network and the notation of its training."""
         settings = dict(context.model_config)
         self._temperature = settings.pop("temperature")
         self._notation = runpy.run_path(context.artifacts["notation"])["Notation"](**settings)
@@ -28,7 +28,7 @@ class TextToImage(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> np.ndarray:
-        """A drawing of each answer; ValueError names the first query that is not one, or a seed."""
+        """Images of each answer; ValueError names the first invalid query, or an invalid seed."""
         triples = [self._notation.parse(query) for query in np.ravel(model_input).tolist()]
         if not triples:
             return np.zeros((0, self._notation.answer_length, 28, 28), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""`make compare`: three small models trained on the same few drawn cats, on a real store, side by side."""
+"""`make compare-cats`: three small models trained on the same few drawn cats, on a real store, side by side."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,19 +10,20 @@ import mlflow
 import numpy as np
 import pytest
 
-from experiments.__main__ import main
 from library.cats.comparison import compare, figures
 from library.cats.comparison.markdown import CAPTIONS, page, table
 from library.cats.comparison.registered import Model, data_of, load
-from library.cats.comparison.samples import SCORES, Drawing, draw
+from library.cats.comparison.samples import SCORES, ModelSamples, sample
 from library.cats.config import CatsConfig
 from library.cats.data import dataset
+from library.cats.models.feature_extractors import FeatureExtractor
 from library.cats.options import SideBySideOptions
 from library.framework import discovery, pipeline
+from library.framework.cli.main import main
 from library.framework.environment import start_keras
 from library.framework.errors import NotRegistered, UserError
-from library.framework.tracking import queries, session
-from library.framework.tracking.store import Store
+from library.framework.tracking import queries
+from library.framework.tracking.store import Store, open_store
 
 N = 20
 NETWORK = "random-vgg16-quarter"
@@ -35,24 +36,20 @@ SMALL = {
 OWN = {"gan": {"pretraining": 0, "discriminator_filters": "4-8-8", "hidden": 4}}
 
 
-class Coarse:
-    """A feature network that takes no time: images of 5x5 pixels."""
-
-    def predict(self, images: np.ndarray, **_: Any) -> np.ndarray:
-        return np.asarray(images.reshape(-1, 5, 15, 5, 15, 3).mean(axis=(2, 4)), dtype=np.float32).reshape(-1, 75)
+def coarse(_: FeatureExtractor, images: np.ndarray) -> np.ndarray:
+    """Features that take no time: images of 5x5 pixels."""
+    return np.asarray(images.reshape(-1, 5, 15, 5, 15, 3).mean(axis=(2, 4)), dtype=np.float32).reshape(-1, 75)
 
 
 @pytest.fixture(scope="module")
 def filled(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store with a CAE, a VAE and a GAN in Production, open."""
     root = shutil.copytree(empty_store, tmp_path_factory.mktemp("filled") / "store")
-    with session.open_store(Path(root)) as store, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("library.cats.models.feature_extractors._network", lambda _: Coarse())
+    with open_store(Path(root)) as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FeatureExtractor, "__call__", coarse)
         start_keras(None)
         for name in ("cae", "vae", "gan"):
-            experiment = discovery.find(name)
-            config = experiment.config(**SMALL, **OWN.get(name, {}))
-            pipeline.train_in_full(name, experiment, config, store, run_name=name)
+            pipeline.train_in_full(discovery.find(name)(**SMALL, **OWN.get(name, {})), store)
         yield store
 
 
@@ -74,9 +71,9 @@ def data() -> dataset.Cats:
 
 
 @pytest.fixture(scope="module")
-def drawings(filled: Store, data: dataset.Cats) -> list[Drawing]:
+def samples(filled: Store, data: dataset.Cats) -> list[ModelSamples]:
     filled.connect()
-    return list(draw(load("Production"), data, N, NETWORK))
+    return list(sample(load("Production"), data, N, NETWORK))
 
 
 @pytest.fixture
@@ -127,7 +124,7 @@ def test_the_run_tells_what_was_compared_and_holds_every_figure(told: mlflow.ent
     assert (told.info.run_name, told.info.status) == ("side by side, Production", "FINISHED")
     assert told.data.tags["models"] == "cats-cae 1, cats-vae 1, cats-gan 1"
     assert told.data.tags["data.digest"] == data.digest
-    assert told.data.tags["command"].startswith("make compare STORE=")
+    assert told.data.tags["command"].startswith("make compare-cats STORE=")
     there = mlflow.artifacts.list_artifacts(run_id=told.info.run_id, artifact_path="figures")
     assert [one.path for one in there] == sorted(f"figures/{name}.png" for name in CAPTIONS)
 
@@ -150,8 +147,8 @@ def test_the_page_shows_both_tables_and_every_figure(made: Path, filled: Store, 
 def test_the_command_tells_the_tables_and_where_the_page_is(
     filled: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("library.cats.comparison.compare._figures", lambda *_: {})
-    assert main(["side-by-side", f"--STORE={filled.root}", "--N=10", f"--OUT={tmp_path / 'new'}"]) == 0
+    monkeypatch.setattr("library.cats.comparison.figures.all_of", lambda *_: {})
+    assert main(["compare-cats", f"--STORE={filled.root}", "--N=10", f"--OUT={tmp_path / 'new'}"], "make") == 0
     out = capsys.readouterr().out
     assert "| GAN | 1 | 4 |" in out
     assert "| VAE | prior-0.8 | " in out
@@ -188,24 +185,24 @@ def test_reconstructions_are_of_the_same_cats(models: list[Model], data: dataset
 
 
 def test_samples_and_their_neighbours_are_of_the_best_strategy(
-    models: list[Model], drawings: list[Drawing], data: dataset.Cats
+    models: list[Model], samples: list[ModelSamples], data: dataset.Cats
 ) -> None:
-    best = [one for one in drawings if one.is_best]
-    assert [(one.model.name, one.strategy) for one in best] == [(model.name, model.best) for model in models]
-    shown = figures.drawn(drawings).axes
+    best = [one for one in samples if one.is_best]
+    assert [(one.model.name, one.sampler) for one in best] == [(model.name, model.best) for model in models]
+    shown = figures.best_samples(samples).axes
     assert [axes.get_ylabel() for axes in shown[::2]] == [f"{model.name}\n{model.best}" for model in models]
     np.testing.assert_array_equal(np.asarray(shown[0].images[0].get_array())[:, :75], best[0].images[0])
-    above, below = figures.nearest_neighbours(drawings, data.train).axes[:2]
+    above, below = figures.nearest_neighbors(samples, data.train).axes[:2]
     nearest = best[0].nearest
     first = nearest.distances.argmin()
     np.testing.assert_array_equal(np.asarray(above.images[0].get_array())[:, :75], best[0].images[first])
     np.testing.assert_array_equal(np.asarray(below.images[0].get_array())[:, :75], data.train[nearest.indices[first]])
 
 
-def test_strategies_are_named_with_their_scores(drawings: list[Drawing]) -> None:
-    labels = [axes.get_ylabel().split("\n") for axes in figures.strategies(drawings).axes]
-    assert [label[0] for label in labels] == [f"{one.model.name} {one.strategy}" for one in drawings]
-    for one, (_, kid, coverage) in zip(drawings, labels, strict=True):
+def test_strategies_are_named_with_their_scores(samples: list[ModelSamples]) -> None:
+    labels = [axes.get_ylabel().split("\n") for axes in figures.all_samples(samples).axes]
+    assert [label[0] for label in labels] == [f"{one.model.name} {one.sampler}" for one in samples]
+    for one, (_, kid, coverage) in zip(samples, labels, strict=True):
         assert kid == f"KID {one.scores['kid']:.3f} ± {one.scores['kid_standard_error']:.3f}"
         assert coverage == f"coverage {one.scores['coverage']:.2f}"
 
@@ -218,7 +215,7 @@ def test_curves_are_those_of_the_trainings_by_minutes(models: list[Model]) -> No
     for model in models:
         [(minutes, value)] = kid[model.name]
         assert 0 < minutes < 60
-        assert value == model.metrics[f"val/kid_{NETWORK}"]
+        assert value == model.run.metrics[f"val/kid_{NETWORK}"]
 
 
 def test_a_stage_without_a_model_is_one_line_that_says_what_there_is(filled: Store) -> None:
@@ -256,7 +253,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_drawn(
     filled: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    assert main(["side-by-side", f"--store={filled.root}", f"--out={tmp_path}/file"]) == 2
+    assert main(["compare-cats", f"--store={filled.root}", f"--out={tmp_path}/file"], "make") == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: out: '{tmp_path}/file' cannot be written (")
     assert error.endswith("); give another OUT=folder\n")
@@ -271,7 +268,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_drawn(
     ],
 )
 def test_bad_values_are_one_line(flag: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["side-by-side", flag]) == 2
+    assert main(["compare-cats", flag], "make") == 2
     assert capsys.readouterr().err == f"error: {told}\n"
 
 
@@ -283,4 +280,4 @@ def test_a_page_is_tables_and_pictures() -> None:
     assert headings == ["# Cats: CAE, VAE and GAN side by side", "## Sampling strategies", "## Training curves"]
     assert "\nabout\n" in text
     assert "| prior |" in text
-    assert text.endswith("![Validation scores while training](cats-training-curves.png)\n")
+    assert text.endswith("![Validation scores during training](cats-training-curves.png)\n")

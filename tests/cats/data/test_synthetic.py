@@ -1,4 +1,4 @@
-"""Drawn cats: known causes, each seen where it should be and nowhere else; kept on disk whole or not at all."""
+"""Synthetic cats: each factor shows where it should and nowhere else; the cache is complete or drawn again."""
 
 import functools
 import multiprocessing
@@ -14,71 +14,71 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from library.cats.data import synthetic
-from library.cats.data.synthetic import FACTORS, PATTERNS, draw, factors
-from library.cats.data.synthetic import cache as store
+from library.cats.data.synthetic import FACTORS, PATTERNS, draw, sample_factors
+from library.cats.data.synthetic import cache as disk
 from library.framework.errors import UserError
 
 NEUTRAL = {name: (factor.low + factor.high) / 2 for name, factor in FACTORS.items()} | {"grain": 7, "pattern": 0}
-DEGREES = [name for name, factor in FACTORS.items() if not factor.whole]
+DEGREES = [name for name, factor in FACTORS.items() if not factor.integer]
 seeds = st.integers(0, 2**32 - 1)
 every_factor = pytest.mark.parametrize("name", FACTORS)
 
 
 def cats(**changes: Any) -> dict[str, np.ndarray]:
-    """Neutral cats but for these factors, as many as there are values of any."""
+    """Neutral cats except for these factors, one per value."""
     return dict(zip(NEUTRAL, np.broadcast_arrays(*(NEUTRAL | changes).values()), strict=True))
 
 
 def drawn(**changes: Any) -> np.ndarray:
-    """One picture, as integers that can be subtracted."""
+    """One image, as signed integers."""
     return draw({name: values.reshape(1) for name, values in cats(**changes).items()})[0].astype(int)
 
 
 def changed(name: str, **others: Any) -> np.ndarray:
-    """Where the lowest and the highest value of a factor differ to the eye, `[75, 75]` bool."""
+    """Where the lowest and the highest value of a factor differ visibly, `[75, 75]` bool."""
     low, high = (drawn(**{name: value}, **others) for value in (FACTORS[name].low, FACTORS[name].high))
     return np.asarray(abs(high - low).max(axis=-1) > 2)
 
 
 def middle(mask: np.ndarray) -> np.ndarray:
-    """The mean row and column of what a mask holds."""
+    """The mean row and column of a mask."""
     return np.argwhere(mask).mean(axis=0)
 
 
 @st.composite
 def any_cat(draw_value: st.DrawFn) -> dict[str, np.ndarray]:
-    """One cat from all that are allowed, extremes more often than by chance."""
+    """Any one valid cat, extremes more often than by chance."""
     values = {
-        name: st.integers(int(factor.low), int(factor.high)) if factor.whole else st.floats(factor.low, factor.high)
+        name: st.integers(int(factor.low), int(factor.high)) if factor.integer else st.floats(factor.low, factor.high)
         for name, factor in FACTORS.items()
     }
     return {name: np.array([draw_value(value)]) for name, value in values.items()}
 
 
 @given(seeds, st.integers(0, 30), st.integers(0, 30))
-def test_what_a_cat_is_depends_on_its_seed_and_place_alone(seed: int, count: int, more: int) -> None:
-    few, many = factors(count, seed), factors(count + more, seed)
+def test_factors_of_a_cat_depend_on_its_seed_and_index_alone(seed: int, count: int, more: int) -> None:
+    few, many = sample_factors(count, seed), sample_factors(count + more, seed)
     assert list(few) == list(many) == list(FACTORS)
     for name, factor in FACTORS.items():
-        assert few[name].dtype == (np.int32 if factor.whole else np.float32)
+        assert few[name].dtype == (np.int32 if factor.integer else np.float32)
         assert few[name].shape == (count,)
         assert ((few[name] >= factor.low) & (few[name] <= factor.high)).all()
         np.testing.assert_array_equal(few[name], many[name][:count])
 
 
 def test_factors_are_spread_evenly_and_independent_of_each_other() -> None:
-    given = factors(30_000, 0)
+    given = sample_factors(30_000, 0)
     ranks = [(values - FACTORS[name].low) / (FACTORS[name].high - FACTORS[name].low) for name, values in given.items()]
     np.testing.assert_allclose(np.mean(ranks, axis=1), 0.5, atol=0.01)
     np.testing.assert_allclose(np.corrcoef(ranks), np.eye(len(FACTORS)), atol=0.02)
     assert abs(np.bincount(given["pattern"]) / 30_000 - 1 / len(PATTERNS)).max() < 0.01
-    assert not np.array_equal(given["yaw"], factors(30_000, 1)["yaw"])
+    assert not np.array_equal(given["yaw"], sample_factors(30_000, 1)["yaw"])
 
 
 @settings(deadline=None, max_examples=10)
 @given(seeds, st.permutations(range(6)))
-def test_cats_are_drawn_alike_in_any_company(seed: int, order: list[int]) -> None:
-    given = factors(6, seed)
+def test_a_cat_is_drawn_alike_in_any_batch(seed: int, order: list[int]) -> None:
+    given = sample_factors(6, seed)
     images = draw(given)
     assert images.shape == (6, 75, 75, 3)
     assert images.dtype == np.uint8
@@ -86,12 +86,12 @@ def test_cats_are_drawn_alike_in_any_company(seed: int, order: list[int]) -> Non
     np.testing.assert_array_equal(draw({name: values[:2] for name, values in given.items()}), images[:2])
 
 
-def test_no_cats_are_no_pictures() -> None:
-    assert draw(factors(0, 0)).shape == (0, 75, 75, 3)
+def test_no_cats_are_no_images() -> None:
+    assert draw(sample_factors(0, 0)).shape == (0, 75, 75, 3)
 
 
 def test_no_two_cats_are_alike() -> None:
-    images = draw(factors(400, 0)).reshape(400, -1).astype(np.float32)
+    images = draw(sample_factors(400, 0)).reshape(400, -1).astype(np.float32)
     squares = np.square(images).sum(axis=1)
     distances = (squares[:, None] + squares - 2 * images @ images.T) / images.shape[1]  # mean squares
     assert (distances + 255**2 * np.eye(400)).min() > 12**2
@@ -99,7 +99,7 @@ def test_no_two_cats_are_alike() -> None:
 
 @every_factor
 def test_every_factor_changes_every_cat(name: str) -> None:
-    given = factors(10, 3)
+    given = sample_factors(10, 3)
     low, high = (draw(given | {name: np.full(10, value)}) for value in (FACTORS[name].low, FACTORS[name].high))
     assert (np.abs(low.astype(int) - high).max(axis=-1) > 12).sum(axis=(1, 2)).min() >= 8
 
@@ -111,7 +111,7 @@ def test_every_pattern_can_be_stronger(pattern: int) -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(any_cat(), st.sampled_from(DEGREES))
-def test_a_small_step_of_a_factor_is_a_small_step_of_the_picture(cat: dict[str, np.ndarray], name: str) -> None:
+def test_a_small_step_of_a_factor_is_a_small_step_of_the_image(cat: dict[str, np.ndarray], name: str) -> None:
     factor = FACTORS[name]
     step = (factor.high - factor.low) / 500
     near = np.where(cat[name] + step > factor.high, cat[name] - step, cat[name] + step)
@@ -133,7 +133,7 @@ def test_a_feature_changes_where_it_is(name: str, rows: tuple[int, int], columns
     assert not found.any()
 
 
-def test_the_head_turns_rises_and_leans_as_told() -> None:
+def test_the_head_follows_yaw_pitch_and_tilt() -> None:
     down, right = middle(changed("eye_colour"))
     assert middle(changed("eye_colour", yaw=20))[1] > right + 3
     assert middle(changed("eye_colour", yaw=-20))[1] < right - 3
@@ -142,7 +142,7 @@ def test_the_head_turns_rises_and_leans_as_told() -> None:
     assert middle(leaning[:, 38:])[0] > middle(leaning[:, :38])[0] + 3
 
 
-def test_light_falls_from_where_it_is_told() -> None:
+def test_light_falls_from_its_angle() -> None:
     left, right = (drawn(light_angle=angle, light_strength=1).mean(axis=-1) for angle in (-75, 75))
     head = slice(30, 60)
     assert left[head, 20:35].mean() > right[head, 20:35].mean() + 20
@@ -202,20 +202,20 @@ def test_a_factor_out_of_its_range_is_refused(name: str, side: str) -> None:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache folder of one's own, which 8 cats are enough for; two processes draw 20."""
+    """A cache folder of the test's own that takes 8 cats or more; two processes draw 20."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(store, "_KEPT_FROM", 8)
-    monkeypatch.setattr(store, "_PART", 13)
+    monkeypatch.setattr(disk, "MIN_CACHED", 8)
+    monkeypatch.setattr(disk, "PART_SIZE", 13)
     return tmp_path / "cats-and-sums"
 
 
 @functools.cache
 def expected() -> np.ndarray:
-    return draw(factors(20, 0))
+    return draw(sample_factors(20, 0))
 
 
 def at_once(count: int) -> Iterator[bytes]:
-    """Stands in for processes that draw."""
+    """Replaces the drawing processes."""
     yield expected()[:count].tobytes()
 
 
@@ -223,18 +223,18 @@ def check(loaded: tuple[np.ndarray, Mapping[str, np.ndarray]]) -> None:
     images, given = loaded
     np.testing.assert_array_equal(images, expected())
     assert list(given) == list(FACTORS)
-    for name, values in factors(20, 0).items():
+    for name, values in sample_factors(20, 0).items():
         np.testing.assert_array_equal(given[name], values, strict=True)
 
 
 def names(cache: Path) -> set[str]:
     (folder,) = cache.iterdir()
-    assert folder.name.startswith("drawn-cats-")
+    assert folder.name.startswith("synthetic-cats-")
     assert folder.name.endswith("-20")
     return {path.name for path in folder.iterdir()} - {"lock"}
 
 
-def test_few_cats_are_drawn_and_nothing_is_kept(cache: Path) -> None:
+def test_few_cats_are_drawn_and_not_cached(cache: Path) -> None:
     images, given = synthetic.load(7)
     np.testing.assert_array_equal(images, expected()[:7])
     assert set(given) == set(FACTORS)
@@ -250,18 +250,18 @@ def test_no_cats_cannot_be_loaded(count: int) -> None:
 def test_many_cats_are_drawn_once_and_mapped(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check(synthetic.load(20))
     assert names(cache) == {"images.npy", "factors.npz"}
-    monkeypatch.setattr(store, "_drawn", None)
+    monkeypatch.setattr(disk, "draw_parts", None)
     images, given = synthetic.load(20)
     check((images, given))
     assert isinstance(images, np.memmap)
     assert not images.flags.writeable
 
 
-def test_a_relative_cache_folder_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_cache_folder_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for value in ("", "here"):
         monkeypatch.setenv("XDG_CACHE_HOME", value)
-        assert store._folder(20).parent == tmp_path / ".cache" / "cats-and-sums"
+        assert disk.cache_folder(20).parent == tmp_path / ".cache" / "cats-and-sums"
 
 
 def cut(path: Path) -> None:
@@ -282,7 +282,7 @@ def other(path: Path) -> None:
 def test_what_is_damaged_is_drawn_again(
     name: str, damage: Callable[[Path], Any], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_drawn", at_once)
+    monkeypatch.setattr(disk, "draw_parts", at_once)
     synthetic.load(20)
     (path,) = cache.rglob(name)
     damage(path)
@@ -290,16 +290,16 @@ def test_what_is_damaged_is_drawn_again(
     assert names(cache) == {"images.npy", "factors.npz"}
 
 
-def test_what_was_cut_off_is_not_taken_for_whole(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_cache_is_not_taken_for_complete(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(count: int) -> Iterator[bytes]:
         yield expected()[:13].tobytes()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(store, "_drawn", interrupted)
+        patch.setattr(disk, "draw_parts", interrupted)
         synthetic.load(20)
     assert "images.npy" not in names(cache)
-    monkeypatch.setattr(store, "_drawn", at_once)
+    monkeypatch.setattr(disk, "draw_parts", at_once)
     check(synthetic.load(20))
     assert names(cache) == {"images.npy", "factors.npz"}
 
@@ -310,27 +310,27 @@ def test_two_at_once_get_the_same_cats(cache: Path) -> None:
             check(loaded)
 
 
-def _load_in_daemon() -> None:
-    store._KEPT_FROM = 8
+def load_in_daemon() -> None:
+    disk.MIN_CACHED = 8
     check(synthetic.load(20))
 
 
 def test_a_worker_process_can_load(cache: Path) -> None:
-    worker = multiprocessing.get_context("spawn").Process(target=_load_in_daemon, daemon=True)
+    worker = multiprocessing.get_context("spawn").Process(target=load_in_daemon, daemon=True)
     worker.start()
     worker.join()
     assert worker.exitcode == 0
     assert names(cache) == {"images.npy", "factors.npz"}
 
 
-def test_a_process_that_fails_is_told_in_one_line(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_process_is_reported_in_one_line(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "false")
-    with pytest.raises(UserError, match=r"^drawn cats: a process that drew them ended with exit code 1; start again$"):
+    with pytest.raises(UserError, match=r"^synthetic cats: a drawing process ended with exit code 1; start again$"):
         synthetic.load(20)
     assert "images.npy" not in names(cache)
 
 
-def test_a_cache_that_cannot_be_written_is_told_in_one_line(cache: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_reported_in_one_line(cache: Path) -> None:
     cache.write_text("a file where a folder should be")
-    with pytest.raises(UserError, match=r"^drawn cats: '.*' cannot be written \(.*\); give XDG_CACHE_HOME=folder with"):
+    with pytest.raises(UserError, match=r"^synthetic cats: '.*' cannot be written \(.*\); give XDG_CACHE_HOME="):
         synthetic.load(20)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from library.cats.metrics.neighbors import memorisation, nearest, neighbourhoods
+from library.cats.metrics.neighbors import memorization, nearest, neighborhood_scores
 
 seeds = st.integers(0, 2**32 - 1)
 SCORES = ("precision", "recall", "density", "coverage")
@@ -19,7 +19,7 @@ def line(*places: float) -> np.ndarray:
     return np.array(places)[:, np.newaxis]
 
 
-def slow_neighbourhoods(real: np.ndarray, samples: np.ndarray, k: int) -> dict[str, float]:
+def slow_scores(real: np.ndarray, samples: np.ndarray, k: int) -> dict[str, float]:
     def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.linalg.norm(a[:, np.newaxis] - b, axis=-1)
 
@@ -38,32 +38,32 @@ def slow_neighbourhoods(real: np.ndarray, samples: np.ndarray, k: int) -> dict[s
 @given(seeds, st.integers(4, 30), st.integers(4, 30), st.integers(1, 3), st.floats(0.2, 3))
 def test_the_scores_are_what_loops_give(seed: int, n: int, m: int, k: int, scale: float) -> None:
     real, samples = normal(seed, n, 3) + 10, scale * normal(seed + 1, m, 3) + 10
-    assert neighbourhoods(real, samples, k) == pytest.approx(slow_neighbourhoods(real, samples, k))
+    assert neighborhood_scores(real, samples, k) == pytest.approx(slow_scores(real, samples, k))
 
 
 def test_points_on_a_line_worked_out_by_hand() -> None:
-    # To one neighbour, real balls reach 1, 1 and 8 to either side, those of samples 0.2, 0.2 and 29.4: the first two
+    # For k = 1, real balls reach 1, 1 and 8 to either side, those of samples 0.2, 0.2 and 29.4: the first two
     # samples are in the balls of 0 and 1, the last is in none, but has 1 and 9 in its own.
     real, samples = line(0, 1, 9), line(0.4, 0.6, 30)
     expected = {"precision": 2 / 3, "recall": 2 / 3, "density": 4 / 3, "coverage": 2 / 3}
-    assert neighbourhoods(real, samples, 1) == pytest.approx(expected)
+    assert neighborhood_scores(real, samples, 1) == pytest.approx(expected)
 
 
 def test_samples_of_one_mode_of_two_are_precise_and_recall_half() -> None:
     near, far = normal(0, 300, 4), normal(1, 300, 4) + 100
-    found = neighbourhoods(np.concatenate([near, far]), normal(2, 600, 4))
+    found = neighborhood_scores(np.concatenate([near, far]), normal(2, 600, 4))
     assert found["precision"] > 0.9
     assert found["recall"] < 0.5
     assert 0.4 < found["coverage"] <= 0.5
 
 
 def test_samples_far_from_all_that_is_real_score_nothing() -> None:
-    assert neighbourhoods(normal(0, 50, 3), normal(1, 50, 3) + 100) == dict.fromkeys(SCORES, 0.0)
+    assert neighborhood_scores(normal(0, 50, 3), normal(1, 50, 3) + 100) == dict.fromkeys(SCORES, 0.0)
 
 
 def test_one_image_again_and_again_covers_next_to_nothing_but_is_precise() -> None:
     real = normal(0, 400, 3)
-    found = neighbourhoods(real, np.repeat(real[:1], 400, axis=0))
+    found = neighborhood_scores(real, np.repeat(real[:1], 400, axis=0))
     assert found["precision"] == 1
     assert found["recall"] == pytest.approx(1 / 400)
     assert found["coverage"] < 0.05
@@ -71,7 +71,7 @@ def test_one_image_again_and_again_covers_next_to_nothing_but_is_precise() -> No
 
 def test_equal_distributions_cover_as_the_theory_says() -> None:
     # 1 - (N - 1)...(N - k) / (2N - 1)...(2N - k), about 1 - 2^-k (Naeem et al. 2020, section 3).
-    found = neighbourhoods(normal(0, 2000, 8), normal(1, 2000, 8))
+    found = neighborhood_scores(normal(0, 2000, 8), normal(1, 2000, 8))
     assert found["coverage"] == pytest.approx(1 - 2**-5, abs=0.01)
     assert found["density"] == pytest.approx(1, abs=0.05)
 
@@ -79,9 +79,9 @@ def test_equal_distributions_cover_as_the_theory_says() -> None:
 @pytest.mark.parametrize("shift", [0, 1000])
 def test_blocks_and_a_far_origin_change_nothing(shift: float, monkeypatch: pytest.MonkeyPatch) -> None:
     real, samples = normal(0, 45, 4), normal(1, 33, 4)
-    whole = neighbourhoods(real, samples)
+    whole = neighborhood_scores(real, samples)
     monkeypatch.setattr("library.cats.metrics.neighbors.BLOCK", 10)
-    assert neighbourhoods(real + shift, samples + shift) == pytest.approx(whole)
+    assert neighborhood_scores(real + shift, samples + shift) == pytest.approx(whole)
 
 
 @settings(deadline=None, max_examples=30)
@@ -103,20 +103,20 @@ def test_copies_are_found_in_pixels() -> None:
 
 def test_what_is_as_far_as_test_images_is_not_memorised() -> None:
     distances = np.linspace(1, 2, 1001)
-    assert memorisation(distances, distances) == pytest.approx(
+    assert memorization(distances, distances) == pytest.approx(
         {"memorisation_ratio": 1, "memorisation_share": 0.01}, abs=1e-3
     )
 
 
 def test_copies_are_memorised() -> None:
     copied = np.concatenate([np.zeros(30), np.full(70, 1.5)])
-    assert memorisation(copied, np.linspace(1, 2, 1001)) == {"memorisation_ratio": 1.0, "memorisation_share": 0.3}
+    assert memorization(copied, np.linspace(1, 2, 1001)) == {"memorisation_ratio": 1.0, "memorisation_share": 0.3}
 
 
 @pytest.mark.parametrize(("a", "b"), [((5, 4), (9, 4)), ((9, 4), (5, 4)), ((9, 4), (9, 3))])
 def test_sets_that_cannot_be_compared_are_refused(a: tuple[int, int], b: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=r"^neighbourhoods: got .*; allowed are 6 rows or more, same features$"):
-        neighbourhoods(np.zeros(a), np.zeros(b))
+    with pytest.raises(ValueError, match=r"^neighborhoods: got .*; allowed are 6 rows or more, same features$"):
+        neighborhood_scores(np.zeros(a), np.zeros(b))
 
 
 def test_without_references_nothing_is_nearest() -> None:

@@ -10,16 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from library.cats.models import augmentation
-from library.cats.models.augmentation import augment
+from library.cats.models.augmentation import augment, cutout, jitter_color, translate
 
 MANY, HEIGHT, WIDTH = 400, 20, 28
 IMAGES = np.random.default_rng(0).random((MANY, HEIGHT, WIDTH, 3), dtype=np.float32)
 ONE = np.repeat(IMAGES[:1], MANY, axis=0)
 seeds = st.integers(0, 2**31 - 1)
-every_change = pytest.mark.parametrize(
-    "change", [augmentation._recoloured, augmentation._shifted, augmentation._covered, augment]
-)
+every_change = pytest.mark.parametrize("change", [jitter_color, translate, cutout, augment])
 Change = Callable[[np.ndarray, keras.random.SeedGenerator], keras.KerasTensor]
 
 
@@ -62,13 +59,13 @@ def test_gradients_go_through_to_the_images(change: Change) -> None:
     assert reached > 0.5
     assert np.isfinite(slopes).all()
     # What is covered, or pushed out of sight, does not count; by its image's mean, contrast hangs on every pixel.
-    assert (reached < 1) == (change in (augmentation._shifted, augmentation._covered))
+    assert (reached < 1) == (change in (translate, cutout))
 
 
 def test_a_shift_is_by_whole_pixels_and_brings_in_grey() -> None:
     most_down, most_right = round(HEIGHT / 8), round(WIDTH / 8)
     found = []
-    for image, result in zip(IMAGES[:30], changed(augmentation._shifted, IMAGES[:30]), strict=True):
+    for image, result in zip(IMAGES[:30], changed(translate, IMAGES[:30]), strict=True):
         fitting = [
             (down, right)
             for down in range(-6, 7)
@@ -85,7 +82,7 @@ def test_a_shift_is_by_whole_pixels_and_brings_in_grey() -> None:
 def test_every_shift_is_as_likely() -> None:
     marked = np.zeros((5000, 16, 16, 3), dtype=np.float32)
     marked[:, 8, 8] = 1
-    places = np.argwhere(changed(augmentation._shifted, marked)[..., 0] == 1)[:, 1:] - 8
+    places = np.argwhere(changed(translate, marked)[..., 0] == 1)[:, 1:] - 8
     assert len(places) == 5000
     for axis in places.T:
         values, counts = np.unique(axis, return_counts=True)
@@ -96,7 +93,7 @@ def test_every_shift_is_as_likely() -> None:
 
 def test_a_square_of_half_the_side_becomes_grey_and_nothing_else_changes() -> None:
     black = np.zeros((MANY, 20, 20, 3), dtype=np.float32)
-    covered = changed(augmentation._covered, black)
+    covered = changed(cutout, black)
     assert set(np.unique(covered)) == {0.0, 0.5}
     sizes = []
     for image in covered[..., 0] == 0.5:
@@ -110,12 +107,12 @@ def test_a_square_of_half_the_side_becomes_grey_and_nothing_else_changes() -> No
             sizes.append(len(places))
     assert (min(sizes), max(sizes)) in {(5, 10), (5, 11)}  # partly outside: half of it at least is seen
     kept = np.broadcast_to(covered[:40, ..., :1] == 0, IMAGES[:40, :, :20].shape)
-    coloured = changed(augmentation._covered, np.repeat(IMAGES[:1, :, :20], MANY, axis=0))[:40]
+    coloured = changed(cutout, np.repeat(IMAGES[:1, :, :20], MANY, axis=0))[:40]
     np.testing.assert_allclose(coloured, np.where(kept, IMAGES[:1, :, :20], 0.5), atol=1e-6)
 
 
 def test_brightness_saturation_and_contrast_stay_within_their_ranges_and_reach_their_ends() -> None:
-    results = changed(augmentation._recoloured, ONE)
+    results = changed(jitter_color, ONE)
     brightness = results.mean(axis=(1, 2, 3)) - ONE.mean(axis=(1, 2, 3))
     contrast = luminance(results).std(axis=(1, 2, 3)) / luminance(ONE).std(axis=(1, 2, 3))
     colour = (results - luminance(results)).std(axis=(1, 2, 3)) / (ONE - luminance(ONE)).std(axis=(1, 2, 3))
@@ -131,7 +128,7 @@ def test_brightness_saturation_and_contrast_stay_within_their_ranges_and_reach_t
 @given(seeds)
 def test_recolouring_is_worked_out_by_three_numbers_an_image(seed: int) -> None:
     image = IMAGES[:1]
-    result = changed(augmentation._recoloured, image, seed)
+    result = changed(jitter_color, image, seed)
     mean = image.mean()
     brightness = result.mean() - mean
     contrast = luminance(result).std() / luminance(image).std()

@@ -13,7 +13,7 @@ from library.cats.config import AutoencoderConfig, CatsConfig, VaeConfig
 from library.cats.data import dataset
 from library.cats.metrics import latent_space
 from library.cats.models import autoencoders
-from library.cats.models.autoencoders import Cae, Vae, encode, reproduce
+from library.cats.models.autoencoders import Cae, Vae, encode, reconstruct
 
 LATENT, NUMBERS = 3, 75 * 75 * 3
 TINY = {"filters": "4-6-8", "latent_size": LATENT, "residuals": 0, "validation_samples": 10, "warmup": 0}
@@ -83,7 +83,7 @@ def test_the_metric_is_the_mean_over_images_however_they_come() -> None:
     assert float(model.squared.result()) == pytest.approx(squared_error(), rel=1e-5)
 
 
-def test_a_cae_reproduces_through_as_many_numbers_as_it_is_told() -> None:
+def test_a_cae_reconstructs_through_as_many_numbers_as_it_is_told() -> None:
     model = cae()
     codes = model.encoder(IMAGES.astype(np.float32) / 255)
     assert codes.shape == (len(IMAGES), LATENT)
@@ -181,13 +181,13 @@ def test_beta_grows_to_its_value_and_validation_knows_it_from_the_start(warmup: 
 def test_training_lowers_a_caes_error(trained_cae: tuple[Cae, float, float]) -> None:
     model, first, last = trained_cae
     assert last < first / 2
-    assert squared_error(reproduce(model, IMAGES) / 255) == pytest.approx(last, rel=0.2)
+    assert squared_error(reconstruct(model, IMAGES) / 255) == pytest.approx(last, rel=0.2)
 
 
 def test_training_lowers_a_vaes_error(trained_vae: tuple[Vae, float, float]) -> None:
     model, first, last = trained_vae
     assert last < first / 2
-    assert squared_error(reproduce(model, IMAGES) / 255) < first / 2
+    assert squared_error(reconstruct(model, IMAGES) / 255) < first / 2
 
 
 def test_a_trained_posterior_tells_images_apart(trained_vae: tuple[Vae, float, float]) -> None:
@@ -222,7 +222,7 @@ def test_all_images_are_encoded_in_their_order_however_many(monkeypatch: pytest.
 def test_reproductions_are_bytes_drawn_from_the_mean(build: Any) -> None:
     model = build()
     means = encode(model, IMAGES)[:, :LATENT]
-    again = reproduce(model, IMAGES)
+    again = reconstruct(model, IMAGES)
     assert again.dtype == np.uint8
     np.testing.assert_allclose(again, 255 * model.decoder(means).numpy(), atol=0.51)
 

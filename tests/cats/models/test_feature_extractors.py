@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from library.cats.models import feature_extractors
-from library.cats.models.feature_extractors import INCEPTION, NETWORKS, RANDOM, features
+from library.cats.models.feature_extractors import INCEPTION, NETWORKS, RANDOM, FeatureExtractor
 from library.framework.errors import UserError
 
 # Of the images below: the means of all features, and some from the first block to the last.
@@ -18,6 +18,8 @@ SOME = [
     [0.540106, 0.035249, 1.779195, 0.400552, 0.375148, 0.028899, 0.104088, 0.048258],
     [0.198670, 0.013146, 1.791412, 0.329057, 0.314456, 0.025564, 0.088108, 0.001901],
 ]
+
+features = FeatureExtractor()
 
 
 def waves(count: int, size: int = 75) -> np.ndarray:
@@ -66,8 +68,8 @@ def test_drawing_the_network_again_changes_no_random_number_of_others() -> None:
 
 def test_a_network_that_there_is_not_is_refused() -> None:
     with pytest.raises(UserError, match=rf"^feature network: got 'vgg'; allowed are {RANDOM}, {INCEPTION}$"):
-        features(waves(1), "vgg")
-    assert (RANDOM, INCEPTION) == NETWORKS
+        FeatureExtractor("vgg")
+    assert list(NETWORKS) == [RANDOM, INCEPTION]
 
 
 def test_without_its_weights_inception_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +79,7 @@ def test_without_its_weights_inception_is_refused_in_one_line(monkeypatch: pytes
     monkeypatch.setattr(keras.applications, "InceptionV3", unreachable)
     message = rf"^{INCEPTION}: its weights cannot be had \(URL fetch failure: no route\); {RANDOM} needs none$"
     with pytest.raises(UserError, match=message):
-        features(waves(1), INCEPTION)
+        FeatureExtractor(INCEPTION)(waves(1))
 
 
 def test_inception_sees_pixels_from_minus_1_to_1_at_its_own_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_both_losses_are_those_of_their_papers(loss: str) -> None:
         "plain": softplus(-real) + softplus(drawn) + softplus(-drawn),
     }[loss]
     assert float(model.compute_loss(x=IMAGES, y_pred=ops.convert_to_tensor(DRAWN))) == pytest.approx(expected, rel=1e-5)
-    assert float(model.won.result()) == (real > drawn).mean()
+    assert float(model.discriminator_accuracy.result()) == (real > drawn).mean()
 
 
 @every_loss
@@ -195,7 +195,7 @@ def test_what_draws_begins_as_the_generator_does() -> None:
     model, other = built(averaging=0.9), built(seed=1)
     np.testing.assert_equal(weights(model.decoder), weights(model.generator))
     begun = [weight + 1 for weight in weights(other.generator)]
-    model.begin_with(begun)
+    model.load_generator_weights(begun)
     np.testing.assert_equal([weights(model.decoder), weights(model.generator)], [begun, begun])
     model.evaluate(IMAGES, verbose=0)  # of no step's average
     np.testing.assert_equal(weights(model.decoder), begun)

@@ -12,10 +12,11 @@ from library.cats.config import AutoencoderConfig, CatsConfig, ImagesConfig
 from library.cats.data import dataset
 from library.cats.metrics import sample_quality
 from library.cats.models import autoencoders, generative
-from library.cats.models.feature_extractors import RANDOM, features
-from library.cats.models.generative import Generative, draw, to_bytes
+from library.cats.models.feature_extractors import RANDOM, FeatureExtractor
+from library.cats.models.generative import Generative, decode, to_bytes
 
 DATA = dataset.load(CatsConfig(images=100))
+features = FeatureExtractor()
 NAMES = {"frechet_distance", "kid", "kid_standard_error", "precision", "recall", "density", "coverage"}
 
 
@@ -31,7 +32,7 @@ def built() -> Generative:
 
 
 def test_samples_come_of_the_same_noise_after_every_epoch() -> None:
-    first, again, other = (Generative(ImagesConfig(seed=seed), "model").latents() for seed in (0, 0, 1))
+    first, again, other = (Generative(ImagesConfig(seed=seed), "model").noise for seed in (0, 0, 1))
     assert first.shape == (ImagesConfig().validation_samples, ImagesConfig().latent_size)
     assert first.dtype == np.float32
     np.testing.assert_array_equal(first, again)
@@ -41,7 +42,7 @@ def test_samples_come_of_the_same_noise_after_every_epoch() -> None:
 
 
 def test_an_evaluation_scores_samples_against_the_images_that_it_is_given(built: Generative) -> None:
-    drawn = features(draw(built.decoder, built.noise))
+    drawn = features(decode(built.decoder, built.noise))
     for images in (DATA.validation, DATA.test, DATA.test):
         scores = built.evaluate(images, verbose=0, return_dict=True)
         expected = sample_quality.evaluate(features(images), drawn, network=RANDOM, split="val")
@@ -59,7 +60,7 @@ def test_what_is_drawn_are_bytes_in_the_order_of_the_vectors(
     built: Generative, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generative, "BATCH", 5)
-    images = draw(built.decoder, built.noise)
+    images = decode(built.decoder, built.noise)
     assert images.dtype == np.uint8
     np.testing.assert_allclose(images, 255 * built.decoder(built.noise).numpy(), atol=0.51)
 

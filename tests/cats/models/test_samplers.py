@@ -1,4 +1,4 @@
-"""Strategies: what is drawn is distributed as they say, repeats, is found again in data, and survives being kept."""
+"""Latent samplers: their samples have the right distribution and repeat, fits recover it, and saving keeps it."""
 
 import json
 import runpy
@@ -13,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from library.cats.models import samplers
-from library.cats.models.samplers import Strategy, fitted, load, normal, save
+from library.cats.models.samplers import LatentSampler, fit_mixture, load, normal, save
 
 SAMPLES = 40_000
 seeds = st.integers(0, 2**32 - 1)
 MEANS = np.array([[-5.0, 0.0], [5.0, 2.0]])
 FACTORS = np.array([[[1.0, 0.0], [0.5, 0.3]], [[0.2, 0.0], [-0.4, 0.6]]])
 WEIGHTS = np.array([0.25, 0.75])
-MIXTURE = Strategy(WEIGHTS, MEANS, FACTORS)
+MIXTURE = LatentSampler(WEIGHTS, MEANS, FACTORS)
 
 
-def draw(strategy: Strategy, count: int = SAMPLES, seed: int = 0) -> np.ndarray:
-    return strategy.sample(count, np.random.default_rng(seed))
+def draw(sampler: LatentSampler, count: int = SAMPLES, seed: int = 0) -> np.ndarray:
+    return sampler.sample(count, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.6, 0.0])
@@ -60,11 +60,11 @@ def test_a_mixture_draws_from_each_component_as_often_as_its_weight() -> None:
 
 @given(seeds, st.integers(0, 20), st.integers(1, 5))
 def test_equal_generators_draw_the_same_and_others_do_not(seed: int, count: int, size: int) -> None:
-    strategy = normal(size, bound=1.0)
-    first = draw(strategy, count, seed)
+    sampler = normal(size, bound=1.0)
+    first = draw(sampler, count, seed)
     assert first.shape == (count, size)
-    np.testing.assert_array_equal(first, draw(strategy, count, seed))
-    assert count == 0 or (first != draw(strategy, count, seed + 1)).any()
+    np.testing.assert_array_equal(first, draw(sampler, count, seed))
+    assert count == 0 or (first != draw(sampler, count, seed + 1)).any()
 
 
 def test_a_generator_moves_on() -> None:
@@ -73,7 +73,7 @@ def test_a_generator_moves_on() -> None:
 
 
 def test_a_fit_recovers_the_mixture_that_the_vectors_came_from() -> None:
-    found = fitted(draw(MIXTURE, 5000), 2, seed=0)
+    found = fit_mixture(draw(MIXTURE, 5000), 2, seed=0)
     order = np.argsort(found.means[:, 0])
     np.testing.assert_allclose(found.weights[order], WEIGHTS, atol=0.03)
     np.testing.assert_allclose(found.means[order], MEANS, atol=0.06)
@@ -84,7 +84,7 @@ def test_a_fit_recovers_the_mixture_that_the_vectors_came_from() -> None:
 
 def test_a_single_gaussian_has_the_vectors_mean_and_covariance() -> None:
     latents = draw(MIXTURE, 5000)
-    found = fitted(latents, 1, seed=0)
+    found = fit_mixture(latents, 1, seed=0)
     np.testing.assert_allclose(found.means[0], latents.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(found.factors[0] @ found.factors[0].T, np.cov(latents.T), rtol=0.01, atol=0.02)
     again = draw(found, 5000)
@@ -93,7 +93,7 @@ def test_a_single_gaussian_has_the_vectors_mean_and_covariance() -> None:
 
 def test_the_same_seed_fits_the_same() -> None:
     latents = draw(normal(3), 300)
-    first, again, other = (fitted(latents, 4, seed) for seed in (0, 0, 1))
+    first, again, other = (fit_mixture(latents, 4, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.means, again.means)
     assert (first.means != other.means).any()
 
@@ -101,16 +101,16 @@ def test_the_same_seed_fits_the_same() -> None:
 def test_no_component_collapses_onto_a_line() -> None:
     """Of two vectors each: their covariance alone has no inverse."""
     pairs = np.array([[0.0, 0.0], [0.0, 1.0], [100.0, 0.0], [100.0, 1.0]], dtype=np.float32)
-    found = fitted(pairs, 2, seed=0)
+    found = fit_mixture(pairs, 2, seed=0)
     least = np.linalg.eigvalsh(found.factors @ found.factors.transpose(0, 2, 1)).min()
     assert least == pytest.approx(1e-3 * pairs.var(), rel=1e-3)
 
 
 @st.composite
-def any_strategy(draw_value: st.DrawFn) -> Strategy:
+def any_sampler(draw_value: st.DrawFn) -> LatentSampler:
     size, components = draw_value(st.integers(1, 4)), draw_value(st.integers(1, 3))
     random = np.random.default_rng(draw_value(seeds))
-    return Strategy(
+    return LatentSampler(
         random.dirichlet(np.ones(components)),
         random.normal(size=(components, size)),
         random.normal(size=(components, size, size)),
@@ -122,17 +122,17 @@ names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-.", min_size=1, max_size=1
 
 
 @settings(max_examples=30)
-@given(kept=st.dictionaries(names, any_strategy(), min_size=1, max_size=4), seed=seeds)
-def test_kept_strategies_are_found_in_their_order_and_draw_the_same(
-    tmp_path_factory: pytest.TempPathFactory, kept: dict[str, Strategy], seed: int
+@given(kept=st.dictionaries(names, any_sampler(), min_size=1, max_size=4), seed=seeds)
+def test_saved_samplers_are_loaded_in_their_order_and_draw_the_same(
+    tmp_path_factory: pytest.TempPathFactory, kept: dict[str, LatentSampler], seed: int
 ) -> None:
     path = tmp_path_factory.mktemp("kept") / "strategies.npz"
     save(kept, path)
     found = load(path)
     assert list(found) == list(kept)
-    for name, strategy in kept.items():
-        assert found[name].bound == strategy.bound
-        np.testing.assert_array_equal(draw(found[name], 50, seed), draw(strategy, 50, seed))
+    for name, sampler in kept.items():
+        assert found[name].bound == sampler.bound
+        np.testing.assert_array_equal(draw(found[name], 50, seed), draw(sampler, 50, seed))
 
 
 def test_what_is_kept_are_plain_numbers(tmp_path: Path) -> None:

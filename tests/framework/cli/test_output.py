@@ -1,8 +1,7 @@
-"""What is told of versions: their list, their scores, and the lines of the commands that move them."""
+"""What is printed of versions: their list, their scores, and the lines of the commands that move them."""
 
 import re
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,34 +9,39 @@ import mlflow
 import pytest
 import sqlalchemy
 
-from experiments.__main__ import main
-from library.framework import formatting, registry, statistics
-from library.framework.experiment import Scores
+from library.framework import environment, formatting
+from library.framework.cli import output
+from library.framework.cli.main import main
+from library.framework.experiment import TestResult
+from library.framework.pipeline import Outcome
+from library.framework.registry import artifacts
+from library.framework.registry.artifacts import score_of
+from library.framework.registry.overview import overview
+from library.framework.registry.stages import promote_if_better
+from library.framework.statistics import estimate_of_scores
+from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.store import Store
+from tests.tiny import Tiny
 from tests.versions import NAME, clone, register, three
 
 
-@pytest.fixture(autouse=True)
-def _handler() -> Iterator[None]:
-    handler = signal.getsignal(signal.SIGTERM)  # which main sets
-    yield
-    signal.signal(signal.SIGTERM, handler)
-
-
 def test_the_list_shows_every_version(store: Store, tmp_path: Path) -> None:
-    registry.promote(NAME, register(store, tmp_path, "0001"))
+    promote_if_better(NAME, register(store, tmp_path, "0001"))
     register(store, tmp_path, "0011")
-    newer, older = registry.overview()
+    for scores in ({}, {"a": 1.0, "b": 1.0, "c": 1.0, "d": 0.0}):
+        with start_run(store, "tests", "run"):
+            scored = TestResult({"test/other": 0.5, "test/right": 0.75}, scores, "test/right")
+            artifacts.register(NAME, Tiny().package(None, tmp_path), scored, {})
+    named, unknown, newer, older = overview()
     assert (older.model, older.version, older.stage, newer.version, newer.stage) == (NAME, "1", "Production", "2", None)
-    assert str(older.score) == "accuracy 0.25 (0.04559 to 0.6994)"  # Wilson's, of 1 of 4
-    assert str(newer.score) == "outcome 0.5 (0.15 to 0.85)"
+    assert (unknown.score, str(named.score)) == (None, "right 0.75 (0.3006 to 0.9544)")
+    assert str(older.score) == "mean_score 0.25 (0.04559 to 0.6994)"  # Wilson's, of 1 of 4
+    assert str(newer.score) == "mean_score 0.5 (0.15 to 0.85)"
     assert mlflow.get_run(older.run).info.run_name == "run"
     assert 0 <= (datetime.now(UTC) - older.created).total_seconds() < 600
-    files = [
-        path for path in store.root.rglob("artifacts/**/*") if path.is_file() and f"/{older.run}/" not in str(path)
-    ]
+    files = [path for path in store.root.rglob("artifacts/**/*") if path.is_file()]
     assert older.bytes
-    assert 0 < older.bytes < sum(path.stat().st_size for path in files)
+    assert 0 < older.bytes < sum(path.stat().st_size for path in files if f"/{older.run}/" not in str(path))
 
 
 def test_the_list_takes_as_many_queries_however_many_versions_there_are(store: Store, tmp_path: Path) -> None:
@@ -53,139 +57,125 @@ def test_the_list_takes_as_many_queries_however_many_versions_there_are(store: S
         for more in (0, 20):
             clone("1", more)
             statements.clear()
-            assert len(registry.overview()) == 3 + more
+            assert len(overview()) == 3 + more
             counts.append(len(statements))
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
     assert counts[0] == counts[1] < 25
 
 
-@pytest.mark.parametrize(
-    ("metrics", "outcomes", "named"),
-    [
-        ({"test/other": 0.5, "test/right": 0.75}, [1, 1, 1, 0], ("test/right", 0.75, 0.3006, 0.9544)),
-        ({"test/error": 2.0}, [-1, -2, -3], ("test/error", 2.0, 0.8684, 3.1316)),
-        ({"test/error": 9.0}, [1, 2, 3], ("test/outcome", 2.0, 0.8684, 3.1316)),
-    ],
-)
-def test_a_version_is_known_by_what_promotion_compares(
-    metrics: dict[str, float], outcomes: list[float], named: tuple[str, float, float, float]
-) -> None:
-    tags = statistics.headline(Scores(metrics, {str(i): float(one) for i, one in enumerate(outcomes)}))
-    found = statistics.of_tags({key: str(value) for key, value in tags.items()})
-    assert found
-    assert (found.name, found.value) == named[:2]
-    assert (found.low, found.high) == pytest.approx(named[2:], abs=1e-4)
+def test_a_version_is_known_by_what_promotion_compares() -> None:
+    for name, value, scores, interval in (
+        ("test/right", 0.75, [1, 1, 1, 0], (0.3006, 0.9544)),
+        ("test/error", 2.0, [-1, -2, -3], (0.8684, 3.1316)),
+        ("", None, [1, 2, 3], (0.8684, 3.1316)),
+    ):
+        found = estimate_of_scores({str(i): float(one) for i, one in enumerate(scores)}, name, value)
+        assert (found.name, found.value) == (name or "test/mean_score", value or 2)
+        assert (found.low, found.high) == pytest.approx(interval, abs=1e-4)
 
 
 def test_the_score_of_an_older_version_is_the_one_with_an_interval() -> None:
     tags = {"test/a": "1", "test/b": "0.5", "test/b_low": "0.4", "test/b_high": "0.6"}
-    assert str(statistics.of_tags(tags)) == "b 0.5 (0.4 to 0.6)"
-    assert statistics.of_tags({"test/a": "1"}) is None
-    assert statistics.headline(Scores({"test/a": 1.0}, {})) == {}
+    assert str(score_of(tags)) == "b 0.5 (0.4 to 0.6)"
+    assert score_of({"test/a": "1"}) is None
 
 
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(-1, "0 seconds"), (119, "119 seconds"), (120, "2 minutes"), (7200, "2 hours"), (172_800, "2 days")],
-)
-def test_ages_are_told_by_their_largest_unit(seconds: float, told: str) -> None:
-    assert formatting.age(seconds) == told
-
-
-def test_sizes_are_told_in_kb_or_mb() -> None:
+def test_ages_and_sizes_are_shown_in_their_largest_unit() -> None:
+    shown = {-1: "0 seconds", 119: "119 seconds", 120: "2 minutes", 7200: "2 hours", 172_800: "2 days"}
+    assert {seconds: formatting.age(seconds) for seconds in shown} == shown
     assert [formatting.size(count) for count in (900, 99_900, 1_234_567)] == ["0.9 kB", "99.9 kB", "1.2 MB"]
 
 
-def test_the_commands_do_and_tell_it(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def told(verb: str, *flags: str) -> list[str]:
-        assert main([verb, f"--store={store.root}", *flags]) == 0
+def test_the_commands_do_it_and_say_so(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(command: str, *flags: str) -> list[str]:
+        assert main([command, f"--store={store.root}", *flags], "make") == 0
         return capsys.readouterr().out.splitlines()
 
     of_it = f"--MODEL={NAME}"
-    assert told("models") == ["no model is registered yet; train or tune one first"]
+    assert run("models") == ["no model is registered yet; train or tune one first"]
     first = register(store, tmp_path, "0001")
-    assert told("history", of_it) == ["no version of tiny was in Production yet"]
-    assert told("promote", of_it, "--VERSION=1") == [
-        "tiny version 1 is in Production: the first version: there was no holder to beat"
+    assert run("history", of_it) == ["no version of tiny was in Production yet"]
+    assert run("promote", of_it, "--VERSION=1") == [
+        "tiny version 1 is in Production: the first version: there was no champion to beat"
     ]
     clone(first, 2)
-    assert told("promote", of_it, "--version=2", "--stage=Staging") == ["tiny version 2 is in Staging: asked for"]
-    assert told("promote", of_it, "--version=2", "--FORCE=1") == ["tiny version 2 is in Production: forced"]
-    assert told("rollback", of_it) == ["tiny version 1 is in Production: rolled back from 2"]
-    assert told("archive", of_it, "--version=3") == ["tiny version 3 is in Archived: asked for"]
-    heading, *rows = told("models")
+    assert run("promote", of_it, "--version=2", "--stage=Staging") == ["tiny version 2 is in Staging: asked for"]
+    assert run("promote", of_it, "--version=2", "--FORCE=1") == ["tiny version 2 is in Production: forced"]
+    assert run("rollback", of_it) == ["tiny version 1 is in Production: rolled back from 2"]
+    assert run("archive", of_it, "--version=3") == ["tiny version 3 is in Archived: asked for"]
+    heading, *rows = run("models")
     assert heading.split() == ["model", "version", "stage", "score", "(95", "%", "interval)", "run", "age", "size"]
     assert [row.split()[:7] for row in rows] == [
-        ["tiny", version, stage, "accuracy", "0.25", "(0.04559", "to"]
+        ["tiny", version, stage, "mean_score", "0.25", "(0.04559", "to"]
         for version, stage in [("3", "Archived"), ("2", "Archived"), ("1", "Production")]
     ]
-    heading, *rows = told("history", of_it)
-    assert heading.split() == ["version", "in", "Production", "from", "until", "because"]
+    heading, *rows = run("history", of_it)
+    assert heading.split() == ["version", "in", "Production", "from", "until", "reason"]
     last, middle, _ = cells = [re.split(" {2,}", row.strip()) for row in rows]
     assert [(cell[0], cell[3]) for cell in cells] == [
         ("1", "rolled back from 2"),
         ("2", "forced"),
-        ("1", "the first version: there was no holder to beat"),
+        ("1", "the first version: there was no champion to beat"),
     ]
     assert (middle[2], last[2]) == (last[1], "now")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (["promote", "--model=tony", "--version=1"], "model 'tony': not registered; there is tiny"),
-        (["history", "--model=tony"], "model 'tony': not registered; there is tiny"),
-        (["rollback", "--model=a/b"], "model 'a/b': not registered; there is tiny"),
-        (["rollback", "--model=it's"], 'model "it\'s": not registered; there is tiny'),
-        (
-            ["promote", "--model=tiny", "--version=9"],
-            "model 'tiny': no version 9; there is version 12 in no stage, version 11 in no stage, version 10 in no "
-            "stage, version 9",
-        ),
-        (["archive", "--model=tiny", "--version=1"], "model 'tiny' version 1: is in Production, and none would be"),
-    ],
-    ids=" ".join,
-)
-def test_what_does_not_exist_or_go_is_one_line(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
-) -> None:
-    registry.promote(NAME, register(store, tmp_path, "01"))
+def test_what_does_not_exist_or_go_is_one_line(store: Store, tmp_path: Path, refused: Callable[..., str]) -> None:
+    promote_if_better(NAME, register(store, tmp_path, "01"))
     clone("1", 11)
     mlflow.MlflowClient().delete_model_version(NAME, "9")
-    assert main([*arguments, f"--store={store.root}"]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith(f"error: {line.removesuffix(', version 9')}")
-    assert err.count("\n") == 1
+    newest = "version 12 in no stage, version 11 in no stage, version 10 in no stage, version 8"
+    for line, message in {
+        "promote --model=tony --version=1": "model 'tony': not registered; there is tiny",
+        "history --model=tony": "model 'tony': not registered; there is tiny",
+        "rollback --model=a/b": "model 'a/b': not registered; there is tiny",
+        "rollback --model=it's": 'model "it\'s": not registered; there is tiny',
+        "promote --model=tiny --version=9": f"model 'tiny': no version 9; there is {newest}",
+        "archive --model=tiny --version=1": "model 'tiny' version 1: is in Production, and none would be",
+    }.items():
+        assert refused(*line.split(), f"--store={store.root}").startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "line"),
+    ("line", "message"),
     [
-        (["models", "--store=nowhere"], "store nowhere: there is none; train or tune first, or give STORE=folder"),
-        (["promote", "--version=1"], "model: nothing was given; it is name in the registry, such as"),
-        (["promote", "--model=tiny"], "version: nothing was given; it is number of the version"),
-        (["promote", "--model=tiny", "--version=v3"], "version: got 'v3'; allowed is a valid integer"),
-        (
-            ["promote", "--model=tiny", "--version=3", "--stage=Prod"],
-            "stage: got 'Prod'; allowed is 'Staging', 'Production' or 'Archived'",
-        ),
-        (
-            ["archive", "--model=tiny", "--version=3", "--stage=Staging"],
-            "unknown option '--stage'; allowed are --force",
-        ),
+        ("models --store=nowhere", "store nowhere: there is none; train or tune first, or give STORE=folder"),
+        ("promote --version=1", "model: nothing was given; it is name in the registry, such as"),
+        ("promote --model=tiny", "version: nothing was given; it is number of the version"),
+        ("promote --model=tiny --version=v3", "version: got 'v3'; allowed is a valid integer"),
+        ("promote --model= --version=3", "model: got ''; allowed is text of at least 1 character"),
+        ("promote --model=a --version=3 --stage=Prod", "stage: got 'Prod'; allowed is 'Staging', 'Production' or 'Ar"),
+        ("archive --model=tiny --version=3 --stage=Staging", "unknown option '--stage'; allowed are --force"),
     ],
-    ids=" ".join,
 )
-def test_a_bad_argument_is_one_line_and_makes_no_store(
-    arguments: list[str],
-    line: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_a_bad_argument_is_one_line_and_makes_no_store(line: str, message: str, refused: Callable[..., str]) -> None:
+    assert refused(*line.split()).startswith(message)
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("program", "pages"),
+    [
+        ("make", ["make ui STORE={root} *browse runs", "make dashboard STORE={root} *browse studies"]),
+        ("cats-and-sums", ["mlflow ui --backend-store-uri {mlflow} *browse runs", "optuna-dashboard {optuna} *browse"]),
+    ],
+)
+def test_a_training_ends_with_its_scores_and_what_to_do_next(
+    program: str, pages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
-    assert capsys.readouterr().err.startswith(f"error: {line}")
-    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv(environment.PROGRAM, program)
+    predict = environment.command("predict", "tiny", {"query": "?"})
+    metrics = {"test/accuracy": 0.987654321, "test/part/accuracy": 0.5}
+    store = Store(tmp_path)
+    output.print_trained(Outcome("tiny", "0a1b", "tiny", "3", "Staging", "is worse", metrics, predict, "['?']"), store)
+    shown = capsys.readouterr().out
+    for row in ("test/accuracy *│ 0.98765", "registered *│ tiny version 3, Staging", "reason *│ is worse"):
+        assert re.search(row, shown)
+    assert "test/part" not in shown
+    assert f"  {predict}{store.option}\n" in shown
+    where = {"root": tmp_path, "mlflow": store.tracking_uri, "optuna": store.studies_uri}
+    assert [page for page in pages if not re.search(page.format(**where), shown)] == []
+    assert "browse runs and models; this run is 0a1b\n" in shown
+    assert f'mlflow.set_tracking_uri("{store.tracking_uri}")' in shown
+    assert """load_model("models:/tiny/Staging").predict(['?'])\n""" in shown

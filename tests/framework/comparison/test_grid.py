@@ -1,56 +1,77 @@
-"""Comparisons: every config trained once from every seed, put side by side, gone on with, on real stores."""
+"""Comparisons: every config trained once from every seed, put side by side, resumed, on real stores."""
 
 from dataclasses import replace
 from typing import Any
 
 import mlflow
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from library.framework import discovery
-from library.framework.cli import output
+from library import Comparison, Run, TestResult, TrainingResult
+from library.framework import plots
 from library.framework.comparison import grid
-from library.framework.comparison.spec import Comparison
 from library.framework.errors import UserError
-from library.framework.experiment import Result, Scores
-from library.framework.options import ComparisonOptions
-from library.framework.run import Callbacks, Run
-from library.framework.statistics import sign_test, wilson_interval
+from library.framework.statistics import mean_interval, sign_test, wilson_interval
 from library.framework.tracking import queries
 from library.framework.tracking.store import Store
-from tests import tiny
+from tests.tiny import Tiny
+
+# By seed, the number of test examples; by rate and seed, which of them are right.
+EXAMPLES = (64, 32)
+RIGHT = {
+    (0.001, 0): range(16), (0.01, 0): range(10, 32), (0.001, 1): range(24), (0.01, 1): range(4, 32),
+}  # fmt: skip
+
+
+class Scored(Tiny):
+    """Has scores that are known beforehand, of examples that are named with their data."""
+
+    name = "tiny"
+    interrupted_at: tuple[float, int] | None = None
+    error: BaseException = KeyboardInterrupt()
+
+    def fit(self, run: Run, callbacks: Any = ()) -> TrainingResult:
+        if (self.config.learning_rate, self.config.units) == self.interrupted_at:
+            raise self.error
+        return super().fit(run, callbacks)
+
+    def test(self, model: Any, run: Run) -> TestResult:
+        rate, seed = self.config.learning_rate, self.config.seed
+        scores = {f"{i} in {rate}": float(i in RIGHT[rate, seed]) for i in range(EXAMPLES[seed])}
+        share = len(RIGHT[rate, seed]) / EXAMPLES[seed]
+        metrics = {"test/exact_match": share, "test/per_character": 0.5 + seed / 4}
+        return TestResult(metrics, scores, "test/exact_match")
+
+
+class Graded(Scored):
+    """Has scores that are neither right nor wrong, and a metric that is not their mean, with an interval of its own."""
+
+    name = "tiny"
+
+    def test(self, model: Any, run: Run) -> TestResult:
+        factors = 1 if self.config.learning_rate == 0.001 else [1, 1, 3, 0.5, 0.5, 0.5, 0.5, 0.5]
+        errors = np.array([1, 2, 3, 4, 5, 6, 7, 12]) * factors
+        scores = {str(i): -float(error) for i, error in enumerate(errors)}
+        bounds = {"test/median_low": 0.0 + self.config.seed, "test/median_high": 9.0 + self.config.seed}
+        metrics = {"test/error": errors.mean(), "test/median": float(np.median(errors)), **bounds}
+        return TestResult(metrics, scores, "test/error")
+
 
 SIZES = Comparison(
-    experiment="tiny",
+    experiment=Scored,
+    metric="test/exact_match",
     along=("units", (2, 4)),
     lines=("learning_rate", (0.001, 0.01)),
-    fields={"epochs": 1},
+    fields={"epochs": 1, "steps_per_epoch": 1},
+    more_metrics=("test/per_character",),
     paired=True,
 )
 SMALL = replace(SIZES, along=("units", (2,)))
-# Of each seed: so many test examples, so many of them right.
-QUERIES, RIGHT = (64, 32), (16, 24)
-# By rate and seed. Not as many as are not right, as there is no need.
-WRONG = {(0.001, 0): "abc", (0.01, 0): "cdefghijklm", (0.001, 1): "abcd", (0.01, 1): "dxyz"}
 
 
-def scored(config: tiny.Config, _: Any, run: Run) -> Scores:
-    """What a comparison asks of a test, known beforehand."""
-    wrong = WRONG[config.learning_rate, config.seed]
-    run.log_table("wrong-answers", {"answer": ["?"] * len(wrong), "query": list(wrong)})
-    share = RIGHT[config.seed] / QUERIES[config.seed]
-    queries = float(QUERIES[config.seed])
-    return Scores({"test/exact_match": share, "test/per_character": 0.5 + config.seed / 4, "test/queries": queries}, {})
-
-
-@pytest.fixture(autouse=True)
-def found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny experiment is the one that is compared."""
-    experiment = replace(tiny.experiment, test=scored)
-    monkeypatch.setattr(discovery, "find", {"tiny": experiment}.__getitem__)
-
-
-def compare(store: Store, comparison: Comparison = SIZES, seeds: int = 1, **fixed: Any) -> grid.Compared:
-    return grid.compare("sizes", comparison, fixed, ComparisonOptions(seeds=seeds), store)
+def compare(store: Store, comparison: Comparison = SIZES, seeds: int = 1, **fixed: Any) -> grid.ComparisonResult:
+    return comparison.run(store, "sizes", seeds, **fixed)
 
 
 def runs() -> tuple[list[mlflow.entities.Run], list[mlflow.entities.Run]]:
@@ -60,121 +81,149 @@ def runs() -> tuple[list[mlflow.entities.Run], list[mlflow.entities.Run]]:
     return [run for run in all_of_them if run not in trainings], trainings
 
 
-def interrupt(monkeypatch: pytest.MonkeyPatch, error: BaseException, at: int) -> None:
-    """Has one training fail."""
-    began: list[tiny.Config] = []
-
-    def train(config: tiny.Config, run: Run, callbacks: Callbacks) -> Result:
-        began.append(config)
-        if len(began) == at:
-            raise error
-        return tiny.train(config, run, callbacks)
-
-    monkeypatch.setattr(discovery, "find", lambda _: replace(tiny.experiment, test=scored, train=train))
+def table(run: mlflow.entities.Run, name: str) -> list[dict[str, Any]]:
+    """The rows of a run's table."""
+    logged = queries.read_json(run.info.run_id, f"tables/{name}.json")
+    return [dict(zip(logged["columns"], row, strict=True)) for row in logged["data"]]
 
 
-def test_a_comparison_has_a_row_for_each_config_a_table_and_a_figure(store: Store) -> None:
+def names(run: mlflow.entities.Run, folder: str) -> list[str]:
+    return [one.path for one in mlflow.artifacts.list_artifacts(run_id=run.info.run_id, artifact_path=folder)]
+
+
+def test_a_comparison_has_a_row_for_each_config_a_table_and_a_figure(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures: list[Figure] = []
+    draw = plots.interval_lines
+    monkeypatch.setattr(grid, "interval_lines", lambda *given: figures.append(draw(*given)) or figures[-1])
     rows = compare(store).rows
     assert [(row["learning_rate"], row["units"]) for row in rows] == [(0.001, 2), (0.001, 4), (0.01, 2), (0.01, 4)]
     assert [row["parameters"] for row in rows] == [9, 17, 9, 17]  # 2 to units to 1, and biases
-    low, high = wilson_interval(16, 64)
     for row in rows:
         assert row["seconds"] > 0
-        known = {"exact_match": 0.25, "low": low, "high": high, "seeds": [0.25], "per_character": 0.5}
+        right = len(RIGHT[row["learning_rate"], 0])
+        low, high = wilson_interval(right, 64)
+        known = {"exact_match": right / 64, "low": low, "high": high, "seeds": [right / 64], "per_character": 0.5}
         assert {key: row[key] for key in known} == known
     [parent], trainings = runs()
     assert (parent.info.run_name, parent.info.status, parent.data.tags["comparison"]) == ("sizes", "FINISHED", "sizes")
     assert parent.data.tags["command"] == "make compare-sizes SEEDS=1"
-    table = queries.read_json(parent.info.run_id, "tables/comparison.json")
-    assert table["columns"] == list(rows[0])
-    for told, row in zip(table["data"], rows, strict=True):
-        assert told == [pytest.approx(value) for value in row.values()]
-    pictures = mlflow.artifacts.list_artifacts(run_id=parent.info.run_id, artifact_path="figures")
-    assert [picture.path for picture in pictures] == ["figures/comparison.png"]
+    logged = table(parent, "comparison")
+    assert [list(row) for row in logged] == [list(row) for row in rows]
+    for kept, row in zip(logged, rows, strict=True):
+        assert list(kept.values()) == [pytest.approx(value) for value in row.values()]
+    assert names(parent, "figures") == ["figures/comparison.png"]
+    [axes] = figures[0].axes
+    assert axes.get_legend_handles_labels()[1] == ["0.001", "0.01"]
+    assert [line.get_ydata().tolist() for line in axes.lines if line.get_marker() == "o"] == [[0.25] * 2, [0.34375] * 2]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("units", "exact match, with its 95 % interval")
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2", "4"]
     assert {run.data.tags["mlflow.parentRunId"] for run in trainings} == {parent.info.run_id}
     assert [run.info.run_name for run in trainings] == [
         f"learning_rate {rate}, units {units}, seed 0" for rate in (0.001, 0.01) for units in (2, 4)
     ]
     for run, row in zip(trainings, rows, strict=True):
         assert run.info.status == "FINISHED"
-        expected = tiny.Config(units=row["units"], learning_rate=row["learning_rate"], epochs=1)
+        expected = Tiny.Config(units=row["units"], learning_rate=row["learning_rate"], **SIZES.fields)
         assert run.data.params == {key: str(value) for key, value in expected.model_dump().items()}
         assert f"UNITS={row['units']}" in run.data.tags["command"]
 
-
-def test_seeds_are_pooled_example_by_example(store: Store) -> None:
-    rows = compare(store, SMALL, seeds=2).rows
-    assert [row["units"] for row in rows] == [2, 2]
-    low, high = wilson_interval(20, 48)  # of as many examples as one seed has on average
-    for row in rows:
-        assert row["exact_match"] == pytest.approx(40 / 96)
-        assert (row["low"], row["high"], row["seeds"]) == (low, high, [0.25, 0.75])
-        assert row["per_character"] == pytest.approx((0.5 + 0.75) / 2)
-    assert [run.data.params["seed"] for run in runs()[1]] == ["0", "1", "0", "1"]
-
-
-def test_lines_are_paired_query_by_query_at_each_place_of_the_axis(
-    store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
-    done = compare(store, seeds=2)
-    # Only the second is wrong on d to m, and on x, y and z; only the first on a and b, and on a, b and c.
-    counts = {"queries": 96, "both": 76, "only_first": 13, "only_second": 5, "neither": 2}
-    p_value = sign_test(6, 2)  # as often as one seed was, on average: 6.5, and 2.5, to the even ones
-    counts |= {"p_value": p_value}
-    assert done.pairs == [{"units": units, "first": 0.001, "second": 0.01, **counts} for units in (2, 4)]
-    [parent], _ = runs()
-    table = queries.read_json(parent.info.run_id, "tables/pairs.json")
-    assert [dict(zip(table["columns"], row, strict=True)) for row in table["data"]] == done.pairs
-    output.compared(done)
-    told = capsys.readouterr().out.splitlines()
-    heading = "| units | first | second | asked | both right | only first | only second | none | p |"
-    rows = [f"| {units} | 0.001 | 0.01 | 96 | 76 | 13 | 5 | 2 | {p_value:.2g} |" for units in (2, 4)]
-    assert told[-4:] == [heading, "|---|---|---|---|---|---|---|---|---|", *rows]
+    # What was trained before is not trained again; a compared field that is fixed keeps the configs of its value.
+    assert compare(store, units="4").rows == rows[1::2]
     assert compare(store, learning_rate=0.01).pairs == []
-
-
-def test_lines_that_are_not_asked_the_same_are_not_paired(store: Store) -> None:
     assert compare(store, replace(SIZES, paired=False)).pairs == []
-    [parent], _ = runs()
-    tables = mlflow.artifacts.list_artifacts(run_id=parent.info.run_id, artifact_path="tables")
-    assert [table.path for table in tables] == ["tables/comparison.json"]
-
-
-def test_what_was_trained_before_is_not_trained_again(store: Store) -> None:
-    first = compare(store, SMALL).rows
-    assert compare(store, SMALL).rows == first
     parents, trainings = runs()
-    assert (len(parents), len(trainings)) == (2, 2)
-    assert compare(store).rows[::2] == first  # twice as many configs, half of which are known
-    assert [run.data.params["units"] for run in runs()[1]] == ["2", "2", "4", "4"]
-    compare(store, SMALL, seeds=2)
-    assert [run.data.params["seed"] for run in runs()[1]] == ["0", "0", "0", "0", "1", "1"]
-    assert [run.info.status for run in runs()[0]] == ["FINISHED"] * 4
+    assert names(parents[-1], "tables") == ["tables/comparison.json"]
+    assert [run.info.status for run in parents] == ["FINISHED"] * 4
+    assert len(trainings) == 4
 
 
-@pytest.mark.parametrize("changed", [{"steps_per_epoch": 2}, {"data_seed": 1}])
-def test_a_changed_field_trains_again(store: Store, changed: dict[str, int]) -> None:
-    compare(store, SMALL)
-    compare(store, SMALL, **changed)
-    [_, parent], trainings = runs()
-    [(field, value)] = changed.items()
-    assert parent.data.tags["command"].endswith(f"sizes SEEDS=1 {field.upper()}={value}")
-    assert [run.data.params[field] == str(value) for run in trainings] == [False, False, True, True]
+def test_seeds_are_averaged_and_lines_are_paired_example_by_example(store: Store) -> None:
+    first = compare(store, SMALL)
+    done = compare(store, SMALL, seeds=2)
+    assert [run.data.params["seed"] for run in runs()[1]] == ["0", "0", "1", "1"]
+    assert [row["units"] for row in done.rows] == [2, 2]
+    for row, right, mean, seeds in zip(
+        done.rows, (20, 25), (0.5, 0.609375), ([0.25, 0.75], [0.34375, 0.875]), strict=True
+    ):
+        low, high = wilson_interval(right, 48)  # of as many examples as one seed has on average
+        assert row["exact_match"] == pytest.approx(mean)
+        assert (row["low"], row["high"], row["seeds"]) == (low, high, seeds)
+        assert row["per_character"] == pytest.approx((0.5 + 0.75) / 2)
+
+    # With seed 0 the first alone is right on 0 to 9 and the second alone on 16 to 31; with seed 1 on 0 to 3, 24 to 31.
+    counts = {"examples": 96, "only_first": 14, "only_second": 24, "both_right": 26, "neither_right": 32}
+    p_value = sign_test(7, 12)  # as often as with one seed, on average
+    assert done.pairs == [{"units": 2, "first": 0.001, "second": 0.01, **counts, "p_value": p_value}]
+    assert first.pairs[0]["examples"] == 64
+    assert table(runs()[0][1], "pairs") == [pytest.approx(pair) for pair in done.pairs]
+    heading = "| units | first | second | examples | only first | only second | both right | neither right | p value |"
+    row = f"| 2 | 0.0010 | 0.0100 | 96 | 14 | 24 | 26 | 32 | {p_value:.2g} |"
+    assert done.markdown().splitlines()[-5:] == [
+        "On the same examples", "", heading, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |", row,
+    ]  # fmt: skip
+
+
+def test_an_experiment_of_ones_own_is_compared_along_one_field(store: Store) -> None:
+    comparison = Comparison(experiment=Tiny, metric="test/accuracy", along=("units", (2, 4)), fields={"epochs": 1})
+    done = comparison.run(store)
+    [parent], trainings = runs()
+    assert (parent.info.run_name, names(parent, "figures")) == ("comparison", ["figures/comparison.png"])
+    assert [run.info.run_name for run in trainings] == ["units 2, seed 0", "units 4, seed 0"]
+    assert done.pairs == []
+    for row, run in zip(done.rows, trainings, strict=True):
+        accuracy = run.data.metrics["test/accuracy"]
+        assert list(row) == ["units", "accuracy", "low", "high", "seeds", "parameters", "seconds"]
+        assert (row["accuracy"], row["seeds"]) == (accuracy, [accuracy])
+        assert (row["low"], row["high"]) == wilson_interval(round(64 * accuracy), 64)
+    assert done.markdown().splitlines()[0] == "| units | accuracy | low | high | seeds | parameters | seconds |"
+
+
+def test_a_metric_need_not_be_the_mean_of_the_scores_nor_scores_right_or_wrong(store: Store) -> None:
+    errors = replace(SMALL, experiment=Graded, metric="test/error", more_metrics=())
+    done = compare(store, errors, seeds=2)
+    assert [row["error"] for row in done.rows] == [5, 29 / 8]
+    assert (done.rows[0]["low"], done.rows[0]["high"]) == pytest.approx(mean_interval([1, 2, 3, 4, 5, 6, 7, 12]))
+    counts = {"examples": 16, "first_higher": 2, "second_higher": 10, "equal": 4, "p_value": sign_test(1, 5)}
+    assert done.pairs == [{"units": 2, "first": 0.001, "second": 0.01, **counts}]
+    heading = "| units | first | second | examples | first higher | second higher | equal | p value |"
+    assert heading in done.markdown().splitlines()
+
+    medians = compare(store, replace(errors, metric="test/median"), seeds=2)
+    assert [(row["median"], row["low"], row["high"]) for row in medians.rows] == [(4.5, 0.5, 9.5), (2.75, 0.5, 9.5)]
+    without = compare(store, replace(errors, metric="test/median_low"), seeds=2)
+    assert [(row["median_low"], row["low"], row["high"]) for row in without.rows] == [(0.5, None, None)] * 2
+    assert " | - | - | " in without.markdown()
+    assert without.pairs == medians.pairs == done.pairs
+    assert len(runs()[1]) == 4
+
+
+def test_a_changed_field_trains_again(store: Store) -> None:
+    one = replace(SMALL, lines=None)
+    compare(store, one, learning_rate=0.01)
+    for field, value in {"steps_per_epoch": 2, "data_seed": 1}.items():
+        compare(store, one, learning_rate=0.01, **{field: value})
+        parents, trainings = runs()
+        assert parents[-1].data.tags["command"].endswith(f"sizes SEEDS=1 LEARNING_RATE=0.01 {field.upper()}={value}")
+        changed = [run.data.params[field] == str(value) for run in trainings]
+        assert changed == [False] * (len(trainings) - 1) + [True]
 
 
 @pytest.mark.parametrize(("error", "status"), [(RuntimeError("no"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
 def test_an_interrupted_comparison_goes_on_where_it_was(
     store: Store, monkeypatch: pytest.MonkeyPatch, error: BaseException, status: str
 ) -> None:
-    interrupt(monkeypatch, error, at=2)
+    monkeypatch.setattr(Scored, "error", error)
+    monkeypatch.setattr(Scored, "interrupted_at", (0.001, 4))
     with pytest.raises(type(error)):
         compare(store)
     [parent], trainings = runs()
     assert parent.info.status == status
     assert [run.info.status for run in trainings] == ["FINISHED", status]
-    table = queries.read_json(parent.info.run_id, "tables/comparison.json")
-    assert [row[table["columns"].index("units")] for row in table["data"]] == [2]
+    assert [row["units"] for row in table(parent, "comparison")] == [2]
 
+    monkeypatch.setattr(Scored, "interrupted_at", None)
     assert len(compare(store).rows) == 4
     assert [run.info.status for run in runs()[0]] == [status, "FINISHED"]
     again = [(run.data.params["learning_rate"], run.data.params["units"]) for run in runs()[1][2:]]
@@ -182,7 +231,7 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize(
-    ("fixed", "told"),
+    ("fixed", "message"),
     [
         ({"units": 8}, "^units: got 8; compared are 2, 4$"),
         ({"learning_rate": 0.1}, r"^learning_rate: got 0\.1; compared are 0\.001, 0\.01$"),
@@ -191,16 +240,10 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
         ({"batch_size": 0}, "^batch_size: got 0; allowed is greater than or equal to 1$"),
     ],
 )
-def test_fields_that_cannot_be_fixed_are_told_before_a_run_begins(
-    store: Store, fixed: dict[str, Any], told: str
+def test_fields_that_cannot_be_fixed_are_refused_before_a_run_begins(
+    store: Store, fixed: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(UserError, match=told) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         compare(store, **fixed)
     assert len(str(caught.value).splitlines()) == 1
     assert mlflow.get_experiment_by_name("tiny") is None
-
-
-def test_a_compared_field_that_is_fixed_keeps_the_configs_of_its_value(store: Store) -> None:
-    rows = compare(store, units="4").rows
-    assert [(row["learning_rate"], row["units"]) for row in rows] == [(0.001, 4), (0.01, 4)]
-    assert len(runs()[1]) == 2

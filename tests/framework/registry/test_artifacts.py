@@ -9,8 +9,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from library.framework import registry
+from library import load_model
 from library.framework.errors import NotRegistered, UserError
+from library.framework.registry.stages import move, promote_if_better
 from library.framework.tracking.store import Store
 from tests.versions import NAME, aliases, register, stages_now
 
@@ -18,130 +19,122 @@ from tests.versions import NAME, aliases, register, stages_now
 def test_a_version_tells_where_it_came_from_and_what_it_scored(store: Store, tmp_path: Path) -> None:
     version = mlflow.MlflowClient().get_model_version(NAME, register(store, tmp_path, "01"))
     assert version.tags["study"] == "s"
-    assert (version.tags["score"], version.tags["test/outcome"]) == ("test/outcome", "0.5")
+    assert (version.tags["score"], version.tags["test/mean_score"]) == ("test/mean_score", "0.5")
     assert "test/accuracy" not in version.tags  # other scores are its run's
     assert len(version.tags["artifact.digest"]) == 64
     assert mlflow.get_run(version.run_id).info.status == "FINISHED"
 
 
 def test_the_first_version_goes_to_production_and_loads_by_stage_and_by_alias(store: Store, tmp_path: Path) -> None:
-    promotion = registry.promote(NAME, register(store, tmp_path, "0101"))
+    promotion = promote_if_better(NAME, register(store, tmp_path, "0101"))
     assert promotion.stage == "Production"
-    assert registry.load(NAME).predict(["?"]) == ["4"]
+    assert load_model(NAME).predict(["?"]) == ["4"]
     assert mlflow.pyfunc.load_model(f"models:/{NAME}/Production").predict(["?", "?"]) == ["4", "4"]
     assert mlflow.pyfunc.load_model(f"models:/{NAME}@production").predict(["?"]) == ["4"]
 
 
-def test_without_an_open_store_the_one_of_the_folder_is_asked(store: Store, tmp_path: Path) -> None:
-    registry.promote(NAME, register(store, tmp_path, "0101"))
-    (tmp_path / "mlruns").symlink_to(store.root)
-    code = "from library import registry; print(registry.load('tiny', stage='Production').predict(['?']))"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(store.__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.splitlines()[-1] == "['4']"
+def test_without_an_open_store_the_one_of_the_folder_is_used(three: Store, tmp_path: Path) -> None:
+    (tmp_path / "mlruns").symlink_to(three.root)
+    code = "from library import load_model; print(load_model('tiny', stage='Production').predict(['?']))"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "['2']"
 
 
-def test_a_candidate_that_beats_the_holder_replaces_it(store: Store, tmp_path: Path) -> None:
-    registry.promote(NAME, register(store, tmp_path, "0" * 6 + "1" * 4))
-    promotion = registry.promote(NAME, register(store, tmp_path, "1" * 10))
+def test_a_candidate_that_beats_the_champion_replaces_it(store: Store, tmp_path: Path) -> None:
+    promote_if_better(NAME, register(store, tmp_path, "0" * 6 + "1" * 4))
+    promotion = promote_if_better(NAME, register(store, tmp_path, "1" * 10))
     assert promotion.stage == "Production"
-    assert promotion.reason == ("beats version 1: better on 6, worse on 0 of 10 common test examples, p = 0.031")
+    assert promotion.reason == "beats version 1: better on 6, worse on 0 of 10 common test examples, p = 0.031"
     assert stages_now() == {"1": "Archived", "2": "Production"}
     assert aliases() == {"archived": "1", "production": "2"}
     assert mlflow.MlflowClient().get_model_version(NAME, "2").tags["promotion"] == promotion.reason
 
 
-@pytest.mark.parametrize("right", ["0" * 5 + "1" * 5, "0" * 10, "1" * 5 + "0" * 5])
-def test_a_candidate_that_does_not_stays_in_staging_with_the_reason(store: Store, tmp_path: Path, right: str) -> None:
-    registry.promote(NAME, register(store, tmp_path, "0" * 5 + "1" * 5))
-    promotion = registry.promote(NAME, register(store, tmp_path, right))
-    assert promotion.stage == "Staging"
-    assert promotion.reason.startswith("does not beat version 1 by more than chance: better on")
-    assert stages_now() == {"1": "Production", "2": "Staging"}
-    assert aliases() == {"production": "1", "staging": "2"}
+def test_a_candidate_that_does_not_stays_in_staging_with_the_reason(store: Store, tmp_path: Path) -> None:
+    promote_if_better(NAME, register(store, tmp_path, "0" * 5 + "1" * 5))
+    for right in ("0" * 5 + "1" * 5, "0" * 10, "1" * 5 + "0" * 5):
+        version = register(store, tmp_path, right)
+        promotion = promote_if_better(NAME, version)
+        assert promotion.stage == "Staging"
+        assert promotion.reason.startswith("does not beat version 1 by more than chance: better on")
+        earlier = [str(number) for number in range(2, int(version))]
+        assert stages_now() == {"1": "Production", **dict.fromkeys(earlier, "Archived"), version: "Staging"}
+        assert aliases() == {"production": "1", "staging": version, **({"archived": earlier[-1]} if earlier else {})}
 
 
 def test_only_examples_that_both_were_tested_on_count(store: Store, tmp_path: Path) -> None:
-    registry.promote(NAME, register(store, tmp_path, "0" * 10))
-    promotion = registry.promote(NAME, register(store, tmp_path, "1" * 10, first=5))
+    promote_if_better(NAME, register(store, tmp_path, "0" * 10))
+    promotion = promote_if_better(NAME, register(store, tmp_path, "1" * 10, first=5))
     assert promotion.stage == "Staging"
     assert "better on 5, worse on 0 of 5" in promotion.reason
 
 
-def test_one_version_a_stage(store: Store, tmp_path: Path) -> None:
-    for _ in range(4):
-        registry.promote(NAME, register(store, tmp_path, "01"))
-    assert stages_now() == {"1": "Production", "2": "Archived", "3": "Archived", "4": "Staging"}
-    registry.move(NAME, "2", "Production")
+def test_one_version_a_stage(three: Store, tmp_path: Path) -> None:
+    promote_if_better(NAME, register(three, tmp_path, "01"))
+    assert stages_now() == {"1": "Archived", "2": "Archived", "3": "Production", "4": "Staging"}
+    move(NAME, "2", "Production")
     assert stages_now() == {"1": "Archived", "2": "Production", "3": "Archived", "4": "Staging"}
     assert aliases() == {"archived": "3", "production": "2", "staging": "4"}
 
 
 def test_what_does_not_exist_is_one_line_that_says_what_does(store: Store, tmp_path: Path) -> None:
     with pytest.raises(NotRegistered, match=r"^model 'tiny': not registered; train or tune first$"):
-        registry.load(NAME)
+        load_model(NAME)
     register(store, tmp_path, "01")
     with pytest.raises(NotRegistered, match=r"no version in stage Production; there is version 1 in no stage$"):
-        registry.load(NAME)
-    registry.promote(NAME, "1")
+        load_model(NAME)
+    promote_if_better(NAME, "1")
     with pytest.raises(NotRegistered, match=r"^model 'tony': not registered; there is tiny$"):
-        registry.load("tony")
+        load_model("tony")
     with pytest.raises(NotRegistered, match=r"^model 'tiny': no version 2; there is version 1 in Production$"):
-        registry.promote(NAME, "2")
+        promote_if_better(NAME, "2")
     with pytest.raises(NotRegistered, match="no version in stage Staging; there is version 1 in Production"):
-        registry.load(NAME, "Staging")
+        load_model(NAME, "Staging")
     with pytest.raises(UserError, match="stage: got 'Prod'; allowed are Staging, Production, Archived"):
-        registry.load(NAME, "Prod")
+        load_model(NAME, "Prod")
     with pytest.raises(UserError, match="stage: got 'None'"):
-        registry.move(NAME, "1", "None")
+        move(NAME, "1", "None")
 
 
 def test_what_loading_leaves_behind_does_not_count_and_is_not_run(store: Store, tmp_path: Path) -> None:
-    registry.promote(NAME, register(store, tmp_path, "01"))
+    promote_if_better(NAME, register(store, tmp_path, "01"))
     (served,) = store.root.rglob("tiny_served.py")
     (served.parent / "__pycache__").mkdir(exist_ok=True)
     (served.parent / "__pycache__" / "tiny_served.cpython-311.pyc").write_bytes(b"not what was registered")
-    assert [registry.load(NAME).predict(["?"]) for _ in range(2)] == [["2"], ["2"]]
+    assert [load_model(NAME).predict(["?"]) for _ in range(2)] == [["2"], ["2"]]
 
 
 def test_files_that_are_not_those_registered_are_refused(store: Store, tmp_path: Path) -> None:
-    registry.promote(NAME, register(store, tmp_path, "01"))
+    promote_if_better(NAME, register(store, tmp_path, "01"))
     (served,) = store.root.rglob("units.txt")
     served.write_text("99")
     with pytest.raises(UserError, match="version 1: its files are not those that were registered"):
-        registry.load(NAME)
+        load_model(NAME)
     served.unlink()
     with pytest.raises(UserError, match="version 1: its files are not those that were registered"):
-        registry.load(NAME)
+        load_model(NAME)
     shutil.rmtree(served.parents[1])
     with pytest.raises(
         UserError, match=r"^model 'tiny' version 1: its files cannot be read from .*/artifacts: [^\n]+$"
     ):
-        registry.load(NAME)
+        load_model(NAME)
 
 
-def test_the_holder_is_not_judged_against_itself(store: Store, tmp_path: Path) -> None:
-    registry.promote(NAME, register(store, tmp_path, "01"))
-    with pytest.raises(UserError, match=r"^model 'tiny' version 1: is in Production already$"):
-        registry.promote(NAME, "1")
-    assert stages_now() == {"1": "Production"}
+def test_the_champion_is_not_compared_with_itself(three: Store) -> None:
+    with pytest.raises(UserError, match=r"^model 'tiny' version 3: is in Production already$"):
+        promote_if_better(NAME, "3")
+    assert stages_now() == {"1": "Archived", "2": "Archived", "3": "Production"}
 
 
-def test_where_outcomes_are_lost_the_holder_stays(store: Store, tmp_path: Path) -> None:
-    registry.promote(NAME, register(store, tmp_path, "0" * 10))
+def test_where_scores_are_lost_the_champion_stays(store: Store, tmp_path: Path) -> None:
+    promote_if_better(NAME, register(store, tmp_path, "0" * 10))
     [kept] = store.root.rglob("outcomes.json")
     kept.unlink()
-    promotion = registry.promote(NAME, register(store, tmp_path, "1" * 10))
-    assert (promotion.stage, promotion.reason) == (
-        "Staging",
-        "has no test example in common with version 1, which stays",
-    )
+    promotion = promote_if_better(NAME, register(store, tmp_path, "1" * 10))
+    reason = "has no test example in common with version 1, which stays"
+    assert (promotion.stage, promotion.reason) == ("Staging", reason)
 
 
 def test_a_full_disk_while_a_model_is_logged_registers_nothing(

@@ -10,26 +10,24 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from library.framework import registry
+from library import load_model
 from library.framework.registry import stages
+from library.framework.registry.overview import overview, production_history
+from library.framework.registry.stages import move, set_stage
 from library.framework.tracking.store import Store
-from tests.versions import NAME, aliases, clone, past, register, stages_now, three
+from tests.versions import NAME, aliases, clone, past, register, stages_now
 
 WRITES = {
-    "set_model_version_tag": 1,
-    "set_registered_model_tag": 2,
-    "transition_model_version_stage": 1,
-    "set_registered_model_alias": 2,
-    "delete_registered_model_tag": 1,
-}
+    "set_model_version_tag": 1, "set_registered_model_tag": 2, "transition_model_version_stage": 1,
+    "set_registered_model_alias": 2, "delete_registered_model_tag": 1,
+}  # fmt: skip
 """How often each is called for one promotion."""
 
 
 @pytest.mark.parametrize(("write", "nth"), [(write, nth + 1) for write, n in WRITES.items() for nth in range(n)])
-def test_what_a_crash_leaves_half_done_is_finished_by_the_next_command(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str, nth: int
+def test_what_a_crash_leaves_incomplete_is_completed_by_the_next_command(
+    three: Store, monkeypatch: pytest.MonkeyPatch, write: str, nth: int
 ) -> None:
-    three(store, tmp_path)
     calls, done = [], getattr(mlflow.MlflowClient, write)
 
     def crash(*arguments: object, **settings: object) -> object:
@@ -40,23 +38,22 @@ def test_what_a_crash_leaves_half_done_is_finished_by_the_next_command(
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(mlflow.MlflowClient, write, crash)
-        registry.appoint(NAME, "1", force=True)
-    assert registry.load(NAME).predict(["?"]) == ["2"]
-    [holder] = [entry.version for entry in registry.overview() if entry.stage == "Production"]
-    assert aliases()["production"] == holder
-    assert past() == [(version, "forced") for version in ("1", "2", "3", *(["1"] if holder == "1" else []))]
+        set_stage(NAME, "1", force=True)
+    assert load_model(NAME).predict(["?"]) == ["2"]
+    [champion] = [entry.version for entry in overview() if entry.stage == "Production"]
+    assert aliases()["production"] == champion
+    assert past() == [(version, "forced") for version in ("1", "2", "3", *(["1"] if champion == "1" else []))]
     assert stages.PROMOTING not in mlflow.MlflowClient().get_registered_model(NAME).tags
 
 
 def die_between_the_writes(root: Path) -> None:
     Store(root).connect()
-    stages.settle = lambda *_: None if stages_now()["1"] != "Production" else os._exit(9)  # type: ignore[assignment]
-    registry.appoint(NAME, "1", force=True)
+    stages.reconcile = lambda *_: None if stages_now()["1"] != "Production" else os._exit(9)  # type: ignore[assignment]
+    set_stage(NAME, "1", force=True)
 
 
-def test_a_dead_writer_blocks_nobody_and_its_reason_is_kept(store: Store, tmp_path: Path) -> None:
-    three(store, tmp_path)
-    dying = fresh_processes().Process(target=die_between_the_writes, args=(store.root,))
+def test_a_dead_writer_blocks_nobody_and_its_reason_is_kept(three: Store) -> None:
+    dying = fresh_processes().Process(target=die_between_the_writes, args=(three.root,))
     dying.start()
     dying.join()
     assert dying.exitcode == 9
@@ -68,17 +65,15 @@ def test_a_dead_writer_blocks_nobody_and_its_reason_is_kept(store: Store, tmp_pa
 def fresh_processes() -> multiprocessing.context.ForkServerContext:
     """Processes that share no connection with this one, and import but once."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["library.framework.registry"])
+    context.set_forkserver_preload(["library.framework.registry.stages"])
     return context
 
 
-def promote_again_and_again(
-    root: Path, version: str, rounds: int, together: "multiprocessing.synchronize.Barrier"
-) -> None:
+def promote_repeatedly(root: Path, version: str, rounds: int, together: "multiprocessing.synchronize.Barrier") -> None:
     Store(root).connect()
     for _ in range(rounds):
         together.wait()
-        registry.move(NAME, version, "Production")
+        move(NAME, version, "Production")
 
 
 @pytest.mark.parametrize(("promoters", "rounds"), [(4, 3), pytest.param(20, 5, marks=pytest.mark.slow)])
@@ -87,13 +82,11 @@ def test_many_promote_at_once_and_every_reader_finds_one_version(
 ) -> None:
     first = register(store, tmp_path, "01")
     versions = [first, *clone(first, promoters - 1)]
-    registry.move(NAME, first, "Production")
+    move(NAME, first, "Production")
     context = fresh_processes()
     together = context.Barrier(promoters)
-    running = [
-        context.Process(target=promote_again_and_again, args=(store.root, version, rounds, together))
-        for version in versions
-    ]
+    each = [(store.root, version, rounds, together) for version in versions]
+    running = [context.Process(target=promote_repeatedly, args=arguments) for arguments in each]
     for process in running:
         process.start()
     reads = 0
@@ -101,15 +94,15 @@ def test_many_promote_at_once_and_every_reader_finds_one_version(
         while any(process.is_alive() for process in running):
             counted = "SELECT COUNT(*) FROM model_versions WHERE current_stage = 'Production'"
             assert database.execute(counted).fetchone() == (1,)
-            assert registry.load(NAME).predict(["?"]) == ["2"]
+            assert load_model(NAME).predict(["?"]) == ["2"]
             assert mlflow.pyfunc.load_model(f"models:/{NAME}/Production").predict(["?"]) == ["2"]
             assert mlflow.pyfunc.load_model(f"models:/{NAME}@production").predict(["?"]) == ["2"]
             reads += 1
     assert [process.exitcode for process in running] == [0] * promoters
     assert reads
     print(f"{promoters} promoters, {rounds} rounds, {reads} rounds of reading")
-    terms = registry.history(NAME)
-    assert all(a.version != b.version for a, b in itertools.pairwise(terms))
-    assert len(terms) > rounds
-    assert [version for version, stage in stages_now().items() if stage == "Production"] == [terms[-1].version]
-    assert aliases()["production"] == terms[-1].version
+    periods = production_history(NAME)
+    assert all(a.version != b.version for a, b in itertools.pairwise(periods))
+    assert len(periods) > rounds
+    assert [version for version, stage in stages_now().items() if stage == "Production"] == [periods[-1].version]
+    assert aliases()["production"] == periods[-1].version

@@ -9,27 +9,29 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from library.framework import registry
-from library.framework.errors import NotRegistered, StoreError, UserError
+from library import load_model, open_store
+from library.framework.errors import NotRegistered, UserError
 from library.framework.registry import history
-from library.framework.registry.history import Term
-from library.framework.tracking import session
-from library.framework.tracking.store import Store, connected
-from tests.versions import NAME, aliases, clone, past, register, stages_now, three, transition
+from library.framework.registry.history import ProductionPeriod
+from library.framework.registry.overview import overview, production_history
+from library.framework.registry.stages import Promotion, promote_if_better, rollback, set_stage
+from library.framework.tracking.store import Store
+from tests.versions import NAME, aliases, clone, past, register, stages_now, transition
+from tests.versions import three as register_three
 
 BEGUN = datetime(2026, 7, 1, tzinfo=UTC)
 
 
 def test_a_promotion_by_hand_is_judged_unless_forced(store: Store, tmp_path: Path) -> None:
-    registry.promote(NAME, register(store, tmp_path, "0" * 10))
+    promote_if_better(NAME, register(store, tmp_path, "0" * 10))
     register(store, tmp_path, "1" * 10)
     register(store, tmp_path, "1" * 10)
-    assert registry.appoint(NAME, "2").reason.startswith("beats version 1: better on 10, worse on 0 of 10")
-    with pytest.raises(UserError, match=r"version 3: does not beat version 2 by .*; FORCE=1 does it all the same$"):
-        registry.appoint(NAME, "3")
+    assert set_stage(NAME, "2").reason.startswith("beats version 1: better on 10, worse on 0 of 10")
+    with pytest.raises(UserError, match=r"version 3: does not beat version 2 by .*; FORCE=1 does it regardless$"):
+        set_stage(NAME, "3")
     assert stages_now() == {"1": "Archived", "2": "Production", "3": "None"}
-    assert registry.appoint(NAME, "3", "Staging").reason == "asked for"
-    assert registry.appoint(NAME, "3", force=True).reason == "forced"
+    assert set_stage(NAME, "3", "Staging").reason == "asked for"
+    assert set_stage(NAME, "3", force=True).reason == "forced"
     assert stages_now() == {"1": "Archived", "2": "Archived", "3": "Production"}
     assert aliases() == {"archived": "2", "production": "3"}
 
@@ -37,85 +39,80 @@ def test_a_promotion_by_hand_is_judged_unless_forced(store: Store, tmp_path: Pat
 def test_archived_and_failed_versions_are_refused_unless_forced(store: Store, tmp_path: Path) -> None:
     first = register(store, tmp_path, "01")
     clone(first, 3)
-    registry.appoint(NAME, "2", "Archived")
+    set_stage(NAME, "2", "Archived")
     with closing(sqlite3.connect(store.root / "mlflow.db")) as database, database:
         database.execute("UPDATE model_versions SET status = 'FAILED_REGISTRATION' WHERE version = 3")
     mlflow.MlflowClient().set_terminated(mlflow.MlflowClient().get_model_version(NAME, "1").run_id, "FAILED")
-    for version, told in {
-        "1": "its run .* ended FAILED",
-        "2": "is archived",
-        "3": "was not registered in full",
-    }.items():
+    reasons = {"1": "its run .* ended FAILED", "2": "is archived", "3": "was not registered in full"}
+    for version, reason in reasons.items():
         for stage in ("Staging", "Production"):
-            with pytest.raises(UserError, match=f"^model 'tiny' version {version}: {told}.*; FORCE=1"):
-                registry.appoint(NAME, version, stage)
-        assert registry.appoint(NAME, version, force=True).stage == "Production"
+            with pytest.raises(UserError, match=f"^model 'tiny' version {version}: {reason}.*; FORCE=1"):
+                set_stage(NAME, version, stage)
+        assert set_stage(NAME, version, force=True).stage == "Production"
 
 
-def test_production_is_not_left_without_a_version_unless_forced(store: Store, tmp_path: Path) -> None:
-    three(store, tmp_path)
+def test_production_is_not_left_without_a_version_unless_forced(three: Store) -> None:
     for stage in ("Staging", "Archived"):
         with pytest.raises(UserError, match="version 3: is in Production, and none would be left there"):
-            registry.appoint(NAME, "3", stage)
+            set_stage(NAME, "3", stage)
     with pytest.raises(UserError, match=r"version 2: is in Archived already$"):
-        registry.appoint(NAME, "2", "Archived")
+        set_stage(NAME, "2", "Archived")
     with pytest.raises(UserError, match=r"version 3: is in Production already$"):
-        registry.appoint(NAME, "3", force=True)
-    registry.appoint(NAME, "3", "Archived", force=True)
+        set_stage(NAME, "3", force=True)
+    set_stage(NAME, "3", "Archived", force=True)
     with pytest.raises(NotRegistered, match="no version in stage Production; there is version 3 in Archived"):
-        registry.load(NAME)
+        load_model(NAME)
     assert aliases() == {"archived": "3"}
     assert past()[-1] == (None, "version 3 went to Archived")
-    assert registry.rollback(NAME).version == "3"
+    assert rollback(NAME).version == "3"
 
 
 def test_files_that_changed_go_nowhere_even_if_forced(store: Store, tmp_path: Path) -> None:
     register(store, tmp_path, "01")
     next(store.root.rglob("units.txt")).write_text("99")
     with pytest.raises(UserError, match="version 1: its files are not those that were registered"):
-        registry.appoint(NAME, "1", force=True)
+        set_stage(NAME, "1", force=True)
     assert stages_now() == {"1": "None"}
 
 
-def test_a_rollback_goes_back_step_by_step(store: Store, tmp_path: Path) -> None:
-    three(store, tmp_path)
-    assert registry.rollback(NAME) == registry.Promotion("2", "Production", "rolled back from 3")
+def test_a_rollback_goes_back_step_by_step(three: Store) -> None:
+    assert rollback(NAME) == Promotion("2", "Production", "rolled back from 3")
     assert stages_now() == {"1": "Archived", "2": "Production", "3": "Archived"}
-    assert registry.rollback(NAME).version == "1"
+    assert rollback(NAME).version == "1"
     with pytest.raises(UserError, match="no other version was in Production before"):
-        registry.rollback(NAME)
-    registry.appoint(NAME, "3", force=True)
-    assert registry.rollback(NAME).version == "1"
+        rollback(NAME)
+    set_stage(NAME, "3", force=True)
+    assert rollback(NAME).version == "1"
     assert [version for version, _ in past()] == ["1", "2", "3", "2", "1", "3", "1"]
 
 
 def test_a_rollback_passes_over_what_was_deleted_and_refuses_what_was_changed(store: Store, tmp_path: Path) -> None:
-    three(store, tmp_path)
+    register_three(store, tmp_path)
     mlflow.MlflowClient().delete_model_version(NAME, "2")
-    assert registry.rollback(NAME).version == "1"
-    registry.appoint(NAME, "3", force=True)
+    assert rollback(NAME).version == "1"
+    set_stage(NAME, "3", force=True)
     next(store.root.rglob("units.txt")).write_text("99")
     with pytest.raises(UserError, match="version 1: its files are not those that were registered"):
-        registry.rollback(NAME)
+        rollback(NAME)
     assert stages_now() == {"1": "Archived", "3": "Production"}
 
 
 def test_the_history_says_who_when_and_why_and_travels_with_the_store(store: Store, tmp_path: Path) -> None:
-    registry.promote(NAME, register(store, tmp_path, "0" * 10))
-    registry.promote(NAME, register(store, tmp_path, "1" * 10))
-    before = registry.history(NAME)
-    assert [(term.version, term.reason) for term in before] == [
-        ("1", "the first version: there was no holder to beat"),
+    promote_if_better(NAME, register(store, tmp_path, "0" * 10))
+    promote_if_better(NAME, register(store, tmp_path, "1" * 10))
+    before = production_history(NAME)
+    assert [(one.version, one.reason) for one in before] == [
+        ("1", "the first version: there was no champion to beat"),
         ("2", "beats version 1: better on 10, worse on 0 of 10 common test examples, p = 0.002"),
     ]
     assert before[0].until == before[1].since <= datetime.now(UTC)
     assert before[1].until is None
-    with session.open_store(Path(shutil.copytree(store.root, tmp_path / "elsewhere"))):
-        assert registry.history(NAME) == before
+    with open_store(Path(shutil.copytree(store.root, tmp_path / "elsewhere"))):
+        assert production_history(NAME) == before
 
 
 @pytest.mark.parametrize(
-    ("told", "line"),
+    ("periods", "line"),
     [
         ([("1", ""), ("2", ""), ("3", "")], ["1", "2", "3"]),
         ([("1", ""), ("2", ""), ("1", "rolled back from 2")], ["1"]),
@@ -124,23 +121,23 @@ def test_the_history_says_who_when_and_why_and_travels_with_the_store(store: Sto
         ([], []),
     ],
 )
-def test_what_was_rolled_back_is_not_gone_back_to(told: list[tuple[str | None, str]], line: list[str]) -> None:
-    assert history.lineage([Term(version, BEGUN, None, reason) for version, reason in told]) == line
+def test_what_was_rolled_back_is_not_gone_back_to(periods: list[tuple[str | None, str]], line: list[str]) -> None:
+    assert history.lineage([ProductionPeriod(version, BEGUN, None, reason) for version, reason in periods]) == line
 
 
-def test_what_was_changed_by_other_means_is_taken_over(store: Store, tmp_path: Path) -> None:
-    three(store, tmp_path)
+def test_what_was_changed_by_other_means_is_taken_over(three: Store) -> None:
     transition("2", "Production")  # beside 3, as MLflow's pages can
-    registry.overview()
+    overview()
     assert stages_now() == {"1": "Archived", "2": "Archived", "3": "Production"}
     transition("3", "Archived")
     transition("1", "Production")
-    registry.overview()
+    overview()
     assert past()[-1] == ("1", history.UNKNOWN)
     assert aliases() == {"archived": "3", "production": "1"}
 
 
-def test_versions_are_moved_where_the_store_lies(store: Store) -> None:
+def test_versions_are_moved_in_the_open_store_whatever_address_mlflow_has(store: Store, tmp_path: Path) -> None:
+    register(store, tmp_path, "01")
     mlflow.set_tracking_uri("http://127.0.0.1:1")
-    with pytest.raises(StoreError, match=r"^store http://127.0.0.1:1: versions are registered and moved where"):
-        connected()
+    assert set_stage(NAME, "1").stage == "Production"
+    assert stages_now() == {"1": "Production"}

@@ -1,28 +1,29 @@
-"""Courses of metrics: the same to the last digit or not, and where they part."""
+"""Histories of metrics: the same to the last digit or not, and where they begin to differ."""
 
 import math
 
-from library.framework.reproduction.metric_diff import Likeness, compare
+from library.framework.reproduction.metric_diff import MetricDiff
+from library.framework.reproduction.metric_diff import compare_histories as compare
 
 NAN = math.nan
 
 
-def test_equal_courses_are_the_same_and_what_is_new_is_no_difference() -> None:
-    verdict = compare({"a": {1: 0.1, 2: NAN}, "b": {2: 3.0}}, {"a": {1: 0.1, 2: NAN}, "b": {2: 3.0}, "c": {1: 9.0}})
-    assert verdict.is_same
-    assert str(verdict) == "the same to the last digit: 3 values of 2 metrics"
-    assert [str(one) for one in verdict.metrics] == ["same", "same"]
+def test_equal_histories_are_the_same_and_what_is_new_is_no_difference() -> None:
+    diff = compare({"a": {1: 0.1, 2: NAN}, "b": {2: 3.0}}, {"a": {1: 0.1, 2: NAN}, "b": {2: 3.0}, "c": {1: 9.0}})
+    assert diff.is_same
+    assert str(diff) == "the same to the last digit: 3 values of 2 metrics"
+    assert [str(one) for one in diff.metrics] == ["same", "same"]
 
 
-def test_the_last_digit_counts_and_the_first_and_the_largest_difference_are_told() -> None:
+def test_the_last_digit_counts_and_the_first_and_the_largest_difference_are_named() -> None:
     then = {"loss": {1: 0.5, 2: 0.1, 3: 4.0}, "accuracy": {1: 1.0}}
-    verdict = compare(then, {"loss": {1: 0.5, 2: math.nextafter(0.1, 1), 3: 3.5}, "accuracy": {1: 1.0}})
-    assert not verdict.is_same
-    assert verdict.metrics[0] == Likeness("loss", 3, 0.5, 2, 0.1, math.nextafter(0.1, 1))
-    told = "first at step 2: 0.1 then, 0.10000000000000002 now"
-    assert str(verdict.metrics[0]) == f"differs by up to 0.5, {told}"
-    assert str(verdict) == "different: 1 of 2 metrics, first at step 2, most in loss: by up to 0.5"
-    assert verdict.table() == {
+    diff = compare(then, {"loss": {1: 0.5, 2: math.nextafter(0.1, 1), 3: 3.5}, "accuracy": {1: 1.0}})
+    assert not diff.is_same
+    assert diff.metrics[0] == MetricDiff("loss", 3, 0.5, 2, 0.1, math.nextafter(0.1, 1))
+    first = "first at step 2: 0.1 then, 0.10000000000000002 now"
+    assert str(diff.metrics[0]) == f"differs by up to 0.5, {first}"
+    assert str(diff) == "different: 1 of 2 metrics, first at step 2, most in loss: by up to 0.5"
+    assert diff.table() == {
         "metric": ["loss", "accuracy"], "same": [False, True], "values": [3, 1], "difference": [0.5, 0.0],
         "step": [2, None], "then": [0.1, None], "now": [math.nextafter(0.1, 1), None],
     }  # fmt: skip
@@ -30,11 +31,11 @@ def test_the_last_digit_counts_and_the_first_and_the_largest_difference_are_told
 
 def test_a_value_that_is_missing_or_no_number_in_one_alone_differs() -> None:
     for now in ({}, {"a": {1: 1.0}}, {"a": {1: 1.0, 2: NAN}}, {"a": {1: 1.0, 2: 2.0, 3: 3.0}}):
-        verdict = compare({"a": {1: 1.0, 2: 2.0}}, now)
-        assert not verdict.is_same
-        assert verdict.metrics[0].difference == math.inf
-    assert str(verdict) == "different: 1 of 1 metrics, first at step 3, most in a: values missing"
-    assert str(verdict.metrics[0]) == "differs, first at step 3: none then, 3.0 now"
+        diff = compare({"a": {1: 1.0, 2: 2.0}}, now)
+        assert not diff.is_same
+        assert diff.metrics[0].difference == math.inf
+    assert str(diff) == "different: 1 of 1 metrics, first at step 3, most in a: values missing"
+    assert str(diff.metrics[0]) == "differs, first at step 3: none then, 3.0 now"
 
 
 def test_a_single_value_is_compared_whatever_its_step() -> None:

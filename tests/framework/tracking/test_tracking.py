@@ -12,11 +12,13 @@ import pytest
 from matplotlib.figure import Figure
 from mlflow.exceptions import MlflowException
 
+from library import open_store
 from library.framework import environment
 from library.framework.errors import StoreError
-from library.framework.tracking import mlflow_run, queries, session
+from library.framework.tracking import queries
+from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.store import Store
-from tests import tiny
+from tests.tiny import Tiny
 
 ROOT = Path(__file__).parents[3]
 
@@ -27,8 +29,8 @@ def last_run() -> mlflow.entities.Run:
 
 
 def test_a_run_carries_params_provenance_and_data(store: Store) -> None:
-    config = tiny.Config(units=8)
-    with mlflow_run.start_run(store, "tests", "a run", config=config, tags={"told": 1}) as run:
+    config = Tiny.Config(units=8)
+    with start_run(store, "tests", "a run", config=config, tags={"number": 1}) as run:
         run.log_dataset("points", "abc", {"training": np.zeros((5, 2)), "testing": np.zeros((3, 2))})
         run.log_metrics({"val/loss": 0.5}, step=3)
         run.log_table("answers", {"query": ["1+1"], "answer": ["2"]})
@@ -38,7 +40,7 @@ def test_a_run_carries_params_provenance_and_data(store: Store) -> None:
     assert kept.info.run_name == "a run"
     assert kept.data.params == {name: str(value) for name, value in config.model_dump().items()}
     assert kept.data.metrics["val/loss"] == 0.5
-    assert kept.data.tags["told"] == "1"
+    assert kept.data.tags["number"] == "1"
     assert kept.data.tags["data.digest"] == "abc"
     assert {"git.commit", "git.dirty", "version.keras", "version.mlflow", "machine"} <= kept.data.tags.keys()
     inputs = {i.tags[0].value: (i.dataset.name, i.dataset.digest) for i in kept.inputs.dataset_inputs}
@@ -48,81 +50,79 @@ def test_a_run_carries_params_provenance_and_data(store: Store) -> None:
     assert (artifacts / "tables" / "answers.json").exists()
 
 
-def test_mlflows_pages_say_what_an_experiment_and_a_run_are(store: Store) -> None:
-    for name in ("vae", "tests"):
-        with mlflow_run.start_run(store, name, "run", tags={"command": f"make train-{name}"}):
+def test_mlflows_pages_describe_an_experiment_and_a_run(store: Store) -> None:
+    for name, about in (("described", "What it is."), ("tests", "")):
+        with start_run(store, name, "run", tags={"command": f"make train-{name}"}, about=about):
             pass
     assert last_run().data.tags["mlflow.note.content"] == "    make train-tests"
-    told, nothing = (mlflow.get_experiment_by_name(name).tags for name in ("vae", "tests"))
-    assert told["mlflow.note.content"].startswith("VAE: a variational autoencoder of 75x75 cats")
-    assert not nothing.get("mlflow.note.content")
-    assert told["mlflow.experimentKind"] == "custom_model_development"
+    described, others = (mlflow.get_experiment_by_name(name).tags for name in ("described", "tests"))
+    assert described["mlflow.note.content"] == "What it is."
+    assert not others.get("mlflow.note.content")
+    assert described["mlflow.experimentKind"] == "custom_model_development"
 
 
-def test_a_table_takes_the_place_of_one_of_its_name(store: Store) -> None:
-    with mlflow_run.start_run(store, "tests", "run") as run:
+def test_a_table_replaces_one_of_its_name_and_is_read_in_place(store: Store) -> None:
+    with start_run(store, "tests", "run") as run:
         run.log_table("front", {"trial": [0, 1]})
-    with mlflow_run.start_run(store, "tests", "run", resume=run.id) as run:
+    with start_run(store, "tests", "run", resume=run.id) as run:
         run.log_table("front", {"trial": [2]})
     assert queries.read_json(run.id, "tables/front.json") == {"columns": ["trial"], "data": [[2]]}
-
-
-def test_what_a_run_keeps_is_read_where_it_lies(store: Store) -> None:
-    with mlflow_run.start_run(store, "tests", "run") as run:
-        run.log_table("front", {"trial": [0]})
-    assert queries.artifact(run.id, "tables/front.json").is_relative_to(store.root / "artifacts")
+    assert queries.artifact_path(run.id, "tables/front.json").is_relative_to(store.root / "artifacts")
     with pytest.raises(MlflowException, match=r"none\.json"):
-        queries.artifact(run.id, "tables/none.json")
+        queries.artifact_path(run.id, "tables/none.json")
 
 
-def test_an_exception_fails_the_run_and_becomes_its_reason(store: Store) -> None:
-    with pytest.raises(ValueError, match="lost"), mlflow_run.start_run(store, "tests", "run"):
-        raise ValueError("lost\nand found")
-    assert last_run().info.status == "FAILED"
-    assert last_run().data.tags["reason"] == "ValueError: lost and found"
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (ValueError("lost\nand found"), "FAILED", "ValueError: lost and found"),
+        *[(interrupt, "KILLED", "interrupted") for interrupt in (KeyboardInterrupt(), SystemExit())],
+    ],
+)
+def test_an_exception_fails_a_run_and_an_interrupt_kills_it(
+    store: Store, error: BaseException, status: str, reason: str
+) -> None:
+    with pytest.raises(type(error)) as caught, start_run(store, "tests", "run"):
+        raise error
+    assert caught.value is error
+    assert (last_run().info.status, last_run().data.tags["reason"]) == (status, reason)
 
 
-@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
-def test_an_interrupt_kills_the_run(store: Store, interrupt: type[BaseException]) -> None:
-    with pytest.raises(interrupt), mlflow_run.start_run(store, "tests", "run"):
-        raise interrupt
-    assert (last_run().info.status, last_run().data.tags["reason"]) == ("KILLED", "interrupted")
-
-
-def test_a_run_ends_but_once(store: Store) -> None:
-    with mlflow_run.start_run(store, "tests", "run") as run:
+def test_a_run_ends_only_once(store: Store) -> None:
+    with start_run(store, "tests", "run") as run:
         run.end("KILLED", "pruned")
     assert (last_run().info.status, last_run().data.tags["reason"]) == ("KILLED", "pruned")
 
 
 def test_children_know_their_parent_and_a_run_can_go_on(store: Store) -> None:
     with (
-        mlflow_run.start_run(store, "tests", "parent") as parent,
-        mlflow_run.start_run(store, "tests", "child", parent=parent.id),
+        start_run(store, "tests", "parent") as parent,
+        start_run(store, "tests", "child", parent=parent.id),
     ):
-        assert queries.status_of(parent.id) == "RUNNING"
+        assert queries.read_run(parent.id).status == "RUNNING"
     assert last_run().data.tags["mlflow.parentRunId"] == parent.id
-    with mlflow_run.start_run(store, "tests", "parent", resume=parent.id) as again:
+    with start_run(store, "tests", "parent", resume=parent.id) as again:
         assert again.id == parent.id
-    assert queries.status_of(parent.id) == "FINISHED"
+    assert queries.read_run(parent.id).status == "FINISHED"
 
 
 def test_whoever_opens_the_store_ends_the_runs_of_dead_processes_and_no_others(store: Store) -> None:
     code = (
-        "import os, signal, sys; from pathlib import Path; from library import tracking\n"
-        "with tracking.open_store(Path(sys.argv[1])) as store, tracking.start_run(store, 'tests', 'orphan'):\n"
+        "import os, signal, sys; from library import open_store\n"
+        "from library.framework.tracking.mlflow_run import start_run\n"
+        "with open_store(sys.argv[1]) as store, start_run(store, 'tests', 'orphan'):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)"
     )
     died = subprocess.run([sys.executable, "-c", code, store.root], cwd=ROOT, check=False)
     assert died.returncode == -9
     orphan = last_run().info
     assert orphan.status == "RUNNING"
-    with mlflow_run.start_run(store, "tests", "alive") as alive:
-        with session.open_store(store.root):
+    with start_run(store, "tests", "alive") as alive:
+        with open_store(store.root):
             ended = mlflow.get_run(orphan.run_id)
         assert ended.info.status == "FAILED"
         assert "died" in ended.data.tags["reason"]
-        assert queries.status_of(alive.id) == "RUNNING"
+        assert queries.read_run(alive.id).status == "RUNNING"
 
 
 def test_a_process_of_another_host_counts_as_alive() -> None:
@@ -140,30 +140,29 @@ def test_the_command_of_a_run_repeats_every_field() -> None:
 
 def test_a_store_that_is_a_file_or_damaged_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"^store .*/file: .*; give STORE="), session.open_store(tmp_path / "file"):
+    with pytest.raises(StoreError, match=r"^store .*/file: .*; give STORE="), open_store(tmp_path / "file"):
         pass
     (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 1000)
-    with pytest.raises(StoreError, match="not a database"), session.open_store(tmp_path):
+    with pytest.raises(StoreError, match="not a database"), open_store(tmp_path):
         pass
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_store_that_cannot_be_written_is_one_line(store_path: Path) -> None:
     store_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    with pytest.raises(StoreError, match="ermission denied"), session.open_store(store_path):
+    with pytest.raises(StoreError, match="ermission denied"), open_store(store_path):
         pass
 
 
 def test_a_full_disk_within_the_block_is_one_line_and_bugs_keep_their_traceback(store_path: Path) -> None:
-    with pytest.raises(StoreError, match="No space left on device"), session.open_store(store_path):
+    with pytest.raises(StoreError, match="No space left on device"), open_store(store_path):
         raise RuntimeError("while logging") from OSError(28, "No space left on device")
-    with pytest.raises(KeyError), session.open_store(store_path):
+    with pytest.raises(KeyError), open_store(store_path):
         raise KeyError("a bug")
 
 
 def test_processes_that_open_a_new_store_at_once_do_not_break_it(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from library import tracking\n"
-    code += "with tracking.open_store(Path(sys.argv[1])): pass"
-    command = [sys.executable, "-c", code, str(tmp_path / "new")]
-    opening = [subprocess.Popen(command, cwd=Path(__file__).parents[3]) for _ in range(3)]
-    assert [process.wait() for process in opening] == [0, 0, 0]
+    code = "import sys; from library import open_store; open_store(sys.argv[1])"
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "new")], cwd=ROOT) as other:
+        open_store(tmp_path / "new")
+    assert other.returncode == 0

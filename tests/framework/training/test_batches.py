@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from library.framework.training.batches import Batches, as_they_are
+from library.framework.training.batches import Batches, identity
 
 numbers = np.arange(100)
 
@@ -95,9 +95,9 @@ def test_what_is_rendered_is_the_arrays_of_the_batch() -> None:
         assert both == {"both": given[step]}
 
 
-def test_arrays_are_left_as_they_are_unless_told_otherwise() -> None:
+def test_the_default_rendering_is_the_identity() -> None:
     arrays = (numbers, -numbers)
-    assert as_they_are(arrays, np.random.default_rng(0)) is arrays
+    assert identity(arrays, np.random.default_rng(0)) is arrays
 
 
 @given(st.integers(0, 2**32 - 1), st.permutations(range(4)))

@@ -1,4 +1,4 @@
-"""Examples: three parts that share nothing, always the same ones, and a digest that tells of every value."""
+"""Examples: three parts that share nothing, always the same ones, and a digest of every value."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ X, Y = np.arange(200).reshape(100, 2), np.arange(100)
 
 
 @given(st.integers(20, 3000), st.integers(0, 2**32 - 1))
-def test_every_example_is_in_one_part_beside_what_is_asked_for(count: int, seed: int) -> None:
+def test_every_example_is_in_one_part_beside_its_target(count: int, seed: int) -> None:
     parts = split(np.arange(count), -np.arange(count), seed)
     assert [len(x) for x in parts.inputs.values()] == [
         count - count // 5 - (count - count // 5) // 10,
@@ -28,7 +28,7 @@ def test_a_split_is_drawn_by_its_seed_alone() -> None:
     np.testing.assert_array_equal(first.test[0], again.test[0])
 
 
-def test_the_digest_tells_of_every_value_and_of_where_a_part_ends() -> None:
+def test_the_digest_depends_on_every_value_and_on_where_a_part_ends() -> None:
     changed = Y.copy()
     changed[-1] += 1
     digests = [digest(arrays) for arrays in ([X, Y], [X, changed], [Y, X], [X[:9], X[9:], Y], [X])]

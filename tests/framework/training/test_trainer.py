@@ -1,6 +1,5 @@
 """The Trainer: reports every epoch, keeps the best weights, stops on what is not finite."""
 
-import math
 from collections.abc import Mapping
 from types import SimpleNamespace
 
@@ -8,13 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from library.framework.config import TrainingConfig
+from library import EpochCallback, Run, Trainer, TrainingConfig
 from library.framework.errors import NotFinite
-from library.framework.run import Run
-from library.framework.training import trainer
-from library.framework.training.optimizers import adamw, steps_per_execution
-from library.framework.training.trainer import Trainer
-from tests import tiny
+from library.framework.run import StopTraining
+from library.framework.training import callbacks
+from library.framework.training.optimizers import adamw, rate, steps_per_execution
+from tests.tiny import Tiny
 
 
 class Kept(Run):
@@ -27,11 +25,15 @@ class Kept(Run):
         self.metrics.append((step, metrics))
 
 
-def test_reports_one_batch_of_slashed_metrics_an_epoch() -> None:
-    run = Kept()
-    tiny.train(tiny.Config(epochs=3), run, ())
-    assert [step for step, _ in run.metrics] == [1, 2, 3]
-    assert all(set(metrics) == {"train/loss", "val/loss"} for _, metrics in run.metrics)
+def test_reports_one_batch_of_slashed_metrics_an_epoch_and_repeats_with_its_seed() -> None:
+    runs = [Kept() for _ in range(3)]
+    first, again, other = (Tiny(seed=seed).fit(run) for seed, run in zip((1, 1, 2), runs, strict=True))
+    assert [step for step, _ in runs[0].metrics] == [1, 2]
+    assert all(set(metrics) == {"train/loss", "val/loss"} for _, metrics in runs[0].metrics)
+    for a, b in zip(first.model.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert first.metrics == again.metrics != other.metrics
+    assert runs[0].metrics == runs[1].metrics != runs[2].metrics
 
 
 def test_callbacks_see_what_the_run_sees_and_what_they_raise_ends_training() -> None:
@@ -43,41 +45,41 @@ def test_callbacks_see_what_the_run_sees_and_what_they_raise_ends_training() -> 
             raise KeyError("enough")
 
     with pytest.raises(KeyError, match="enough"):
-        tiny.train(tiny.Config(epochs=9), Run(), [stop])
+        Tiny(epochs=9).fit(Run(), [EpochCallback(stop)])
     assert seen == [1, 2]
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_does_not() -> None:
-    first, again, other = (tiny.train(tiny.Config(seed=seed), Run(), ()) for seed in (1, 1, 2))
-    for a, b in zip(first.model.get_weights(), again.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert first.metrics == again.metrics != other.metrics
+def test_a_callback_may_end_a_training_which_leaves_its_best_weights() -> None:
+    def stop(epoch: int, _: Mapping[str, float]) -> None:
+        if epoch == 2:
+            raise StopTraining
+
+    for callback in (EpochCallback(stop), keras.callbacks.EarlyStopping("val_loss", min_delta=1e9, patience=1)):
+        run, experiment = Kept(), Tiny(epochs=9)
+        result = experiment.fit(run, [callback])
+        assert [step for step, _ in run.metrics] == [1, 2]
+        assert result.metrics == run.metrics[result.epoch - 1][1]
+        x, y = experiment.data.x, experiment.data.y
+        assert result.model.evaluate(x, y, verbose=0) == pytest.approx(result.metrics["val/loss"])
 
 
-def _scripted(scores: list[float], patience: int = 0) -> tuple[list[float], int]:
-    """Weights after a training whose monitored metric takes given values, and the best epoch."""
+def scripted(scores: list[float], **settings: float) -> tuple[float, int, int]:
+    """Weights after a training whose monitored metric takes given values, the best epoch, and how many were made."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
-    values = iter(scores)
-    model.compile(keras.optimizers.SGD(0.1), "mse")
-
-    class Scripted(Trainer):
-        pass
-
-    x = np.ones((1, 1), "float32")
+    x, run = np.ones((1, 1), "float32"), Kept()
 
     def fit(*arguments: object, callbacks: list[keras.callbacks.Callback], **settings: object) -> None:
         keeper = callbacks[0]
         keeper.set_model(model)
-        for epoch, value in enumerate(values):
+        for epoch, value in enumerate(scores):
             model.set_weights([np.full((1, 1), epoch + 1.0)])
             keeper.on_epoch_end(epoch, {"val_score": value})
             if model.stop_training:
                 return
 
-    model.fit = fit
-    model.stop_training = False
-    result = Scripted(epochs=len(scores), monitor="val/score", mode="max", patience=patience).fit(model, x, (x, x))
-    return float(model.get_weights()[0][0, 0]), result.epoch
+    model.fit, model.stop_training = fit, False
+    result = Trainer(epochs=len(scores), monitor="val/score", mode="max", **settings).fit(model, x, (x, x), run)
+    return float(model.get_weights()[0][0, 0]), result.epoch, len(run.metrics)
 
 
 @pytest.mark.parametrize(
@@ -87,38 +89,23 @@ def _scripted(scores: list[float], patience: int = 0) -> tuple[list[float], int]
 def test_leaves_the_weights_of_the_best_epoch_the_last_of_equal_ones(
     scores: list[float], patience: int, best: int
 ) -> None:
-    weights, epoch = _scripted(scores, patience)
-    assert (weights, epoch) == (best, best)
+    assert scripted(scores, patience=patience)[:2] == (best, best)
 
 
-@pytest.mark.parametrize(("minutes", "epochs"), [(0, 3), (0.01, 1), (1, 1), (1.5, 2), (99, 3)])
-def test_stops_after_the_epoch_in_which_its_minutes_are_over(
+@pytest.mark.parametrize(("minutes", "epochs"), [(0, 4), (0.01, 1), (1, 1), (1.5, 2), (3, 3), (99, 4)])
+def test_stops_after_the_epoch_in_which_its_minutes_are_over_with_the_best_weights_until_then(
     minutes: float, epochs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, now = Kept(), [1000.0]
-    monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-
-    def last_a_minute(_: int, __: Mapping[str, float]) -> None:
-        now[0] += 60
-
-    tiny.train(tiny.Config(epochs=3, minutes=minutes), run, [last_a_minute])
-    assert [step for step, _ in run.metrics] == list(range(1, epochs + 1))
-
-
-def test_a_training_that_its_minutes_ended_leaves_the_best_weights_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter(range(0, 6000, 60))
-    monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: float(next(now))))
-    # A rate of next to nothing: of equal epochs the last is the best.
-    result = tiny.train(tiny.Config(epochs=9, minutes=3, learning_rate=1e-30), Run(), ())
-    assert result.epoch == 3
-    x, y = tiny.points(0)
-    assert result.model.evaluate(x, y, verbose=0) == pytest.approx(result.metrics["val/loss"])
+    now = iter(range(0, 6000, 60))  # an epoch takes a minute
+    monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=lambda: float(next(now))))
+    assert scripted([0.5] * 4, minutes=minutes) == (epochs, epochs, epochs)  # of equal epochs the last is the best
 
 
 def test_a_constant_rate_stays_at_its_peak_after_the_warm_up() -> None:
     config = TrainingConfig(epochs=10, steps_per_epoch=10, warmup=0.1, learning_rate=0.5, schedule="constant")
-    rate = adamw(config)._learning_rate
-    assert [float(rate(step)) for step in (0, 5, 10, 55, 100, 1000)] == pytest.approx([0, 0.25, 0.5, 0.5, 0.5, 0.5])
+    assert [float(rate(config)(step)) for step in (0, 5, 10, 55, 100, 1000)] == pytest.approx(
+        [0, 0.25, 0.5, 0.5, 0.5, 0.5]
+    )
 
 
 def test_the_trainer_is_as_its_config_says() -> None:
@@ -130,18 +117,17 @@ def test_the_trainer_is_as_its_config_says() -> None:
 
 def test_stops_on_a_loss_that_is_not_finite_and_names_epoch_and_metric() -> None:
     with pytest.raises(NotFinite, match=r"^train/loss is (nan|inf) after epoch 1"):
-        tiny.train(tiny.Config(fails="diverge"), Run(), ())
+        Tiny(fails="diverge").fit(Run())
 
 
 def test_learning_rate_warms_up_to_its_peak_and_decays_to_zero() -> None:
     config = TrainingConfig(epochs=10, steps_per_epoch=10, warmup=0.1, learning_rate=0.5)
-    rate = adamw(config)._learning_rate
-    assert [float(rate(step)) for step in (0, 5, 10, 100)] == pytest.approx([0, 0.25, 0.5, 0], abs=1e-6)
-    assert math.isclose(float(rate(55)), 0.25, abs_tol=1e-6)
+    steps = (0, 5, 10, 55, 100)
+    assert [float(rate(config)(step)) for step in steps] == pytest.approx([0, 0.25, 0.5, 0.25, 0], abs=1e-6)
 
 
 def test_without_warmup_the_rate_starts_at_its_peak() -> None:
-    assert float(adamw(TrainingConfig(warmup=0, learning_rate=0.5))._learning_rate(0)) == 0.5
+    assert float(adamw(TrainingConfig(warmup=0, learning_rate=0.5)).learning_rate) == 0.5
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(200, 50), (7, 7), (53, 1), (96, 48)])

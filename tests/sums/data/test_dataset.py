@@ -1,4 +1,4 @@
-"""Exercises: what a network sees says what the queries say, in handwriting that no other part has."""
+"""Datasets: inputs and targets show what the queries say, in handwriting that no other split has."""
 
 import functools
 from pathlib import Path
@@ -8,26 +8,26 @@ import numpy as np
 import pytest
 
 from library.framework.errors import UserError
-from library.sums.config import ExercisesConfig
+from library.sums.config import SumsConfig
 from library.sums.data import dataset
-from library.sums.data.dataset import Exercises, Part
+from library.sums.data.dataset import Split, SumsDataset
 
 MODALITIES = ("text-to-text", "image-to-text", "text-to-image")
 DRAWN = MODALITIES[1:]
 every_modality = pytest.mark.parametrize("modality", MODALITIES)
 every_drawn = pytest.mark.parametrize("modality", DRAWN)
 both_operators = pytest.mark.parametrize("operators", ["+-", "*"])
-every_part = pytest.mark.parametrize("part", ["train", "validation", "test"])
+every_split = pytest.mark.parametrize("split", ["train", "validation", "test"])
 
 
 @functools.cache
-def load(modality: str, operators: str = "+-", **fields: Any) -> Exercises:
-    return dataset.load(ExercisesConfig(modality=modality, operators=operators, **fields))
+def load(modality: str, operators: str = "+-", **fields: Any) -> SumsDataset:
+    return dataset.load(SumsConfig(modality=modality, operators=operators, **fields))
 
 
-def some(part: Part, examples: int = 40) -> tuple[np.ndarray, np.ndarray]:
+def some(split: Split, examples: int = 40) -> tuple[np.ndarray, np.ndarray]:
     """Ids of a few queries and of their answers."""
-    return part.queries.x[-examples:], part.queries.y[-examples:]
+    return split.queries.x[-examples:], split.queries.y[-examples:]
 
 
 def random(seed: int = 0) -> np.random.Generator:
@@ -35,22 +35,22 @@ def random(seed: int = 0) -> np.random.Generator:
 
 
 def drawn(arrays: dataset.Arrays) -> np.ndarray:
-    """The images among what a network reads and is to write."""
+    """The images among inputs and targets."""
     x, y = arrays
     return y.get("images", x)
 
 
-def read(images: np.ndarray, part: Part) -> np.ndarray:
-    """The characters that images of a part's handwriting show; -1 is none of them."""
-    assert part.handwriting
-    pool = zip(part.handwriting.images, part.handwriting.ids.tolist(), strict=True)
+def read(images: np.ndarray, split: Split) -> np.ndarray:
+    """The characters that images of a split's handwriting show; -1 is none of them."""
+    assert split.handwriting
+    pool = zip(split.handwriting.images, split.handwriting.ids.tolist(), strict=True)
     known = {image.tobytes(): character for image, character in pool}
     shown = [known.get(image.tobytes(), -1) for image in images.reshape(-1, 28, 28)]
     return np.array(shown).reshape(images.shape[:-2])
 
 
 def described(arrays: Any) -> Any:
-    """The same, with an array's shape and type in its place."""
+    """The shapes and types in place of the arrays."""
     if isinstance(arrays, tuple):
         return tuple(map(described, arrays))
     if isinstance(arrays, dict):
@@ -58,19 +58,19 @@ def described(arrays: Any) -> Any:
     return arrays.shape, str(arrays.dtype)
 
 
-def read_back(arrays: dataset.Arrays, part: Part) -> dataset.Arrays:
+def read_back(arrays: dataset.Arrays, split: Split) -> dataset.Arrays:
     """Ids of queries and answers, from their images where they are drawn."""
     x, y = arrays
-    if part.handwriting is None:
+    if split.handwriting is None:
         return x, y
-    return (x, read(y["images"], part)) if part.draws_images else (read(x, part), y["answer"])
+    return (x, read(y["images"], split)) if split.draws_images else (read(x, split), y["answer"])
 
 
 @every_modality
 @both_operators
 def test_arrays_have_the_shapes_and_types_of_the_modality(modality: str, operators: str) -> None:
-    part, characters = load(modality, operators).validation, 3 if operators == "+-" else 4
-    for arrays, examples in ((part.render(some(part), random()), 40), (part.rendered(0), len(part.queries))):
+    split, characters = load(modality, operators).validation, 3 if operators == "+-" else 4
+    for arrays, examples in ((split.render(some(split), random()), 40), (split.rendered(0), len(split.queries))):
         query, answer = ((examples, 5), "int32"), ((examples, characters), "int32")
         query_images, answer_images = (((*shape, 28, 28), "uint8") for shape, _ in (query, answer))
         assert (
@@ -84,10 +84,10 @@ def test_arrays_have_the_shapes_and_types_of_the_modality(modality: str, operato
 
 
 @every_modality
-@every_part
+@every_split
 @both_operators
-def test_what_is_rendered_says_what_it_was_given(modality: str, part: str, operators: str) -> None:
-    side: Part = getattr(load(modality, operators), part)
+def test_rendered_arrays_show_the_ids_they_were_given(modality: str, split: str, operators: str) -> None:
+    side: Split = getattr(load(modality, operators), split)
     np.testing.assert_equal(read_back(side.render(some(side), random()), side), some(side))
 
 
@@ -98,7 +98,7 @@ def test_targets_hold_the_ids_of_what_is_drawn() -> None:
 
 
 @both_operators
-def test_queries_are_varied_when_told_and_answers_never(operators: str) -> None:
+def test_queries_are_augmented_on_request_and_answers_never(operators: str) -> None:
     reads, draws = (load(modality, operators).train for modality in DRAWN)
     x, _ = reads.render(some(reads), random(), vary=True)
     blank = some(reads)[0] == 10 + len(operators)
@@ -109,16 +109,16 @@ def test_queries_are_varied_when_told_and_answers_never(operators: str) -> None:
 
 @every_modality
 def test_a_seed_renders_the_same_twice(modality: str) -> None:
-    part = load(modality).validation
-    np.testing.assert_equal(part.rendered(3), part.rendered(3))
-    once, twice = (part.render(some(part), random(3), vary=True) for _ in range(2))
+    split = load(modality).validation
+    np.testing.assert_equal(split.rendered(3), split.rendered(3))
+    once, twice = (split.render(some(split), random(3), vary=True) for _ in range(2))
     np.testing.assert_equal(once, twice)
 
 
 @every_drawn
 def test_another_seed_draws_other_images(modality: str) -> None:
-    part = load(modality).validation
-    one, other = (drawn(part.rendered(seed)) for seed in (3, 4))
+    split = load(modality).validation
+    one, other = (drawn(split.rendered(seed)) for seed in (3, 4))
     inked, differ = one.any(axis=(2, 3)), (one != other).any(axis=(2, 3))
     assert differ[inked].mean() > 0.8  # of 14 images of a digit, one may be picked again
     assert not differ[~inked].any()
@@ -127,22 +127,22 @@ def test_another_seed_draws_other_images(modality: str) -> None:
 @every_drawn
 @pytest.mark.parametrize(("at_least", "times"), [(1, 1), (500, 1), (501, 2), (1200, 3)])
 def test_queries_are_repeated_in_other_images_up_to_so_many(modality: str, at_least: int, times: int) -> None:
-    part = load(modality).validation
-    assert len(part.queries) == 500
-    images = drawn(part.rendered(0, at_least))
-    ids = part.queries.y if part.draws_images else part.queries.x
-    np.testing.assert_array_equal(read(images, part), np.tile(ids, (times, 1)))
+    split = load(modality).validation
+    assert len(split.queries) == 500
+    images = drawn(split.rendered(0, at_least))
+    ids = split.queries.y if split.draws_images else split.queries.x
+    np.testing.assert_array_equal(read(images, split), np.tile(ids, (times, 1)))
     assert times == 1 or (images[:500] != images[500:1000]).any()
 
 
 def test_texts_are_not_repeated() -> None:
-    part = load("text-to-text").validation
-    np.testing.assert_equal(part.rendered(0, at_least=1200), (part.queries.x, part.queries.y))
+    split = load("text-to-text").validation
+    np.testing.assert_equal(split.rendered(0, at_least=1200), (split.queries.x, split.queries.y))
 
 
 @every_drawn
 @both_operators
-def test_what_the_test_shows_is_in_no_other_handwriting(modality: str, operators: str) -> None:
+def test_images_of_the_test_are_in_no_other_split(modality: str, operators: str) -> None:
     loaded = load(modality, operators)
     images = drawn(loaded.test.render(some(loaded.test, 500), random()))
     images = images[images.any(axis=(2, 3))]
@@ -162,8 +162,8 @@ def test_digests_tell_modalities_operators_and_digits_apart(tmp_path: Path) -> N
 
 
 @every_modality
-def test_a_digest_is_the_same_whenever_it_is_asked_for(modality: str) -> None:
-    again = dataset.load(ExercisesConfig(modality=modality, seed=5, vary=False))
+def test_a_digest_is_that_of_the_data_only(modality: str) -> None:
+    again = dataset.load(SumsConfig(modality=modality, seed=5, vary=False))
     assert again.digest == load(modality).digest
 
 

@@ -1,4 +1,4 @@
-"""Images of characters: of the right character, split before use, drawn and varied as told, from any source."""
+"""Images of characters: of the right character, split before use, augmented on request, from any source."""
 
 import functools
 from collections.abc import Callable
@@ -16,24 +16,24 @@ from library.framework.errors import UserError
 from library.sums.data import handwriting
 
 CHARACTERS = {"+-": "0123456789+- ", "*": "0123456789* "}
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 28, 28), dtype=np.uint8)
 LABELS = np.arange(200, dtype=np.uint8) % 10
 seeds = st.integers(0, 2**32 - 1)
 both_operators = pytest.mark.parametrize("operators", CHARACTERS)
-every_part = pytest.mark.parametrize("part", PARTS)
+every_split = pytest.mark.parametrize("split", SPLITS)
 
 
 @functools.cache
-def pools(operators: str) -> handwriting.Pools:
+def loaded(operators: str) -> handwriting.HandwritingSplits:
     return handwriting.load("scikit-learn", CHARACTERS[operators])
 
 
 @functools.cache
-def shown(operators: str, part: str) -> dict[bytes, int]:
-    """The character that an image of one part shows."""
-    pool = getattr(pools(operators), part)
-    return {image.tobytes(): character for image, character in zip(pool.images, pool.ids.tolist(), strict=True)}
+def known(operators: str, split: str) -> dict[bytes, int]:
+    """The character of each image of a split."""
+    glyphs = getattr(loaded(operators), split)
+    return {image.tobytes(): character for image, character in zip(glyphs.images, glyphs.ids.tolist(), strict=True)}
 
 
 def write(path: Path, **changes: Any) -> bytes:
@@ -44,65 +44,65 @@ def write(path: Path, **changes: Any) -> bytes:
 
 
 @both_operators
-def test_no_image_but_the_blank_is_in_two_parts(operators: str) -> None:
-    train, validation, test = (set(shown(operators, part)) for part in PARTS)
+def test_no_image_but_the_blank_is_in_two_splits(operators: str) -> None:
+    train, validation, test = (set(known(operators, split)) for split in SPLITS)
     assert train & validation == train & test == validation & test == {bytes(28 * 28)}
 
 
 @both_operators
-@every_part
-def test_every_character_has_images_of_its_own(operators: str, part: str) -> None:
-    pool = getattr(pools(operators), part)
-    digits, others = np.split(np.bincount(pool.ids), [10])
-    assert digits.sum() == {"train": 1295, "validation": 143, "test": 359}[part]  # of 1,797
+@every_split
+def test_every_character_has_images_of_its_own(operators: str, split: str) -> None:
+    glyphs = getattr(loaded(operators), split)
+    digits, others = np.split(np.bincount(glyphs.ids), [10])
+    assert digits.sum() == {"train": 1295, "validation": 143, "test": 359}[split]  # of 1,797
     assert digits.min() > 10
     assert others.tolist() == [1000] * len(operators) + [1]
-    assert len(shown(operators, part)) == len(pool.ids) == len(pool.images)
-    assert (pool.images.shape[1:], pool.images.dtype, pool.ids.dtype) == ((28, 28), np.uint8, np.int32)
+    assert len(known(operators, split)) == len(glyphs.ids) == len(glyphs.images)
+    assert (glyphs.images.shape[1:], glyphs.images.dtype, glyphs.ids.dtype) == ((28, 28), np.uint8, np.int32)
 
 
 @settings(deadline=None)
 @given(arrays.arrays(np.int32, arrays.array_shapes(min_dims=0, min_side=0), elements=st.integers(0, 12)), seeds)
-def test_what_is_drawn_shows_the_characters_asked_for(ids: np.ndarray, seed: int) -> None:
-    for part in PARTS:
-        drawn = getattr(pools("+-"), part).draw(ids, np.random.default_rng(seed))
+def test_drawn_images_show_the_given_characters(ids: np.ndarray, seed: int) -> None:
+    for split in SPLITS:
+        drawn = getattr(loaded("+-"), split).draw(ids, np.random.default_rng(seed))
         assert (drawn.shape, drawn.dtype) == ((*ids.shape, 28, 28), np.uint8)
-        assert [shown("+-", part)[image.tobytes()] for image in drawn.reshape(-1, 28, 28)] == ids.ravel().tolist()
+        assert [known("+-", split)[image.tobytes()] for image in drawn.reshape(-1, 28, 28)] == ids.ravel().tolist()
 
 
 @both_operators
-@every_part
+@every_split
 @pytest.mark.parametrize("vary", [False, True])
-def test_a_blank_is_empty_and_stays_so_when_varied(operators: str, part: str, vary: bool) -> None:
+def test_a_blank_is_empty_and_stays_so_when_augmented(operators: str, split: str, vary: bool) -> None:
     blanks = np.full(50, len(CHARACTERS[operators]) - 1)
-    assert not getattr(pools(operators), part).draw(blanks, np.random.default_rng(0), vary=vary).any()
+    assert not getattr(loaded(operators), split).draw(blanks, np.random.default_rng(0), vary=vary).any()
 
 
 @settings(deadline=None, max_examples=20)
 @given(seeds)
-def test_varied_images_differ_and_keep_their_shape(seed: int) -> None:
-    images = pools("*").test.images[:24].reshape(4, 6, 28, 28)
-    varied = handwriting.varied(images, np.random.default_rng(seed))
-    assert varied.shape == images.shape
-    assert varied.dtype == np.uint8
-    assert (varied != images).any(axis=(2, 3)).all()
-    np.testing.assert_array_equal(varied, handwriting.varied(images, np.random.default_rng(seed)))
+def test_augmented_images_differ_and_keep_their_shape(seed: int) -> None:
+    images = loaded("*").test.images[:24].reshape(4, 6, 28, 28)
+    augmented = handwriting.augment(images, np.random.default_rng(seed))
+    assert augmented.shape == images.shape
+    assert augmented.dtype == np.uint8
+    assert (augmented != images).any(axis=(2, 3)).all()
+    np.testing.assert_array_equal(augmented, handwriting.augment(images, np.random.default_rng(seed)))
 
 
 @settings(deadline=None, max_examples=20)
 @given(seeds)
-def test_varying_moves_the_centre_by_two_pixels_at_most(seed: int) -> None:
+def test_augmenting_moves_the_centre_by_two_pixels_at_most(seed: int) -> None:
     dots = np.pad(np.full((20, 2, 2), 255, dtype=np.uint8), ((0, 0), (13, 13), (13, 13)))
-    varied = handwriting.varied(dots, np.random.default_rng(seed)).astype(float)
+    augmented = handwriting.augment(dots, np.random.default_rng(seed)).astype(float)
     for axis in (1, 2):
-        centre = (varied.sum(axis=axis) * np.arange(28)).sum(axis=1) / varied.sum(axis=(1, 2))
+        centre = (augmented.sum(axis=axis) * np.arange(28)).sum(axis=1) / augmented.sum(axis=(1, 2))
         assert (abs(centre - 13.5) < 2.1).all()
 
 
 @settings(deadline=None)
 @given(arrays.arrays(float, (2, 2), elements=st.floats(5, 23)), st.floats(1.6, 3.4))
 def test_a_stroke_leaves_ink_near_its_line_alone(ends: np.ndarray, thickness: float) -> None:
-    image, (start, end) = handwriting.stroke(ends[None], thickness), ends
+    image, (start, end) = handwriting.draw_strokes(ends[None], thickness), ends
     to_pixels = np.stack(np.meshgrid(np.arange(28), np.arange(28)), axis=-1) + 0.5 - start
     along = np.clip(to_pixels @ (end - start) / max(((end - start) ** 2).sum(), 1e-9), 0, 1)
     distance = np.linalg.norm(to_pixels - along[..., None] * (end - start), axis=-1)
@@ -114,19 +114,18 @@ def test_a_stroke_leaves_ink_near_its_line_alone(ends: np.ndarray, thickness: fl
 
 
 def test_the_digest_is_the_same_on_every_machine() -> None:
-    digests = [handwriting.load.__wrapped__("scikit-learn", characters).digest for characters in CHARACTERS.values()]
-    assert digests == [pools(operators).digest for operators in CHARACTERS]
+    digests = [handwriting.load("scikit-learn", characters).digest for characters in CHARACTERS.values()]
+    assert digests == [loaded(operators).digest for operators in CHARACTERS]
     assert digests == ["1b505248fe1acee3", "8379e7bc8b3feff8"]
 
 
-def test_a_file_as_keras_keeps_mnist_is_loaded_once(tmp_path: Path) -> None:
+def test_a_file_as_keras_keeps_mnist_is_loaded(tmp_path: Path) -> None:
     write(tmp_path / "digits.npz")
-    loaded, again = (handwriting.load(str(tmp_path / "digits.npz"), CHARACTERS["*"]) for _ in range(2))
-    assert loaded is again
-    for part, images in ((loaded.train, IMAGES[:180]), (loaded.validation, IMAGES[180:]), (loaded.test, IMAGES // 2)):
+    splits = handwriting.load(str(tmp_path / "digits.npz"), CHARACTERS["*"])
+    for split, images in zip(splits, (IMAGES[:180], IMAGES[180:], IMAGES // 2), strict=True):
         for digit in range(10):
-            np.testing.assert_array_equal(np.sort(part.images[part.ids == digit], 0), np.sort(images[digit::10], 0))
-        assert np.bincount(part.ids)[10:].tolist() == [1000, 1]
+            np.testing.assert_array_equal(np.sort(split.images[split.ids == digit], 0), np.sort(images[digit::10], 0))
+        assert np.bincount(split.ids)[10:].tolist() == [1000, 1]
 
 
 def without_arrays(path: Path) -> None:
@@ -163,7 +162,7 @@ BAD: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_what_is_not_mnist_is_refused_in_one_line(kind: str, tmp_path: Path, capsys: Any) -> None:
+def test_other_files_than_mnist_are_refused_in_one_line(kind: str, tmp_path: Path, capsys: Any) -> None:
     path = tmp_path / "digits.npz"
     BAD[kind](path)
     with pytest.raises(UserError, match="digits: ") as caught:
@@ -173,7 +172,7 @@ def test_what_is_not_mnist_is_refused_in_one_line(kind: str, tmp_path: Path, cap
     assert not capsys.readouterr().out
 
 
-def test_a_download_that_fails_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_that_fails_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keras.datasets.mnist.load_data", lambda: 1 / 0)
     with pytest.raises(UserError, match=r"^digits: MNIST cannot be downloaded \(division by zero\); give"):
         handwriting.load("mnist", CHARACTERS["*"])

@@ -1,4 +1,4 @@
-"""PNG files of characters: what was written is read again, and what cannot be read is told in one line."""
+"""PNG files of characters: written ones are read again, and others are refused in one line."""
 
 from collections.abc import Callable
 from functools import partial
@@ -35,9 +35,9 @@ def blank(*shape: int, dtype: Any = np.uint8) -> np.ndarray:
 
 @settings(deadline=None)
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 6), st.just(28), st.just(28)), elements=st.integers(0, 127)))
-def test_what_was_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, images: np.ndarray) -> None:
+def test_written_images_are_read_again(tmp_path_factory: pytest.TempPathFactory, images: np.ndarray) -> None:
     path = tmp_path_factory.mktemp("written") / "answer.png"
-    image_files.write(images, path)
+    assert image_files.write(images, path) == str(path)
     read = image_files.read(str(path), len(images))
     assert read.dtype == np.uint8
     np.testing.assert_array_equal(read, images)
@@ -51,7 +51,7 @@ def test_characters_stand_side_by_side(tmp_path: Path) -> None:
     np.testing.assert_array_equal(strip[:, 28:56], QUERY[1])
 
 
-def test_five_files_say_what_one_strip_says(tmp_path: Path) -> None:
+def test_five_files_are_read_as_one_strip_is(tmp_path: Path) -> None:
     image_files.write(QUERY, tmp_path / "query.png")
     singles = [save(tmp_path / f"{i}.png", image) for i, image in enumerate(QUERY)]
     strip = image_files.read(str(tmp_path / "query.png"), 5)
@@ -89,16 +89,16 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_what_is_no_query_is_refused_in_one_line_that_names_it(kind: str, tmp_path: Path) -> None:
+def test_other_files_are_refused_in_one_line_that_names_them(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "query.png"
     make, what = BAD[kind]
     make(path)
     with pytest.raises(ValueError, match=r"^query: ") as caught:
         image_files.read(str(path), 5)
-    told = str(caught.value)
-    assert told.startswith(f"query: {str(path)!r} {what}")
-    assert ALLOWED in told
-    assert len(told.splitlines()) == 1
+    message = str(caught.value)
+    assert message.startswith(f"query: {str(path)!r} {what}")
+    assert ALLOWED in message
+    assert len(message.splitlines()) == 1
 
 
 def test_the_one_bad_file_of_five_is_named(tmp_path: Path) -> None:
@@ -115,10 +115,10 @@ def test_other_numbers_of_files_are_refused(files: int, tmp_path: Path) -> None:
         image_files.read(",".join([path] * files), 5)
 
 
-def test_dark_ink_on_a_light_ground_is_refused(tmp_path: Path) -> None:
+def test_dark_ink_on_a_light_background_is_refused(tmp_path: Path) -> None:
     dark = np.concatenate(list(255 - QUERY // 4), axis=1)
     path = save(tmp_path / "query.png", dark)
-    with pytest.raises(ValueError, match=r"query\.png' is dark ink on a light ground; allowed is light ink on a dark"):
+    with pytest.raises(ValueError, match=r"query\.png' is dark ink on a light background; allowed is light ink on a"):
         image_files.read(path, 5)
 
 
@@ -130,14 +130,14 @@ def test_a_png_in_a_folder_is_a_target_whether_or_not_it_exists(name: str, tmp_p
 
 
 def test_a_target_must_be_given() -> None:
-    with pytest.raises(ValueError, match=r"^out: nothing was given; it is the PNG to write the answer to"):
+    with pytest.raises(ValueError, match=r"^out: nothing was given; it is the PNG to write to, as in OUT=answer.png"):
         images.check_target("")
 
 
 @pytest.mark.parametrize(
     "name", ["answer.jpg", "answer", ".png", "png", "missing/answer.png", "file/answer.png", "folder.png"]
 )
-def test_what_is_no_png_in_a_folder_is_no_target(name: str, tmp_path: Path) -> None:
+def test_another_path_than_a_png_in_a_folder_is_no_target(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").touch()
     with pytest.raises(
@@ -157,11 +157,11 @@ def test_a_photo_of_any_size_is_its_middle_square_in_colour(shape: tuple[int, in
 
 
 @pytest.mark.parametrize("kind", ["missing", "a folder", "empty", "a text", "the head of a PNG"])
-def test_what_is_no_photo_is_refused_in_one_line_that_names_it(kind: str, tmp_path: Path) -> None:
+def test_other_photos_are_refused_in_one_line_that_names_them(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "cat.png"
     make, what = BAD[kind]
     make(path)
-    told = what if "cannot" in what else "is broken or no image"
+    problem = what if "cannot" in what else "is broken or no image"
     with pytest.raises(ValueError, match=r"^query: ") as caught:
         photos.read_photo(str(path))
-    assert str(caught.value) == f"query: {str(path)!r} {told}; allowed is an image, as PNG"
+    assert str(caught.value) == f"query: {str(path)!r} {problem}; allowed is an image, as PNG"

@@ -30,20 +30,16 @@ both_splits = pytest.mark.parametrize("split", ["random", "disjoint"])
 
 
 @functools.cache
-def load(**fields: Any) -> queries.Splits:
+def load(**fields: Any) -> queries.QuerySplits:
     return queries.load(ArithmeticConfig(**(PINNED | fields)))
 
 
-def parts(splits: queries.Splits) -> tuple[queries.Queries, ...]:
-    return splits.train, splits.validation, splits.test
-
-
 def sides(operators: str, train_fraction: float, validation_fraction: float, seed: int) -> np.ndarray:
-    """`[operator, left, right]`: in which part a disjoint split puts each query."""
+    """`[operator, left, right]`: the split of each query, if mirror images stay together."""
     found = np.full(SIZES[operators], -1)
     indices = queries.split(MIRROR_GROUPS[operators], train_fraction, validation_fraction, seed)
-    for side, part in enumerate(indices):
-        found[part] = side
+    for side, split in enumerate(indices):
+        found[split] = side
     return found.reshape(-1, 100, 100)
 
 
@@ -51,7 +47,7 @@ def sides(operators: str, train_fraction: float, validation_fraction: float, see
 @pytest.mark.parametrize("padding", ["left", "right"])
 def test_every_answer_is_right_and_ids_say_what_texts_say(operators: str, padding: str) -> None:
     notation = queries.notation(ArithmeticConfig(operators=operators, padding=padding))
-    for part in parts(load(operators=operators, padding=padding)):
+    for part in load(operators=operators, padding=padding):
         left, right, sign = part.left, part.right, part.operator
         values = np.select([sign == "+", sign == "-", sign == "*"], [left + right, left - right, left * right])
         np.testing.assert_array_equal(np.array(part.answers, dtype=int), values)
@@ -64,7 +60,7 @@ def test_every_answer_is_right_and_ids_say_what_texts_say(operators: str, paddin
 
 @both_operators
 def test_operands_and_operators_are_those_of_the_texts(operators: str) -> None:
-    for part in parts(load(operators=operators)):
+    for part in load(operators=operators):
         triples = zip(part.left, part.operator, part.right, strict=True)
         assert tuple(f"{a}{sign}{b}" for a, sign, b in triples) == part.texts
         assert set(part.operator.tolist()) == set(operators)
@@ -73,9 +69,9 @@ def test_operands_and_operators_are_those_of_the_texts(operators: str) -> None:
 @both_operators
 @both_splits
 @pytest.mark.parametrize("fraction", FRACTIONS)
-def test_parts_are_disjoint_and_complete(fraction: float, split: str, operators: str) -> None:
+def test_splits_are_disjoint_and_complete(fraction: float, split: str, operators: str) -> None:
     splits = load(train_fraction=fraction, split=split, operators=operators)
-    texts = [text for queries in parts(splits) for text in queries.texts]
+    texts = [text for queries in splits for text in queries.texts]
     assert len(texts) == len(set(texts)) == SIZES[operators]
 
 
@@ -89,11 +85,11 @@ def test_parts_are_disjoint_and_complete(fraction: float, split: str, operators:
         (0.1, (1_900, 100, 18_000)),
     ],
 )
-def test_parts_have_the_sizes_asked_for(fraction: float, sizes: tuple[int, ...], operators: str) -> None:
+def test_splits_have_the_requested_sizes(fraction: float, sizes: tuple[int, ...], operators: str) -> None:
     sizes = tuple(size * SIZES[operators] // 20_000 for size in sizes)
-    assert tuple(map(len, parts(load(train_fraction=fraction, operators=operators)))) == sizes
+    assert tuple(map(len, load(train_fraction=fraction, operators=operators))) == sizes
     # A pair that would be cut goes to one side as a whole.
-    disjoint = map(len, parts(load(train_fraction=fraction, split="disjoint", operators=operators)))
+    disjoint = map(len, load(train_fraction=fraction, split="disjoint", operators=operators))
     assert all(abs(a - b) <= 1 for a, b in zip(disjoint, sizes, strict=True))
 
 
@@ -111,7 +107,7 @@ def test_a_split_follows_from_its_own_seed_alone(split: str, operators: str) -> 
     first = load(split_seed=3, seed=1, **fields)
     np.random.seed(7)  # the global state must not matter
     again = queries.load(ArithmeticConfig(**(PINNED | fields | {"split_seed": 3, "seed": 2})))
-    assert [queries.texts for queries in parts(first)] == [queries.texts for queries in parts(again)]
+    assert [queries.texts for queries in first] == [queries.texts for queries in again]
     assert set(first.test.texts) != set(load(split_seed=4, **fields).test.texts)
 
 
@@ -126,14 +122,14 @@ def test_a_disjoint_split_keeps_mirror_images_together(
 
 
 @both_operators
-def test_a_disjoint_split_keeps_mirror_images_together_where_the_test_part_is_tiny(operators: str) -> None:
+def test_a_disjoint_split_keeps_mirror_images_together_where_the_test_is_tiny(operators: str) -> None:
     side = sides(operators, 0.99995, 0.05, seed=0)
     assert (side == side.transpose(0, 2, 1)).all()
 
 
 @both_operators
 @pytest.mark.parametrize("fractions", [(0.5, 0.00001), (0.0001, 0.05)])
-def test_no_part_is_empty(fractions: tuple[float, float], operators: str) -> None:
+def test_no_split_is_empty(fractions: tuple[float, float], operators: str) -> None:
     assert all(map(len, queries.split(MIRROR_GROUPS[operators], *fractions, 0)))
 
 

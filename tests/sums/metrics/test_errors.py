@@ -1,4 +1,4 @@
-"""Kinds and sizes of mistakes, confused characters, and groups of queries, on small examples and by their laws."""
+"""Exact matches, kinds and sizes of mistakes, confused characters and groups of queries, by examples and laws."""
 
 from random import Random
 
@@ -119,12 +119,12 @@ def test_a_short_text_needs_the_blank_among_the_characters() -> None:
 
 
 def test_an_answer_for_each_truth_is_needed() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        errors.kinds(["1", "2"], ["1"])
-    with pytest.raises(ValueError, match="zip"):
-        errors.differences(["1", "2"], ["1"])
-    with pytest.raises(ValueError, match="zip"):
-        errors.confusion(["1", "2"], ["1"], CHARACTERS, 3)
+    for function in (errors.kinds, errors.differences, errors.exact_matches):
+        with pytest.raises(ValueError, match="zip"):
+            function(["1", "2"], ["1"])
+    for function, arguments in ((errors.confusion, (CHARACTERS, 3)), (errors.per_character, (3,))):
+        with pytest.raises(ValueError, match="zip"):
+            function(["1", "2"], ["1"], *arguments)
 
 
 def test_queries_are_grouped_by_what_makes_them_hard() -> None:
@@ -220,3 +220,35 @@ def test_an_interval_holds_its_share(asked: list[tuple[int, int, str]], random: 
 def test_without_groups_all_is_the_only_row() -> None:
     scores = errors.scores_by_group(np.array([True, False]), {})
     assert [scores[key] for key in ("group", "queries", "exact_match")] == [["all"], [2], [0.5]]
+
+
+def test_an_exact_match_needs_every_character() -> None:
+    matches = errors.exact_matches(["68", "-81", "0", "5"], ["68", "-80", "0", "55"])
+    assert matches.tolist() == [True, False, True, False]
+    assert matches.dtype == bool
+
+
+def test_no_text_gives_no_match() -> None:
+    assert errors.exact_matches([], []).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("truth", "answer", "share"),
+    [("68", "68", 1), ("68", "58", 2 / 3), ("-81", "81", 2 / 3), ("5", "55", 2 / 3), ("123", "", 0), ("7", "", 2 / 3)],
+)
+def test_characters_are_compared_from_the_right(truth: str, answer: str, share: float) -> None:
+    assert errors.per_character([truth], [answer], 3) == pytest.approx(share)
+
+
+def test_the_share_is_that_of_all_characters_of_all_texts() -> None:
+    assert errors.per_character(["12", "-5"], ["12", "95"], 3) == pytest.approx(5 / 6)
+    assert errors.per_character(["12"], ["13"], 2) == pytest.approx(1 / 2)
+
+
+@given(st.lists(integers, min_size=1, max_size=20), st.randoms())
+def test_exact_matches_bound_the_share_of_characters(truth: list[str], random: Random) -> None:
+    other = random.sample(truth, len(truth))
+    share = errors.per_character(truth, other, 4)
+    assert errors.exact_matches(truth, other).mean() <= share <= 1
+    assert errors.per_character(truth, truth, 4) == 1
+    assert errors.exact_matches(truth, truth).all()

@@ -1,4 +1,4 @@
-"""Learning to read: what is lost, what is counted, what is spared, and what of it answers."""
+"""The image-to-text model: its loss, its metrics, its weight decay and its inference model."""
 
 from pathlib import Path
 from typing import Any
@@ -28,17 +28,17 @@ LOGITS = {
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 
 
-def built(**fields: Any) -> image_to_text.Reading:
+def built(**fields: Any) -> image_to_text.ImageToText:
     keras.utils.set_random_seed(0)
     return image_to_text.build(Seq2SeqConfig(**{**TINY, **fields}))
 
 
-def lengths(model: image_to_text.Reading) -> tuple[int, int]:
+def lengths(model: image_to_text.ImageToText) -> tuple[int, int]:
     """Characters of an answer, and kinds of character."""
     return tuple(model.network.outputs[0].shape[1:])
 
 
-def targets(model: image_to_text.Reading) -> dict[str, np.ndarray]:
+def targets(model: image_to_text.ImageToText) -> dict[str, np.ndarray]:
     length, characters = lengths(model)
     random = np.random.default_rng(1)
     return {
@@ -53,22 +53,22 @@ def cross_entropy(logits: np.ndarray, ids: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("weight", [0, 0.5, 3])
-def test_the_loss_is_that_of_the_answers_and_weighted_that_of_the_queries(weight: float) -> None:
+def test_the_loss_is_that_of_answers_plus_the_weighted_one_of_queries(weight: float) -> None:
     ids = {"answer": np.array([[0, 2], [2, 1]]), "query": np.array([[1], [1]])}
-    model = image_to_text.Reading(built().network, weight)
+    model = image_to_text.ImageToText(built().network, weight)
     loss = model.compute_loss(y=ids, y_pred=(LOGITS["answer"], LOGITS["query"]), training=False)
     answer, query = (cross_entropy(LOGITS[kind], ids[kind]) for kind in ("answer", "query"))
     assert float(loss) == pytest.approx(answer + weight * query, rel=1e-5)
 
 
 @pytest.mark.parametrize("character_loss", [2, 0])
-def test_while_training_answers_are_to_queries_that_are_rightly_read(character_loss: float) -> None:
+def test_while_training_answers_are_given_the_true_characters(character_loss: float) -> None:
     model = built(character_loss=character_loss)
     right = targets(model)
     answered, read = (logits.numpy() for logits in model(IMAGES))
     loss, other = (float(model.compute_loss(y=right, y_pred=(some, read))) for some in (answered, answered[::-1]))
     assert (loss == other) == bool(character_loss)
-    # Read as they are, queries are their own truth: there it is the loss of what is answered anyway.
+    # With the recognised characters as the truth, the loss is the same in both modes.
     right["query"] = read.argmax(axis=-1)
     losses = (float(model.compute_loss(y=right, y_pred=(answered, read), training=mode)) for mode in (True, False))
     assert next(losses) == pytest.approx(next(losses), rel=1e-5)
@@ -100,18 +100,18 @@ def test_every_variant_trains_a_step(variant: str) -> None:
 
 
 @every_variant
-def test_what_answers_has_one_output_and_is_kept_whole(variant: str, tmp_path: Path) -> None:
+def test_the_inference_model_has_one_output_and_is_saved_whole(variant: str, tmp_path: Path) -> None:
     model = built(**VARIANTS[variant])
     length, characters = (4, 12) if variant == "products" else (3, 13)
-    logits = model.answering.predict(IMAGES, verbose=0)
+    logits = model.inference_model.predict(IMAGES, verbose=0)
     assert logits.shape == (6, length, characters)
     np.testing.assert_allclose(logits, model.network.predict(IMAGES, verbose=0)[0], rtol=1e-6)
-    model.answering.save(tmp_path / "network.keras")
+    model.inference_model.save(tmp_path / "network.keras")
     kept = keras.saving.load_model(tmp_path / "network.keras")
     np.testing.assert_array_equal(kept.predict(IMAGES, verbose=0), logits)
 
 
-def test_each_image_is_read_by_itself() -> None:
+def test_each_image_is_recognised_by_itself() -> None:
     network = built().network
     read = network.predict(IMAGES, verbose=0)[1]
     assert read.shape == (6, 5, 13)
@@ -120,10 +120,10 @@ def test_each_image_is_read_by_itself() -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"embedding_size": 0}])
-def test_decay_spares_what_reads(fields: dict[str, Any]) -> None:
+def test_weight_decay_excludes_the_glyph_reader(fields: dict[str, Any]) -> None:
     model = built(weight_decay=10, learning_rate=0.05, **fields)
     before = {variable.path: variable.numpy() for variable in model.trainable_variables}
     model.optimizer.apply([ops.zeros_like(v) for v in model.trainable_variables], model.trainable_variables)
     decayed = {v.path for v in model.trainable_variables if (v.numpy() != before[v.path]).any()}
-    reader = {v.path for v in model.network.get_layer("reader").weights}
+    reader = {v.path for v in model.network.get_layer("glyph_reader").weights}
     assert decayed == {path for path in before if not path.endswith("bias")} - reader

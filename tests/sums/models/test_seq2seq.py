@@ -1,4 +1,4 @@
-"""The LSTM encoder-decoder: shapes, orders, depth, what a registered one answers, here and in a clean process."""
+"""The LSTM encoder-decoder: shapes, orders, depth, and a registered one, here and in a clean process."""
 
 import json
 import os
@@ -15,19 +15,19 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from experiments import seq2seq as shipped
-from library.framework import pipeline, registry
-from library.framework.run import Run
-from library.framework.tracking import session
+from experiments.seq2seq import Seq2Seq
+from library import Run, load_model, open_store
+from library.framework.pipeline import Outcome
+from library.framework.registry.artifacts import per_example_scores
 from library.framework.tracking.queries import read_json
-from library.sums.data import dataset, queries
+from library.sums.config import Seq2SeqConfig
 from library.sums.models import seq2seq
 
 SMALL = {"units": 4, "epochs": 1, "steps_per_epoch": 2, "batch_size": 8}
 
 
 def weights(**fields: object) -> int:
-    return int(seq2seq.network(shipped.Config(**{**SMALL, **fields})).count_params())
+    return int(seq2seq.network(Seq2SeqConfig(**{**SMALL, **fields})).count_params())
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,10 @@ def weights(**fields: object) -> int:
         {"padding": "right", "reading_order": "as-written", "answer_order": "as-written"},
     ],
 )
-def test_every_variant_maps_five_ids_to_three_rows_of_logits_and_is_kept_whole(
+def test_every_variant_maps_five_ids_to_three_rows_of_logits_and_is_saved_whole(
     fields: dict[str, object], tmp_path: Path
 ) -> None:
-    network = seq2seq.network(shipped.Config(**{**SMALL, **fields}))
+    network = seq2seq.network(Seq2SeqConfig(**{**SMALL, **fields}))
     x = np.arange(20).reshape(4, 5) % 13
     logits = network.predict(x, verbose=0)
     assert logits.shape == (4, 3, 13)
@@ -66,13 +66,13 @@ def test_each_additional_layer_adds_one_lstm() -> None:
 
 
 def test_pairs_are_read_from_the_ones_up() -> None:
-    assert [" 7-88"[place] for place in seq2seq.PAIRS] == ["-", "7", "8", " ", "8"]
+    assert [" 7-88"[place] for place in seq2seq.PAIR_ORDER] == ["-", "7", "8", " ", "8"]
 
 
-def test_the_order_of_answering_turns_the_logits_round() -> None:
+def test_the_order_of_answers_reverses_the_logits() -> None:
     keras.utils.set_random_seed(0)
-    forwards = seq2seq.network(shipped.Config(**SMALL, answer_order="as-written"))
-    backwards = seq2seq.network(shipped.Config(**SMALL, answer_order="ones-first"))
+    forwards = seq2seq.network(Seq2SeqConfig(**SMALL, answer_order="as-written"))
+    backwards = seq2seq.network(Seq2SeqConfig(**SMALL, answer_order="ones-first"))
     backwards.set_weights(forwards.get_weights())
     x = np.zeros((1, 5), "int32")
     np.testing.assert_array_equal(forwards.predict(x, verbose=0)[:, ::-1], backwards.predict(x, verbose=0))
@@ -86,51 +86,51 @@ def test_exact_match_needs_every_character() -> None:
 
 @pytest.mark.slow
 def test_training_is_repeated_to_the_last_digit_by_its_seed() -> None:
-    first, again = (shipped.train(shipped.Config(**SMALL), Run(), ()) for _ in range(2))
+    first, again = (Seq2Seq(**SMALL).fit(Run()) for _ in range(2))
     assert first.metrics == again.metrics
 
 
-def test_queries_by_hand_are_shown_wrong_answers_first() -> None:
-    class Kept(Run):
+def test_images_of_queries_are_shown_wrong_answers_first() -> None:
+    shown = dict[str, list[str]]()
+
+    class FigureTitles(Run):
         def log_figure(self, name: str, figure: Figure) -> None:
             shown[name] = [axes.get_title() for axes in figure.axes]
 
-    class Answering:
-        """Right, but for the last three."""
-
-        def predict(self, x: np.ndarray, **_: Any) -> np.ndarray:
-            ids = dataset.load(config).test.queries.y.copy()
-            ids[-3:] = (ids[-3:] + 1) % 10
-            return np.eye(13)[ids]
-
     for modality in ("text-to-text", "image-to-text"):
-        shown = dict[str, list[str]]()
-        config = shipped.Config(modality=modality, train_fraction=0.99)
-        assert sum(shipped.test(config, Answering(), Kept()).outcomes.values()) == 197  # type: ignore[arg-type]
+        shown.clear()
+        experiment = Seq2Seq(modality=modality, train_fraction=0.99)
+
+        class AllRightButThree:
+            def predict(self, x: np.ndarray, experiment: Seq2Seq = experiment, **_: Any) -> np.ndarray:
+                ids = experiment.data.test.queries.y.copy()
+                ids[-3:] = (ids[-3:] + 1) % 10
+                return np.eye(13)[ids]
+
+        result = experiment.test(AllRightButThree(), FigureTitles())
+        assert sum(result.per_example_scores.values()) == 197
+        assert result.metrics[result.score] == 197 / 200
         assert ("readings" in shown) == (modality == "image-to-text")
     assert [", not " in title for title in shown["readings"]] == [True] * 3 + [False] * 21
 
 
 @pytest.fixture(scope="module")
-def trained(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pipeline.Outcome]:
-    """A store, and a model in it that has learnt nothing."""
+def trained(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """A store, and the outcome of a short training in it."""
     root = Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("trained") / "store"))
-    with session.open_store(root) as store:
-        outcome = pipeline.train_in_full(
-            "seq2seq", shipped.experiment, shipped.Config(**SMALL), store, run_name="small"
-        )
-    return root, outcome
+    with open_store(root) as store:
+        return root, Seq2Seq(**SMALL).train(store)
 
 
 @pytest.fixture
-def registered(trained: tuple[Path, pipeline.Outcome]) -> Iterator[pipeline.Outcome]:
-    """That model, its store open."""
-    with session.open_store(trained[0]):
+def registered(trained: tuple[Path, Outcome]) -> Iterator[Outcome]:
+    """That outcome, with its store open."""
+    with open_store(trained[0]):
         yield trained[1]
 
 
-def test_the_registered_model_takes_and_returns_text(registered: pipeline.Outcome) -> None:
-    model = registry.load("seq2seq-text-to-text", stage="Production")
+def test_the_registered_model_takes_and_returns_text(registered: Outcome) -> None:
+    model = load_model("seq2seq-text-to-text", stage="Production")
     answers = model.predict(["45+23", " 7-88", "7 - 88"])
     assert len(answers) == 3
     assert answers[1] == answers[2]
@@ -140,19 +140,18 @@ def test_the_registered_model_takes_and_returns_text(registered: pipeline.Outcom
         model.predict(["1+1", "4 5+1"])
 
 
-def test_the_run_lists_every_wrong_answer_and_the_version_every_outcome(registered: pipeline.Outcome) -> None:
-    outcomes = read_json(registered.run, registry.OUTCOMES)
+def test_the_run_lists_every_wrong_answer_and_the_score_of_every_query(registered: Outcome) -> None:
+    scores = per_example_scores(registered.run)
     table = read_json(registered.run, "tables/wrong-answers.json")
-    test = queries.load(shipped.Config()).test
-    assert list(outcomes) == list(test.texts)
-    assert len(table["data"]) == sum(outcome == 0 for outcome in outcomes.values())
-    assert registered.metrics["test/exact_match"] == pytest.approx(np.mean(list(outcomes.values())))
+    assert list(scores) == list(Seq2Seq().data.test.queries.texts)
+    assert len(table["data"]) == sum(score == 0 for score in scores.values())
+    assert registered.metrics["test/exact_match"] == pytest.approx(np.mean(list(scores.values())))
 
 
-def test_the_registered_model_loads_in_a_clean_process_that_has_not_this_repository(
-    registered: pipeline.Outcome, tmp_path: Path
+def test_the_registered_model_loads_in_a_clean_process_without_this_repository(
+    registered: Outcome, tmp_path: Path
 ) -> None:
-    expected = registry.load("seq2seq-text-to-text").predict(["45+23", " 7-88"])
+    expected = load_model("seq2seq-text-to-text").predict(["45+23", " 7-88"])
     code = (
         "import json, sys, mlflow\n"
         "model = mlflow.pyfunc.load_model('models:/seq2seq-text-to-text/Production')\n"

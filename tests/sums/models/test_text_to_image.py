@@ -1,4 +1,4 @@
-"""Drawing: networks that draw, what they learn from, who judges them, and what their drawings are worth."""
+"""The text-to-image model: its networks, its losses, its evaluator and its images."""
 
 from typing import Any
 
@@ -8,49 +8,42 @@ import pytest
 import tensorflow as tf  # type: ignore[import-untyped]
 from keras import ops
 
-from library.framework.statistics import wilson_interval
 from library.sums.config import Seq2SeqConfig
-from library.sums.data.handwriting import Glyphs
-from library.sums.metrics import drawings
 from library.sums.models import glyph_networks, text_to_image
 
-BLANK = 12
 TINY = {"modality": "text-to-image", "units": 4, "filters": 1, "noise_size": 2, "warmup": 0, "steps_per_epoch": 1}
 QUERIES = np.random.default_rng(0).integers(0, 13, (10, 5), dtype=np.int32)
-IMAGES = np.random.default_rng(1).integers(0, 256, (6, 4, 3, 28, 28), dtype=np.uint8)
-both_hands = pytest.mark.parametrize("handwriting", ["varied", "mean"])
+IMAGES = np.random.default_rng(1).integers(0, 256, (3, 28, 28), dtype=np.uint8)
+both_styles = pytest.mark.parametrize("handwriting", ["varied", "mean"])
 every_size = pytest.mark.parametrize("filters", [1, 2, 5])
 spelling = pytest.mark.parametrize("character_loss", [1.0, 0.0])
 
 
-def built(judge: keras.Model, **fields: Any) -> text_to_image.Drawing:
-    """A model that draws, taught by a reader that learnt nothing."""
+def built(evaluator: keras.Model, **fields: Any) -> text_to_image.TextToImage:
+    """A model whose teacher is untrained."""
     keras.utils.set_random_seed(0)
-    asked = Seq2SeqConfig(**{**TINY, **fields})
-    return text_to_image.build(asked, judge, glyph_networks.reader(1, 13) if asked.handwriting == "varied" else None)
+    config = Seq2SeqConfig(**{**TINY, **fields})
+    teacher = glyph_networks.glyph_reader(1, 13) if config.handwriting == "varied" else None
+    return text_to_image.build(config, evaluator, teacher)
 
 
-def reader(reads: int | None = None) -> keras.Model:
-    """A reader that learnt nothing, or that reads one character whatever it sees."""
+def reader() -> keras.Model:
+    """An untrained glyph reader."""
     keras.utils.set_random_seed(1)
-    model = glyph_networks.reader(1, 13)
-    if reads is not None:
-        kernel, bias = model.layers[-1].get_weights()
-        model.layers[-1].set_weights([0 * kernel, bias + np.eye(13)[reads]])
-    return model
+    return glyph_networks.glyph_reader(1, 13)
 
 
-def ink_judge() -> keras.Model:
+def ink_reader() -> keras.Model:
     """Reads 1 where there is more ink than ground, and 0 elsewhere."""
     image = keras.Input((28, 28))
     ink = ops.mean(image, axis=(1, 2))
     return keras.Model(image, ops.stack([255 - ink, ink], axis=-1))
 
 
-def fill(model: text_to_image.Drawing, ink: bool) -> None:
-    """Has a model draw nothing but ink, or none."""
-    kernel, bias = model.network.get_layer("pen").layers[-1].get_weights()
-    model.network.get_layer("pen").layers[-1].set_weights([0 * kernel, 0 * bias + (99 if ink else -99)])
+def fill(model: text_to_image.TextToImage, ink: bool) -> None:
+    """Makes a model draw nothing but ink, or none."""
+    kernel, bias = model.network.get_layer("glyph_decoder").layers[-1].get_weights()
+    model.network.get_layer("glyph_decoder").layers[-1].set_weights([0 * kernel, 0 * bias + (99 if ink else -99)])
 
 
 def targets(ids: np.ndarray) -> dict[str, np.ndarray]:
@@ -59,8 +52,8 @@ def targets(ids: np.ndarray) -> dict[str, np.ndarray]:
 
 @every_size
 def test_a_reader_maps_images_to_logits_past_its_features(filters: int) -> None:
-    model = glyph_networks.reader(filters, 7)
-    assert model.predict(IMAGES[0, 0], verbose=0).shape == (3, 7)
+    model = glyph_networks.glyph_reader(filters, 7)
+    assert model.predict(IMAGES, verbose=0).shape == (3, 7)
     assert model.layers[-2].name == "features"
     assert model.get_layer("features").output.shape == (None, glyph_networks.FEATURES)
     convolutions = [layer.filters for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
@@ -68,8 +61,10 @@ def test_a_reader_maps_images_to_logits_past_its_features(filters: int) -> None:
 
 
 @every_size
-def test_a_pen_maps_codes_to_images(filters: int) -> None:
-    images = glyph_networks.pen(filters, 9).predict(1e3 * np.random.default_rng(0).normal(size=(3, 9)), verbose=0)
+def test_a_glyph_decoder_maps_codes_to_images(filters: int) -> None:
+    images = glyph_networks.glyph_decoder(filters, 9).predict(
+        1e3 * np.random.default_rng(0).normal(size=(3, 9)), verbose=0
+    )
     assert images.shape == (3, 28, 28)
     assert 0 <= images.min() < images.max() <= 1
 
@@ -82,7 +77,7 @@ def score(first: np.ndarray, second: np.ndarray, real: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("shapes", [[(5, 1)], [(5, 4, 4, 2), (5, 7)]])
-def test_the_energy_score_of_equal_images_is_0_but_for_a_hair(shapes: list[tuple[int, ...]]) -> None:
+def test_the_energy_score_of_equal_images_is_almost_0(shapes: list[tuple[int, ...]]) -> None:
     images = (np.random.default_rng(0).normal(size=shape) for shape in shapes)
     layers = [ops.convert_to_tensor(np.concatenate([image] * 3)) for image in images]
     assert 0 < float(text_to_image.energy_score(layers)) < 1e-3 * len(layers)
@@ -98,19 +93,21 @@ def test_the_energy_score_prefers_the_true_distribution_to_its_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("points", "slopes"), [([1, 1, 3], [-0.5, -0.5, 1]), ([1, 5, 3], [0, 0, 0]), ([2, 2, 2], [0, 0, 0])]
+    ("points", "gradient"), [([1, 1, 3], [-0.5, -0.5, 1]), ([1, 5, 3], [0, 0, 0]), ([2, 2, 2], [0, 0, 0])]
 )
-def test_the_energy_score_has_a_slope_even_where_drawings_are_equal(points: list[float], slopes: list[float]) -> None:
+def test_the_energy_score_has_a_gradient_even_where_images_are_equal(
+    points: list[float], gradient: list[float]
+) -> None:
     drawn = tf.Variable(np.array(points, dtype=np.float32)[:, np.newaxis])
     with tf.GradientTape() as tape:
         loss = text_to_image.energy_score([drawn])
-    assert tape.gradient(loss, drawn).numpy()[:, 0] == pytest.approx(slopes, abs=1e-5)
+    assert tape.gradient(loss, drawn).numpy()[:, 0] == pytest.approx(gradient, abs=1e-5)
 
 
-@both_hands
+@both_styles
 @spelling
 def test_drawings_are_bytes_and_repeat_with_the_seed(handwriting: str, character_loss: float) -> None:
-    network = built(reader(), handwriting=handwriting, character_loss=character_loss).answering
+    network = built(reader(), handwriting=handwriting, character_loss=character_loss).inference_model
     first, again, other = (text_to_image.draw(network, QUERIES, np.random.default_rng(seed), 1.0) for seed in (0, 0, 1))
     assert first.shape == (10, 3, 28, 28)
     assert first.dtype == np.uint8
@@ -118,13 +115,13 @@ def test_drawings_are_bytes_and_repeat_with_the_seed(handwriting: str, character
     assert (first != other).any() == (handwriting == "varied")
 
 
-@both_hands
+@both_styles
 @spelling
 def test_a_step_changes_the_network_and_no_reader(handwriting: str, character_loss: float) -> None:
-    judge = reader()
-    model = built(judge, handwriting=handwriting, character_loss=character_loss)
+    evaluator = reader()
+    model = built(evaluator, handwriting=handwriting, character_loss=character_loss)
     assert len(model.trainable_variables) == len(model.network.weights)
-    readers = [judge, *([model.teacher] if model.teacher else [])]
+    readers = [evaluator, *([model.teacher] if model.teacher else [])]
     before = [[weight.copy() for weight in one.get_weights()] for one in (*readers, model.network)]
     metrics = model.fit(QUERIES, targets(QUERIES[:, :3]), batch_size=10, verbose=0).history
     assert sorted(metrics) == ["exact_match", "loss"]
@@ -137,18 +134,18 @@ def test_a_step_changes_the_network_and_no_reader(handwriting: str, character_lo
     assert all(trained)
 
 
-def test_decay_spares_the_pen() -> None:
+def test_weight_decay_excludes_the_glyph_decoder() -> None:
     model = built(reader(), weight_decay=10, learning_rate=0.05)
     before = {variable.path: variable.numpy() for variable in model.trainable_variables}
     model.optimizer.apply([ops.zeros_like(v) for v in model.trainable_variables], model.trainable_variables)
     decayed = {v.path for v in model.trainable_variables if (v.numpy() != before[v.path]).any()}
-    pen = {v.path for v in model.network.get_layer("pen").weights}
-    assert decayed == {path for path in before if not path.endswith("bias")} - pen
+    excluded = {v.path for v in model.network.get_layer("glyph_decoder").weights}
+    assert decayed == {path for path in before if not path.endswith("bias")} - excluded
 
 
 @pytest.mark.parametrize(("handwriting", "ink"), [("varied", True), ("mean", False)])
-def test_an_exact_match_is_what_the_judge_reads_in_every_character(handwriting: str, ink: bool) -> None:
-    model = built(ink_judge(), handwriting=handwriting)
+def test_an_exact_match_needs_the_evaluator_to_read_every_character(handwriting: str, ink: bool) -> None:
+    model = built(ink_reader(), handwriting=handwriting)
     fill(model, ink)
     ids = np.full((10, 3), int(ink))
     ids[8:, 1] = 1 - ids[8:, 1]
@@ -160,51 +157,23 @@ def test_an_exact_match_is_what_the_judge_reads_in_every_character(handwriting: 
 
 
 def test_the_average_is_scored_by_its_squared_error() -> None:
-    model = built(ink_judge(), handwriting="mean", character_loss=0)
+    model = built(ink_reader(), handwriting="mean", character_loss=0)
     fill(model, ink=True)
     assert model.evaluate(QUERIES, targets(QUERIES[:, :3]), verbose=0)[0] == pytest.approx((1 - 128 / 255) ** 2)
 
 
 @spelling
-def test_while_training_what_is_drawn_are_the_true_characters(character_loss: float) -> None:
+def test_while_training_the_true_characters_are_drawn(character_loss: float) -> None:
     model = built(reader(), handwriting="mean", character_loss=character_loss)
-    meant, *logits = model(QUERIES)
+    codes, *logits = model(QUERIES)
     losses = [
-        float(model.compute_loss(y=targets(QUERIES[:, :3]), y_pred=[some, *logits])) for some in (meant, 1 - meant)
+        float(model.compute_loss(y=targets(QUERIES[:, :3]), y_pred=[some, *logits])) for some in (codes, 1 - codes)
     ]
     assert (losses[0] == losses[1]) == bool(character_loss)
 
 
-@pytest.mark.parametrize("images", [IMAGES, IMAGES[0], IMAGES[0, 0]])
-def test_a_look_keeps_the_shape_of_what_is_looked_at(images: np.ndarray) -> None:
-    judge = reader()
-    features, ids = drawings.look(judge, images)
-    assert features.shape == (*images.shape[:-2], glyph_networks.FEATURES)
-    assert ids.tolist() == judge(images.reshape(-1, 28, 28)).numpy().argmax(axis=-1).reshape(images.shape[:-2]).tolist()
-
-
-def test_likeness_counts_no_blanks() -> None:
-    real, ids = IMAGES[:, 0], np.arange(18).reshape(6, 3) % 13
-    drawn = np.where((ids == BLANK)[..., np.newaxis, np.newaxis], 255, real)
-    judged = drawings.likeness(reader(), drawn, real, ids)
-    assert judged["test/frechet_distance"] == pytest.approx(0, abs=1e-5)
-    assert judged["test/frechet_images"] == (ids != BLANK).sum() == 17
-    drawn[ids == 3] = 255
-    assert drawings.likeness(reader(), drawn, real, ids)["test/frechet_distance"] > 1e-3
-
-
-def test_variety_is_that_between_drawings_of_one_character() -> None:
-    ids = np.arange(18).reshape(6, 3) % 13
-    same = np.repeat(IMAGES[:, :1], 4, axis=1)
-    judged = drawings.variety(reader(), same, IMAGES, ids)
-    assert judged["test/spread"] == pytest.approx(0, abs=1e-4)
-    assert judged["test/spread_of_people"] > 0.1
-    blank = np.where((ids == BLANK)[:, np.newaxis, :, np.newaxis, np.newaxis], 0, IMAGES)
-    assert drawings.variety(reader(), blank, same, ids)["test/spread"] == judged["test/spread_of_people"]
-
-
-def test_a_judges_errors_are_those_on_real_digits() -> None:
-    ids = np.array([3] * 15 + [4] * 5 + [10, 11, 12], dtype=np.int32)
-    errors = drawings.errors_of(reader(reads=3), Glyphs(IMAGES.reshape(-1, 28, 28)[: len(ids)], ids))
-    low, high = wilson_interval(5, 20)
-    assert errors == {"test/judge_error": 0.25, "test/judge_error_low": low, "test/judge_error_high": high}
+def test_selected_characters_are_in_their_own_order() -> None:
+    model = reader()
+    selected = glyph_networks.select_characters(model, "0123456789+- ", "-0 ")
+    logits = model.predict(IMAGES, verbose=0)
+    np.testing.assert_array_equal(selected.predict(IMAGES, verbose=0), logits[:, [11, 0, 12]])

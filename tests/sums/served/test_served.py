@@ -1,24 +1,16 @@
-"""Registered models as whoever has MLflow sees them: loaded by their stage, served, and asked what they refuse."""
+"""Registered models as their users see them: loaded by their stage, served, and given valid and invalid inputs."""
 
-import asyncio
-import json
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import pytest
 from mlflow.exceptions import MlflowException
 
-from experiments import glyph_reader, seq2seq
-from library.framework import pipeline
-from library.framework.serving import app
-from library.framework.tracking import session
+from experiments.glyph_reader import GlyphReader
+from tests.http_client import Served, post
 
 READER, TEXT, READS, DRAWS = "glyph-reader", "seq2seq-text-to-text", "seq2seq-image-to-text", "seq2seq-text-to-image"
-SHRUNK = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "filters": 2}
 QUERIES = ["45+23", " 7-88", "1 + 1"]
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 5, 28, 28), dtype=np.uint8)
 INPUTS: dict[str, Any] = {READER: IMAGES[0], TEXT: QUERIES, READS: IMAGES, DRAWS: QUERIES}
@@ -29,47 +21,20 @@ of_texts = pytest.mark.parametrize("name", [TEXT, DRAWS])
 
 
 @pytest.fixture(scope="module")
-def models(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """All kinds of model, which have learnt nothing, loaded as anyone would."""
-    root = Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("served") / "store"))
-    reader = glyph_reader.Config(**SHRUNK)
-    with session.open_store(root) as store, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seq2seq, "needs", lambda _: {READER: reader})  # whose teacher is as small
-        pipeline.train_in_full(READER, glyph_reader.experiment, reader, store, run_name="small")
-        for modality in ("text-to-text", "image-to-text", "text-to-image"):
-            config = seq2seq.Config(**SHRUNK, units=8, train_fraction=0.99, modality=modality)
-            pipeline.train_in_full("seq2seq", seq2seq.experiment, config, store, run_name="small")
-        return {name: mlflow.pyfunc.load_model(f"models:/{name}/Production") for name in INPUTS}
+def models(served_sums: dict[str, Served]) -> dict[str, Any]:
+    """The loaded models by name."""
+    return {name: served.model for name, served in served_sums.items()}
+
+
+@pytest.fixture
+def served(served_sums: dict[str, Served]) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """Posts to a model by its name."""
+    return lambda name, **body: post(served_sums[name].app, body)
 
 
 def own(model: Any, asked: Any, params: dict[str, Any] | None = None) -> Any:
     """The answer of a model's own file, without what MLflow checks before."""
     return model.unwrap_python_model().predict(None, asked, params)
-
-
-def post(model: Any, version: str, **body: Any) -> tuple[int, dict[str, Any]]:
-    """The status and the answer of the server of a model that is a version in Production, without a network."""
-    requests = [{"type": "http.request", "body": json.dumps(body, default=np.ndarray.tolist).encode()}]
-    answers: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return requests.pop() if requests else {"type": "http.disconnect"}
-
-    async def send(message: dict[str, Any]) -> None:
-        answers.append(message)
-
-    header = (b"content-type", b"application/json")
-    scope = {"type": "http", "method": "POST", "path": "/invocations", "query_string": b"", "headers": [header]}
-    example = Path(mlflow.artifacts.download_artifacts(f"models:/{version}/Production"), app.EXAMPLE)
-    asyncio.run(app.application(model, example)(scope, receive, send))
-    return answers[0]["status"], json.loads(b"".join(answer.get("body", b"") for answer in answers))
-
-
-@pytest.fixture
-def served(models: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, dict[str, Any]]]:
-    """Posts to a model by its name."""
-    monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "false")  # so that what the server sets is undone
-    return lambda name, **body: post(models[name], name, **body)
 
 
 @pytest.mark.parametrize(("name", "characters"), [(READER, 1), (TEXT, 3), (READS, 3)])
@@ -78,7 +43,7 @@ def test_texts_are_answered_one_for_each_input(models: dict[str, Any], name: str
     assert isinstance(answers, list)
     assert len(answers) == len(INPUTS[name])
     assert all(type(answer) is str and len(answer) <= characters for answer in answers)
-    assert set("".join(answers)) <= set(glyph_reader.CHARACTERS)
+    assert set("".join(answers)) <= set(GlyphReader.labels)
 
 
 def test_drawings_are_answered_one_for_each_query(models: dict[str, Any]) -> None:
@@ -88,7 +53,7 @@ def test_drawings_are_answered_one_for_each_query(models: dict[str, Any]) -> Non
     np.testing.assert_array_equal(models[DRAWS].predict(["7 - 88", "1+1 "]), models[DRAWS].predict([" 7-88", " 1+ 1"]))
 
 
-def test_the_param_seed_picks_the_hand(models: dict[str, Any]) -> None:
+def test_the_param_seed_picks_the_handwriting_style(models: dict[str, Any]) -> None:
     default, first, other, again = (
         models[DRAWS].predict(QUERIES, params=params) for params in (None, {"seed": 0}, {"seed": 1}, {"seed": 1})
     )
@@ -169,13 +134,13 @@ def test_an_empty_batch_has_an_empty_answer(models: dict[str, Any], name: str) -
 
 
 @every_model
-def test_mlflows_server_answers_as_the_model_does(served: Any, models: dict[str, Any], name: str) -> None:
+def test_the_server_answers_as_the_model_does(served: Any, models: dict[str, Any], name: str) -> None:
     status, answer = served(name, inputs=INPUTS[name])
     assert status == 200
     assert answer == {"predictions": np.asarray(models[name].predict(INPUTS[name])).tolist()}
 
 
-def test_mlflows_server_takes_the_seed(served: Any, models: dict[str, Any]) -> None:
+def test_the_server_takes_the_seed(served: Any, models: dict[str, Any]) -> None:
     status, answer = served(DRAWS, inputs=QUERIES, params={"seed": 7})
     assert status == 200
     np.testing.assert_array_equal(answer["predictions"], models[DRAWS].predict(QUERIES, params={"seed": 7}))
@@ -192,7 +157,7 @@ def test_mlflows_server_takes_the_seed(served: Any, models: dict[str, Any]) -> N
         (READER, IMAGES, "inputs: got int64 [3, 5, 28, 28]; allowed is uint8 [n, 28, 28]"),
         (READS, IMAGES / 255, "inputs: got float64 [3, 5, 28, 28]; allowed is uint8 [n, 5, 28, 28]"),
         (READS, np.full((1, 5, 28, 28), 256), "inputs: got 256 to 256; allowed is 0 to 255"),
-        (READS, QUERIES, "inputs: got <U5 [3]; allowed is uint8 [n, 5, 28, 28]"),
+        (READS, QUERIES, "inputs: got str [3]; allowed is uint8 [n, 5, 28, 28]"),
     ],
 )
 def test_a_bad_request_is_told_what_is_wrong_with_it(served: Any, name: str, wrong: Any, told: str) -> None:

@@ -1,1 +1,1 @@
-"""Any pile of images made into a set of cats: read, decoded, told apart from its duplicates, split and kept."""
+"""Curates raw images into a set of cats: reads, decodes, deduplicates, filters and splits them."""

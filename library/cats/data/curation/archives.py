@@ -1,6 +1,7 @@
-"""Where images come from: a folder, a zip, a tar or an array, as a stream of names and contents.
+"""Reads raw images from a folder, zip, tar or array as a stream of names and contents.
 
-Nothing is extracted to disk. What a file is, its first bytes tell and not its name.
+Archives are never extracted to disk, so no entry can be written outside its folder. A file's kind is told from its
+first bytes, not from its name.
 """
 
 import hashlib
@@ -11,35 +12,37 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 import numpy as np
 
+from library.framework.environment import option
 from library.framework.errors import UserError
 
 Content = bytes | np.ndarray | None
-"""A file's bytes or an array of pixels; None for a file of more than `LARGEST` bytes, which is not read."""
+"""A file's bytes or an array of pixels; None for a file of more than `MAX_FILE_BYTES`, which is not read."""
 
-KINDS = ("avif", "bmp", "dib", "gif", "jp2", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp")
-LARGEST = 1 << 26
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, OSError, RuntimeError, NotImplementedError)
+SUFFIXES = ("avif", "bmp", "dib", "gif", "jp2", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp")
+MAX_FILE_BYTES = 1 << 26
+_READ_ERRORS = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, OSError, RuntimeError, NotImplementedError)
 
 
 class BadSource(UserError):
-    """Images cannot be had from where they are said to be."""
+    """The raw images cannot be read."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A pile of images.
+    """Raw images to curate.
 
     Attributes:
-        given: what it was called.
-        fingerprint: differs as soon as the images may.
-        total: how many there are; None if that is not known before all are read.
-        read: names and contents from the nth on.
-        others: how many files of which kind are no images; complete when all is read.
+        given: the path or address, as the user wrote it.
+        fingerprint: changes whenever the images may have changed.
+        total: number of images; None if that is unknown before all are read.
+        read: yields the names and contents from the nth image on.
+        others: number of files that are no images, by suffix; complete when everything is read.
     """
 
     given: str
@@ -50,11 +53,11 @@ class Source:
 
 
 def open_source(path: Path) -> Source:
-    """Finds out what a path is.
+    """Opens a folder, zip, tar or npy file.
 
     Raises:
-        BadSource: it is not there, cannot be read, is of no kind that is known, or an entry's name or link points
-            outside its folder; also while it is read, if an archive is broken.
+        BadSource: the path does not exist, cannot be read or is of an unknown kind, or an entry's name or link points
+            outside its folder; while reading, also if an archive is broken.
     """
     try:
         if path.is_dir():
@@ -67,11 +70,11 @@ def open_source(path: Path) -> Source:
             return _zip(path)
         if start[:4] != b"PK\3\4" and tarfile.is_tarfile(path):
             return _tar(path)
-    except _DAMAGE as error:
+    except _READ_ERRORS as error:
         raise _unreadable(path, error) from None
     if start[:4] == b"PK\3\4" or path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2"):
         raise BadSource(f"cats: {str(path)!r} is a broken archive (its end is missing or damaged); get it again")
-    raise BadSource(f"cats: {str(path)!r} is no folder, zip, tar or npy; give CATS= one of these, or an address")
+    raise BadSource(f"cats: {str(path)!r} is no folder, zip, tar or npy; give one of these, or an address")
 
 
 def _folder(path: Path) -> Source:
@@ -85,18 +88,14 @@ def _folder(path: Path) -> Source:
 
     def read(skip: int) -> Iterator[tuple[str, Content]]:
         for name in names[skip:]:
-            yield name, _read_file(path / name)
+            try:
+                with (path / name).open("rb") as file:
+                    content = _read_limited(file)
+            except OSError:
+                content = b""  # which counts as a broken image
+            yield name, content
 
     return Source(str(path), f"folder {sha.hexdigest()}", len(names), read, others)
-
-
-def _read_file(path: Path) -> bytes | None:
-    """A file's bytes; none where it cannot be read, which makes it a broken one."""
-    try:
-        with path.open("rb") as file:
-            return _limited(file)
-    except OSError:
-        return b""
 
 
 def _zip(path: Path) -> Source:
@@ -110,20 +109,16 @@ def _zip(path: Path) -> Source:
     def read(skip: int) -> Iterator[tuple[str, Content]]:
         with zipfile.ZipFile(path) as archive:
             for info in infos[skip:]:
-                yield info.filename, _read_zipped(path, archive, info)
+                try:
+                    with archive.open(info) as file:
+                        content = _read_limited(file)
+                except (zipfile.BadZipFile, zlib.error, EOFError):
+                    content = b""  # only this entry is damaged: it counts as a broken image
+                except (RuntimeError, NotImplementedError, OSError) as error:  # a password, an unknown compression
+                    raise _unreadable(path, error) from None
+                yield info.filename, content
 
     return Source(str(path), _fingerprint(path), len(infos), read, others)
-
-
-def _read_zipped(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | None:
-    """An entry's bytes; none where these alone are damaged, which makes it a broken image."""
-    try:
-        with archive.open(info) as file:
-            return _limited(file)
-    except (zipfile.BadZipFile, zlib.error, EOFError):
-        return b""
-    except (RuntimeError, NotImplementedError, OSError) as error:  # such as of a password, or a method unknown
-        raise _unreadable(path, error) from None
 
 
 def _tar(path: Path) -> Source:
@@ -133,18 +128,17 @@ def _tar(path: Path) -> Source:
         others.clear()
         try:
             with tarfile.open(path) as archive:
-                for count, member in enumerate(_members(path, archive, others)):
-                    if count >= skip:
-                        file = archive.extractfile(member)
-                        yield member.name, None if file is None else _limited(file)
-        except _DAMAGE as error:
+                for member in islice(_members(path, archive, others), skip, None):
+                    file = archive.extractfile(member)
+                    yield member.name, None if file is None else _read_limited(file)
+        except _READ_ERRORS as error:
             raise _unreadable(path, error) from None
 
     return Source(str(path), _fingerprint(path), None, read, others)
 
 
 def _members(path: Path, archive: tarfile.TarFile, others: Counter[str]) -> Iterator[tarfile.TarInfo]:
-    """The images among a tar's files. Links within it are passed over: what they lead to is an entry of its own."""
+    """The images among a tar's regular files. Links within it are skipped, as their target is an entry of its own."""
     for member in archive:
         _check_inside(path, member.name)
         if member.issym():
@@ -164,7 +158,7 @@ def _array(path: Path) -> Source:
     if not (grey or colour) or images.dtype not in (np.uint8, np.uint16):
         raise BadSource(
             f"cats: {str(path)!r} holds {images.dtype} {list(images.shape)}; "
-            "allowed is uint8 or uint16 [n, height, width], with 3 or 4 channels after these if there is colour"
+            "allowed is uint8 or uint16 [n, height, width], or [n, height, width, 3 or 4] in colour"
         )
 
     def read(skip: int) -> Iterator[tuple[str, Content]]:
@@ -174,26 +168,26 @@ def _array(path: Path) -> Source:
     return Source(str(path), _fingerprint(path), len(images), read)
 
 
-def _limited(file: IO[bytes]) -> bytes | None:
-    raw = file.read(LARGEST + 1)
-    return raw if len(raw) <= LARGEST else None
+def _read_limited(file: IO[bytes]) -> bytes | None:
+    raw = file.read(MAX_FILE_BYTES + 1)
+    return raw if len(raw) <= MAX_FILE_BYTES else None
 
 
 def _is_image(name: str, others: Counter[str]) -> bool:
-    """Whether a name is that of an image; the kinds of others are counted. Hidden files are neither."""
+    """Whether a file's suffix is an image's; other files are counted, hidden ones ignored."""
     parts = PurePosixPath(name).parts
     if parts[0] == "__MACOSX" or any(part.startswith(".") for part in parts):
         return False
-    kind = PurePosixPath(name).suffix.lower().removeprefix(".")
-    if kind not in KINDS:
-        others[kind or "without a suffix"] += 1
-    return kind in KINDS
+    suffix = PurePosixPath(name).suffix.lower().removeprefix(".")
+    if suffix not in SUFFIXES:
+        others[suffix or "without a suffix"] += 1
+    return suffix in SUFFIXES
 
 
 def _check_inside(path: Path, name: str) -> None:
     plain = posixpath.normpath(name.replace("\\", "/"))
     if plain.startswith(("/", "../")) or plain == ".." or plain[1:2] == ":":
-        raise BadSource(f"cats: {str(path)!r} has an entry that points outside its folder, {name!r}; nothing was taken")
+        raise BadSource(f"cats: {str(path)!r} has an entry that points outside its folder, {name!r}; nothing was read")
 
 
 def _fingerprint(path: Path) -> str:
@@ -202,16 +196,16 @@ def _fingerprint(path: Path) -> str:
 
 
 def _unreadable(path: Path, error: Exception) -> BadSource:
-    told = " ".join(str(error).split())[:100] or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
-        return BadSource(f"cats: {str(path)!r} cannot be read ({error.strerror}); give CATS=folder|zip|tar|npy|address")
-    return BadSource(f"cats: {str(path)!r} is a broken archive ({told}); get it again")
+        return BadSource(f"cats: {str(path)!r} cannot be read ({error.strerror}); give another {option(cats='...')}")
+    reason = " ".join(str(error).split())[:100] or type(error).__name__
+    return BadSource(f"cats: {str(path)!r} is a broken archive ({reason}); get it again")
 
 
-def none_found(source: Source) -> BadSource:
-    """What to say of a source without a single image."""
-    kinds = ", ".join(f"{count} {kind}" for kind, count in source.others.most_common(8))
+def no_images(source: Source) -> BadSource:
+    """The error for a source without a single image."""
+    counts = ", ".join(f"{count} {suffix}" for suffix, count in source.others.most_common(8))
     return BadSource(
         f"cats: {source.given!r} holds no image among its {source.others.total()} files"
-        f"{f' ({kinds})' if kinds else ''}; allowed are {', '.join(KINDS)}"
+        f"{f' ({counts})' if counts else ''}; allowed are {', '.join(SUFFIXES)}"
     )

@@ -1,6 +1,6 @@
-"""Which images show the same photo, and which are so alike that they must not be parted by a split.
+"""Finds images that show the same photo, and images so similar that a split must not part them.
 
-Photos are compared as 16x16 greys: what recompressing, resampling or recolouring changes is gone, what is seen is not.
+Images are compared as 16x16 grey thumbnails, which recompressing, resampling and recolouring hardly change.
 """
 
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-# Measured on 7,000 real faces. A photo correlates with its copy at 0.98 or more in 999 of 1,000 cases after JPEG of
-# quality 20 and in all after halving its size. Of the pairs above 0.97 all are copies, most recoloured; from 0.93 to
-# 0.97 they are the same cat a moment later, or two that are much alike: both stay, on one side of the split.
-SAME = 0.97
-ALIKE = 0.93
+# Measured on 7,000 real faces. A photo and its copy correlate at 0.98 or more in 999 of 1,000 cases after JPEG of
+# quality 20, and always after halving the size. Pairs above 0.97 are all copies, most of them recoloured; pairs from
+# 0.93 to 0.97 are the same cat a moment later, or two similar cats: both stay, on one side of the split.
+COPY = 0.97
+SIMILAR = 0.93
+BLOCK_SIZE = 256  # rows compared at once: 30 MB of similarities to 30,000 others
 _SIDE = 16
-_COARSE = 16  # of 128 coordinates of each half
-_BLOCK = 256  # rows compared at once: 30 MB of similarities to 30,000 others
+_COARSE = 16  # of the 128 coordinates of each half
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What comparing all with all found.
+    """The result of comparing all images with each other.
 
     Attributes:
-        original: `[n]` the image that each is a copy of, or -1.
-        similarity: `[n]` float32 correlation with that one.
-        groups: `[n]` a number for each image, equal where one leads to the other by images that are alike.
+        original: `[n]` index of the image that each is a copy of, or -1.
+        similarity: `[n]` float32 correlation with that image.
+        groups: `[n]` one number per image, equal for images connected by a chain of similar ones.
     """
 
     original: np.ndarray
@@ -36,92 +36,84 @@ class Duplicates:
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:
-    """`[n, 16, 16]` float32 greys of `[n, height, width, 3]` uint8 RGB."""
+    """Thumbnails `[n, 16, 16]`, float32 grey levels, of images `[n, height, width, 3]` uint8 RGB."""
     greys = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images)
     small = [cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for grey in greys]
     return np.array(small, dtype=np.float32).reshape(-1, _SIDE, _SIDE)
 
 
-def find(small: np.ndarray) -> Duplicates:
-    """Compares every image, and its mirror image, with all before it; an image is a copy of one that stays, or stays.
+def deduplicate(thumbs: np.ndarray) -> Duplicates:
+    """Compares each image and its mirror image with all earlier images, and finds the one it is a copy of.
 
-    So no two that stay are copies of each other, and none goes for being like one that went. The time is quadratic:
-    a few seconds for 30,000 on two cores; the memory is not.
+    Only images that stay count as originals: no two of them are copies of each other, and no image is dropped for
+    resembling one that was dropped itself. Time is quadratic (a few seconds for 30,000 images on two cores), memory
+    is linear.
 
     Args:
-        small: thumbnails `[n, 16, 16]`, those first that are to stay.
+        thumbs: thumbnails `[n, 16, 16]`, in descending order of preference.
     """
-    even, odd = (_turned(half) for half in _halves(small))
-    coarse = _coarse(even, odd)
-    n = len(small)
+    even, odd = _mirror_halves(thumbs)
+    # Coarse coordinates first; the norms of the rest bound what it adds to a correlation (Cauchy-Schwarz).
+    rest = [np.linalg.norm(half[:, _COARSE:], axis=1, keepdims=True) for half in (even, odd)]
+    coarse = np.concatenate([even[:, :_COARSE], *rest], axis=1), odd[:, :_COARSE].copy()
+    n = len(thumbs)
     original, similarity = np.full(n, -1), np.zeros(n, dtype=np.float32)
     groups = np.arange(n)
-    for start in range(0, n, _BLOCK):
-        rows, columns = _candidates(*coarse, start, min(start + _BLOCK, n))
+    for start in range(0, n, BLOCK_SIZE):
+        rows, columns = _candidates(*coarse, start, min(start + BLOCK_SIZE, n))
         similar = _correlations(even, odd, rows, columns)
-        for row in np.unique(rows[similar >= SAME]):  # in their order, as one that goes makes no other go
+        for row in np.unique(rows[similar >= COPY]):  # in ascending order, as a copy is no original of later ones
             stays = np.flatnonzero((rows == row) & (original[columns] < 0))
             nearest = stays[similar[stays].argmax()] if len(stays) else -1
-            if len(stays) and similar[nearest] >= SAME:
+            if len(stays) and similar[nearest] >= COPY:
                 original[row], similarity[row] = columns[nearest], similar[nearest]
-        both = (similar >= ALIKE) & (original[rows] < 0) & (original[columns] < 0)
-        groups = _joined(groups, rows[both], columns[both])
+        both = (similar >= SIMILAR) & (original[rows] < 0) & (original[columns] < 0)
+        groups = _merge(groups, rows[both], columns[both])
     return Duplicates(original, similarity, groups)
 
 
-def _coarse(even: np.ndarray, odd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first coordinates of both halves, with the length of the others among those of the first half.
-
-    The product of the lengths is the most that the others can add to a correlation (Cauchy-Schwarz).
-    """
-    rest = [np.linalg.norm(half[:, _COARSE:], axis=1, keepdims=True) for half in (even, odd)]
-    return np.concatenate([even[:, :_COARSE], *rest], axis=1), odd[:, :_COARSE].copy()
-
-
 def _candidates(even: np.ndarray, odd: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of an image from start to stop and one before it that may be alike: of 30,000 faces, one for each."""
+    """Pairs of an image in start:stop and an earlier one that may be similar; about one per image in 30,000 faces."""
     bound = odd[start:stop] @ odd[:stop].T
     np.abs(bound, out=bound)
     bound += even[start:stop] @ even[:stop].T
-    rows, columns = np.divmod(np.flatnonzero(bound > ALIKE - 1e-4), stop)  # by which it may be rounded
+    rows, columns = np.divmod(np.flatnonzero(bound > SIMILAR - 1e-4), stop)  # less the rounding error
     earlier = columns < start + rows
     return start + rows[earlier], columns[earlier]
 
 
 def _correlations(even: np.ndarray, odd: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Of each pair, or of one with the other's mirror image, whichever is larger."""
+    """The correlation of each pair, or of one with the other's mirror image, whichever is larger."""
     similar = np.empty(len(rows), dtype=np.float32)
-    for start in range(0, len(rows), 1 << 14):  # a few at a time, as there are many where all images are alike
-        some = slice(start, start + (1 << 14))
-        similar[some] = np.einsum("nd,nd->n", even[rows[some]], even[columns[some]])
-        similar[some] += np.abs(np.einsum("nd,nd->n", odd[rows[some]], odd[columns[some]]))
+    for start in range(0, len(rows), 1 << 14):  # in chunks, as similar images make many pairs
+        chunk = slice(start, start + (1 << 14))
+        similar[chunk] = np.einsum("nd,nd->n", even[rows[chunk]], even[columns[chunk]])
+        similar[chunk] += np.abs(np.einsum("nd,nd->n", odd[rows[chunk]], odd[columns[chunk]]))
     return similar
 
 
-def _halves(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`[n, 128]` of what a mirror keeps of each image, and of what it turns into its negative.
+def _mirror_halves(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mirror-symmetric and the antisymmetric half of each image, `[n, 128]` each, in principal coordinates.
 
-    Both together have mean 0 and length 1. So the correlation with an image is the product of the first halves plus
-    that of the second, with its mirror image minus that of the second: the larger of the two costs no more than one.
+    Together they have mean 0 and norm 1. Hence the correlation of two images is the product of their symmetric halves
+    plus that of the antisymmetric ones, and the correlation with the mirror image is their difference: the larger of
+    the two costs no more than one. Principal coordinates keep products and put the largest coordinates first.
     """
-    flat = small - small.mean(axis=(1, 2), keepdims=True)
+    flat = thumbs - thumbs.mean(axis=(1, 2), keepdims=True)
     flat /= np.maximum(np.linalg.norm(flat, axis=(1, 2), keepdims=True), 1e-6) * np.sqrt(np.float32(2))
     left, right = flat[:, :, : _SIDE // 2], flat[:, :, : _SIDE // 2 - 1 : -1]
     size = _SIDE * _SIDE // 2
-    return (left + right).reshape(-1, size), (left - right).reshape(-1, size)
+    halves = ((left + right).reshape(-1, size), (left - right).reshape(-1, size))
+    even, odd = (np.asarray(half @ np.linalg.eigh(half.T @ half)[1][:, ::-1], np.float32) for half in halves)
+    return even, odd
 
 
-def _turned(half: np.ndarray) -> np.ndarray:
-    """The same in coordinates of which the first hold most: products stay as they are."""
-    return np.asarray(half @ np.linalg.eigh(half.T @ half)[1][:, ::-1], dtype=np.float32)
-
-
-def _joined(groups: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The groups when each image of `rows` is put together with that of `columns`."""
+def _merge(groups: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The groups after joining each image of `rows` with that of `columns`."""
     if not len(rows):
         return groups
     n = len(groups)
-    # Nodes are the images and, from n on, the groups that there were.
+    # Nodes are the images and, from n on, their previous groups.
     ends = np.concatenate([rows, np.arange(n)]), np.concatenate([columns, n + groups])
     graph = coo_matrix((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(2 * n, 2 * n))
     return np.asarray(connected_components(graph, directed=False)[1][:n])

@@ -1,4 +1,4 @@
-"""Which of the images stay: one of each photo, from its largest original, and on which side of the split."""
+"""Selects the images that stay: one copy of each photo, from its largest original, and its side of the split."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from library.cats.data.curation import duplicates
-from library.cats.data.curation.checkpoint import Journal
+from library.cats.data.curation.checkpoint import Checkpoint
 
 EXACT, NEAR = "exact duplicate", "near duplicate"
-_CHUNK = 256
+_CHUNK_SIZE = 256
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """An image that is not in the set; `kept` names the one that it is a copy of, as far as `similarity` says."""
+    """An image that is not in the set; of a copy also the name of its original, `kept`, and their correlation."""
 
     name: str
     reason: str
@@ -25,94 +25,95 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Copy:
-    """Of which row an image is a copy, exact or near, and their correlation."""
+    """The row that an image is an exact or near copy of, and their correlation."""
 
     reason: str
-    of: int
+    original: int
     similarity: float
 
 
 @dataclass(frozen=True)
-class Sifted:
-    """Rows of the journal.
+class Selection:
+    """Rows of a checkpoint.
 
     Attributes:
-        parts: those that train, validate and test.
-        copies: those that are copies, and what of.
-        alike: how many that stay have one much like them, on the same side of the split.
+        splits: rows for training, validation and test.
+        copies: the copies, by row.
+        alike: number of images that stay and have a similar one, on the same side of the split.
     """
 
-    parts: Sequence[np.ndarray]
+    splits: Sequence[np.ndarray]
     copies: Mapping[int, Copy]
     alike: int
 
 
-def sift(journal: Journal) -> Sifted:
-    """Finds copies, of which the one from the largest original stays, and deals out the others."""
-    sound = [row for row, entry in enumerate(journal.entries) if not entry.reason]
-    small, digests = _looked_at(journal, sound)
-    ranked = sorted(sound, key=lambda row: (-journal.entries[row].side, -journal.entries[row].size, digests[row]))
+def filter_images(checkpoint: Checkpoint) -> Selection:
+    """Drops unusable images and all copies but the one from the largest original, and splits the rest."""
+    usable = [row for row, entry in enumerate(checkpoint.entries) if not entry.reason]
+    thumbnails, digests = _describe(checkpoint, usable)
+    ranked = sorted(
+        usable, key=lambda row: (-checkpoint.entries[row].side, -checkpoint.entries[row].size, digests[row])
+    )
     first: dict[str, int] = {}
     copies = {}
     for row in ranked:
         if first.setdefault(digests[row], row) != row:
             copies[row] = Copy(EXACT, first[digests[row]], 1.0)
     distinct = np.array(list(first.values()), dtype=np.int64)
-    places = {row: place for place, row in enumerate(sound)}
-    found = duplicates.find(small[[places[row] for row in first.values()]])
-    for place in np.flatnonzero(found.original >= 0):
-        copies[int(distinct[place])] = Copy(NEAR, int(distinct[found.original[place]]), float(found.similarity[place]))
+    found = duplicates.deduplicate(thumbnails[np.searchsorted(usable, distinct)])
+    for i in np.flatnonzero(found.original >= 0):
+        copies[int(distinct[i])] = Copy(NEAR, int(distinct[found.original[i]]), float(found.similarity[i]))
     stays = found.original < 0
     kept, groups = distinct[stays], found.groups[stays]
-    parts = split(groups, [digests[row] for row in kept])
+    splits = split(groups, [digests[row] for row in kept])
     _, sizes = np.unique(groups, return_counts=True)
-    return Sifted([kept[part] for part in parts], copies, int(sizes[sizes > 1].sum()))
+    return Selection([kept[rows] for rows in splits], copies, int(sizes[sizes > 1].sum()))
 
 
-def _looked_at(journal: Journal, rows: Sequence[int]) -> tuple[np.ndarray, dict[int, str]]:
-    """Thumbnails and digests of some images, chunk by chunk."""
-    small, digests = [np.empty((0, 16, 16), dtype=np.float32)], {}
-    for start in range(0, len(rows), _CHUNK):
-        images = journal.images(rows[start : start + _CHUNK])
-        small.append(duplicates.thumbnails(images))
-        for row, image in zip(rows[start : start + _CHUNK], images, strict=True):
+def _describe(checkpoint: Checkpoint, rows: Sequence[int]) -> tuple[np.ndarray, dict[int, str]]:
+    """Thumbnails and digests of some images, computed in chunks."""
+    thumbnails, digests = [np.empty((0, 16, 16), dtype=np.float32)], {}
+    for start in range(0, len(rows), _CHUNK_SIZE):
+        images = checkpoint.images(rows[start : start + _CHUNK_SIZE])
+        thumbnails.append(duplicates.thumbnails(images))
+        for row, image in zip(rows[start : start + _CHUNK_SIZE], images, strict=True):
             digests[row] = hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest()
-    return np.concatenate(small), digests
+    return np.concatenate(thumbnails), digests
 
 
-def dropped(journal: Journal, sifted: Sifted) -> list[Dropped]:
-    """All that does not stay, in the order of the journal."""
-    gone = []
-    for row, entry in enumerate(journal.entries):
+def list_dropped(checkpoint: Checkpoint, selection: Selection) -> list[Dropped]:
+    """All images that do not stay, in the order of their source."""
+    dropped = []
+    for row, entry in enumerate(checkpoint.entries):
         if entry.reason:
-            gone.append(Dropped(entry.name, entry.reason))
-        elif copy := sifted.copies.get(row):
-            gone.append(Dropped(entry.name, copy.reason, journal.entries[copy.of].name, copy.similarity))
-    return gone
-
-
-HELD = 10  # one image in so many validates, and as many test
+            dropped.append(Dropped(entry.name, entry.reason))
+        elif copy := selection.copies.get(row):
+            original = checkpoint.entries[copy.original].name
+            dropped.append(Dropped(entry.name, copy.reason, original, copy.similarity))
+    return dropped
 
 
 def split(groups: np.ndarray, digests: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices of the images that train, validate and test, each in an order drawn by their digests.
+    """Splits images into training, validation and test, a tenth each for the latter two, without parting any group.
 
-    Groups are dealt out in the order of their digests: to the test while they have room in it, then to validation;
-    a group for which both are too small trains, as all others do.
+    Groups are assigned in the order of their first digests: to the test split while it has room, then to validation,
+    and to training if both lack room.
 
     Args:
-        groups: `[n]` a number for each image; those of one number stay together.
-        digests: of each image's pixels, so that their order is a lot that is drawn alike everywhere.
+        groups: `[n]`, one number per image; images of one number stay together.
+        digests: of each image's pixels; their order is random but the same everywhere.
+
+    Returns:
+        The indices of each split's images, in the order of their digests.
     """
     order = np.array(sorted(range(len(digests)), key=digests.__getitem__), dtype=np.int64)
-    room = len(order) // HELD
     sizes = dict(zip(*np.unique(groups, return_counts=True), strict=True))
+    room = {"test": len(order) // 10, "validation": len(order) // 10}
     sides: dict[int, str] = {}
-    left = {"test": room, "validation": room}
     for group in groups[order]:
         if group not in sides:
-            side = sides[group] = next((side for side, free in left.items() if sizes[group] <= free), "train")
-            if side in left:
-                left[side] -= sizes[group]
-    drawn = np.array([sides[group] for group in groups[order]])
-    return order[drawn == "train"], order[drawn == "validation"], order[drawn == "test"]
+            side = sides[group] = next((side for side, free in room.items() if sizes[group] <= free), "train")
+            if side in room:
+                room[side] -= sizes[group]
+    assigned = np.array([sides[group] for group in groups[order]])
+    return order[assigned == "train"], order[assigned == "validation"], order[assigned == "test"]

@@ -1,11 +1,12 @@
-"""From a pile of images to a set of cats: decoded, without duplicates, split, kept as one array and a report.
+"""Curates raw images into a set of cats: decodes, deduplicates and splits them, and writes one array and a report.
 
-All that is done is kept as it is done, so that the same command goes on where it was stopped.
+Progress is saved throughout, so that the same command resumes an interrupted curation.
 """
 
 import errno
 import json
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,33 +18,34 @@ from typing import Any
 import numpy as np
 
 from library.cats.data import dataset
-from library.cats.data.curation.archives import BadSource, Content, Source, none_found
-from library.cats.data.curation.checkpoint import Entry, Journal
-from library.cats.data.curation.contact_sheets import Sheet, sheets
-from library.cats.data.curation.decoding import Picture, decode
-from library.cats.data.curation.filtering import Dropped, Sifted, dropped, sift
-from library.cats.data.dataset import FEWEST, IMAGES, PARTS, REPORT, SIZE
-from library.framework.environment import available_cores
+from library.cats.data.curation.archives import BadSource, Content, Source, no_images
+from library.cats.data.curation.checkpoint import FILES, Checkpoint, Entry
+from library.cats.data.curation.contact_sheets import ContactSheet, contact_sheets
+from library.cats.data.curation.decoding import decode
+from library.cats.data.curation.filtering import Dropped, Selection, filter_images, list_dropped
+from library.cats.data.dataset import IMAGES, MIN_IMAGES, REPORT, SIZE, SPLITS
+from library.framework.environment import available_cores, option
 from library.framework.errors import UserError
 from library.framework.training.splits import digest
 
-_CHUNK, _CHUNK_BYTES = 256, 1 << 25
+_CHUNK_BYTES = 1 << 25
+_ROWS = 256  # written at once
 
 Show = Callable[[int, int | None], None]
-"""Told how much is done, of how much if that is known."""
+"""Shows progress: how many images are done, and of how many if that is known."""
 
 
 @dataclass(frozen=True)
 class Curation:
-    """What came of it.
+    """The result of a curation.
 
     Attributes:
-        folder: where the set is.
+        folder: of the set.
         digest: of its images and their split.
-        splits: how many images each part has.
-        alike: how many images have one much like them, on the same side of the split.
-        dropped: all that is not in it.
-        sheets: some of these by their reason.
+        splits: number of images in each split.
+        alike: number of images that have a similar one, on the same side of the split.
+        dropped: all images that are not in the set.
+        sheets: some of those, by reason.
     """
 
     folder: Path
@@ -51,152 +53,154 @@ class Curation:
     splits: Mapping[str, int]
     alike: int
     dropped: Sequence[Dropped]
-    sheets: Mapping[str, Sheet]
+    sheets: Mapping[str, ContactSheet]
 
 
-def curate(source: Source, folder: Path, show: Show) -> Curation:
-    """Makes a set of cats, or goes on with one that was begun from the same source.
+def curate(source: Source, folder: Path, show: Show, chunk_size: int = 256) -> Curation:
+    """Curates a set of cats, or resumes an interrupted curation of the same source.
 
     Args:
-        source: the images.
-        folder: where the set is to be; replaces a set that is there.
-        show: told after every chunk how many images are behind it, of how many.
+        source: the raw images.
+        folder: of the set; an earlier set there is replaced.
+        show: called after every chunk.
+        chunk_size: images decoded between two checkpoints, fewer if they are large.
 
     Raises:
-        UserError: there is no image, too few are left, the disk is full, or the folder is of something else.
+        UserError: there is no image, too few are left, the disk is full, or the folder holds something else.
     """
-    _check_target(folder)
+    if folder.exists() and not dataset.read_report(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UserError(f"out: {str(folder)!r} exists and is no set of cats; give another {option(out='folder')}")
     partial = folder.with_name(f"{folder.name}.partial")
-    with writing(partial):
+    # Pillow's warnings are ignored here and not around each image, as threads share the filters.
+    with writing(partial), warnings.catch_warnings(action="ignore"):
         partial.mkdir(parents=True, exist_ok=True)
         try:
-            with Journal(partial, source.fingerprint) as journal:
-                curation = _curate(source, journal, partial, folder, show)
+            with Checkpoint(partial, source.fingerprint) as checkpoint:
+                curation = _curate(source, checkpoint, partial, folder, show, chunk_size)
         except BadSource:
-            shutil.rmtree(partial)  # there is nothing to go on with
+            shutil.rmtree(partial)  # there is nothing to resume
             raise
         _move(partial, folder)
     return curation
 
 
-def _curate(source: Source, journal: Journal, partial: Path, folder: Path, show: Show) -> Curation:
-    _check_room(partial, source, len(journal.entries))
-    for entries, images in _decoded(source, len(journal.entries)):
-        journal.append(entries, images)
-        show(len(journal.entries), source.total)
-    if not journal.entries:
-        raise none_found(source)
-    sifted = sift(journal)
-    gone = dropped(journal, sifted)
-    _check_enough(source, sifted, gone)
-    report = _write(journal, sifted, partial, source, gone)
-    return Curation(folder, report["digest"], report["splits"], sifted.alike, gone, sheets(journal, sifted))
-
-
-def _check_target(folder: Path) -> None:
-    """Refuses a folder that holds anything but an earlier set."""
-    if folder.exists() and not dataset.read_report(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UserError(f"out: {str(folder)!r} is there and is no set of cats; give another OUT=folder")
+def _curate(
+    source: Source, checkpoint: Checkpoint, partial: Path, folder: Path, show: Show, chunk_size: int
+) -> Curation:
+    _check_free_space(partial, source, len(checkpoint.entries))
+    for entries, images in _decode_chunks(source, len(checkpoint.entries), chunk_size):
+        checkpoint.append(entries, images)
+        show(len(checkpoint.entries), source.total)
+    if not checkpoint.entries:
+        raise no_images(source)
+    selection = filter_images(checkpoint)
+    dropped = list_dropped(checkpoint, selection)
+    _check_enough(source, selection, dropped)
+    report = _write(checkpoint, selection, partial, source, dropped)
+    sheets = contact_sheets(checkpoint, selection)
+    return Curation(folder, report["digest"], report["splits"], selection.alike, dropped, sheets)
 
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Says in one line why a folder does not take what is written to it within the block."""
+    """Turns errors of writing to a folder within the block into errors of one line."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(
-                f"out: the disk of {str(folder)!r} is full; make room and give the same command again: it goes on"
+                f"out: the disk of {str(folder)!r} is full; make room and give the same command again: it resumes"
             ) from error
         raise UserError(
-            f"out: {str(folder)!r} cannot be written ({error.strerror}); give another STORE= or OUT=folder"
+            f"out: {str(folder)!r} cannot be written ({error.strerror}); give another store or {option(out='folder')}"
         ) from error
 
 
-def _check_room(partial: Path, source: Source, done: int) -> None:
-    """Says beforehand what the disk cannot hold: the images as they are decoded, and once more in their order."""
-    needed = (2 * (source.total or done) - done) * SIZE * SIZE * 3
+def _check_free_space(partial: Path, source: Source, num_done: int) -> None:
+    """Fails early if the disk lacks room for the decoded images and their copies in the final order."""
+    needed = (2 * (source.total or num_done) - num_done) * SIZE * SIZE * 3
     free = shutil.disk_usage(partial).free
     if needed > free:
         raise UserError(
             f"out: {needed / 2**20:,.0f} MiB are needed in {str(partial)!r} and {free / 2**20:,.0f} are free; "
-            "make room, or give another STORE= or OUT=folder"
+            f"make room, or give another store or {option(out='folder')}"
         )
 
 
-def _decoded(source: Source, done: int) -> Iterator[tuple[list[Entry], list[np.ndarray]]]:
-    """Chunks of entries and their images; while one is decoded, the next is read."""
+def _decode_chunks(source: Source, skip: int, chunk_size: int) -> Iterator[tuple[list[Entry], list[np.ndarray]]]:
+    """Chunks of entries and their images; while one chunk is decoded, the next is read."""
     with ThreadPoolExecutor(available_cores()) as pool:
-        chunks = ((chunk, pool.map(decode, [content for _, content in chunk])) for chunk in _chunks(source.read(done)))
+        raw = _chunks(source.read(skip), chunk_size)
+        chunks = ((chunk, pool.map(decode, [content for _, content in chunk])) for chunk in raw)
         ahead = next(chunks, None)
         while ahead:
-            (chunk, pictures), ahead = ahead, next(chunks, None)
-            yield _entries(chunk, list(pictures))
+            (chunk, decoded), ahead = ahead, next(chunks, None)
+            pictures = list(decoded)
+            yield (
+                [
+                    Entry(name, _size(content), picture.side, picture.reason)
+                    for (name, content), picture in zip(chunk, pictures, strict=True)
+                ],
+                [picture.image for picture in pictures],
+            )
 
 
-def _chunks(stream: Iterator[tuple[str, Content]]) -> Iterator[list[tuple[str, Content]]]:
-    """As many as are decoded at once: few where they are large."""
+def _chunks(stream: Iterator[tuple[str, Content]], chunk_size: int) -> Iterator[list[tuple[str, Content]]]:
+    """Chunks of `chunk_size` images, or of fewer if they are large."""
     chunk: list[tuple[str, Content]] = []
     size = 0
     for name, content in stream:
         chunk.append((name, content))
         size += _size(content)
-        if len(chunk) == _CHUNK or size > _CHUNK_BYTES:
+        if len(chunk) == chunk_size or size > _CHUNK_BYTES:
             yield chunk
             chunk, size = [], 0
     if chunk:
         yield chunk
 
 
-def _entries(chunk: Sequence[tuple[str, Content]], pictures: Sequence[Picture]) -> tuple[list[Entry], list[np.ndarray]]:
-    entries = [
-        Entry(name, _size(content), picture.side, picture.reason)
-        for (name, content), picture in zip(chunk, pictures, strict=True)
-    ]
-    return entries, [picture.image for picture in pictures]
-
-
 def _size(content: Content) -> int:
     return content.nbytes if isinstance(content, np.ndarray) else len(content or b"")
 
 
-def _check_enough(source: Source, sifted: Sifted, gone: Sequence[Dropped]) -> None:
-    sizes = [len(part) for part in sifted.parts]
-    if sum(sizes) < FEWEST or min(sizes) < 1:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(one.reason for one in gone).items())
+def _check_enough(source: Source, selection: Selection, dropped: Sequence[Dropped]) -> None:
+    sizes = [len(rows) for rows in selection.splits]
+    if sum(sizes) < MIN_IMAGES or min(sizes) < 1:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(one.reason for one in dropped).items())
         raise BadSource(
-            f"cats: {sum(sizes)} of {sum(sizes) + len(gone)} images of {source.given!r} are left"
-            f"{f' ({reasons})' if reasons else ''}, {' + '.join(map(str, sizes))} to {', '.join(PARTS)}; "
-            f"allowed is {FEWEST} or more that are not all alike"
+            f"cats: {sum(sizes)} of {sum(sizes) + len(dropped)} images of {source.given!r} are left"
+            f"{f' ({reasons})' if reasons else ''}, {' + '.join(map(str, sizes))} for {', '.join(SPLITS)}; "
+            f"allowed is {MIN_IMAGES} or more that are not all alike"
         )
 
 
-def _write(journal: Journal, sifted: Sifted, folder: Path, source: Source, gone: Sequence[Dropped]) -> dict[str, Any]:
-    """Writes `images.npy` and `curation.json`; returns what is in the latter."""
-    sizes = [len(part) for part in sifted.parts]
-    rows = np.concatenate(sifted.parts)
+def _write(
+    checkpoint: Checkpoint, selection: Selection, folder: Path, source: Source, dropped: Sequence[Dropped]
+) -> dict[str, Any]:
+    """Writes `images.npy` and `curation.json`; returns the contents of the latter."""
+    sizes = [len(rows) for rows in selection.splits]
+    rows = np.concatenate(selection.splits)
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), SIZE, SIZE, 3)}
-    with (folder / IMAGES).open("wb") as file:  # not mapped: a full disk would end the process without a word
+    with (folder / IMAGES).open("wb") as file:  # not mapped: a full disk would kill the process without a message
         np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, len(rows), _CHUNK):
-            file.write(journal.images(rows[start : start + _CHUNK]).tobytes())
+        for start in range(0, len(rows), _ROWS):
+            file.write(checkpoint.images(rows[start : start + _ROWS]).tobytes())
     images = np.load(folder / IMAGES, mmap_mode="r")
     report = {
         "source": source.given,
         "digest": digest(np.split(images, np.cumsum(sizes)[:-1])),
-        "splits": dict(zip(PARTS, sizes, strict=True)),
-        "alike": sifted.alike,
-        "dropped": [asdict(one) for one in gone],
-        "names": [journal.entries[row].name for row in rows],
+        "splits": dict(zip(SPLITS, sizes, strict=True)),
+        "alike": selection.alike,
+        "dropped": [asdict(one) for one in dropped],
+        "names": [checkpoint.entries[row].name for row in rows],
     }
     (folder / REPORT).write_text(json.dumps(report, indent=1), encoding="utf-8")
     return report
 
 
 def _move(partial: Path, folder: Path) -> None:
-    """Puts the finished set in its place, in one step where there was none before."""
-    for name in ("journal.jsonl", "images.raw"):
+    """Moves the finished set to its folder, in one step if there was no set before."""
+    for name in FILES:
         (partial / name).unlink()
     old = folder.with_name(f"{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)

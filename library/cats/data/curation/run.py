@@ -1,11 +1,8 @@
-"""`make cats`: a pile of images made into a set of cats, and a run that shows what was dropped of it and why."""
+"""`make cats`: curates raw images into a set of cats, and logs a run that shows what was dropped and why."""
 
 import re
-import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,7 +13,7 @@ from rich.table import Table
 
 from library.cats.data import dataset
 from library.cats.data.curation.archives import BadSource, open_source
-from library.cats.data.curation.contact_sheets import contact_sheet
+from library.cats.data.curation.contact_sheets import draw_contact_sheet
 from library.cats.data.curation.download import download, file_name, is_address
 from library.cats.data.curation.pipeline import Curation, curate, writing
 from library.cats.options import CurationOptions
@@ -28,48 +25,42 @@ from library.framework.tracking import mlflow_run
 from library.framework.tracking.store import Store
 from library.framework.training import progress
 
-_ENDINGS = re.compile(r"(\.(zip|tar|npy|tgz|tar\.\w+))?$", re.IGNORECASE)
 
-
-def make_cats(options: CurationOptions, store: Store) -> Curation:
-    """Makes a set of cats, logs how to an experiment of that name, and tells it.
+def curate_dataset(options: CurationOptions, store: Store) -> Curation:
+    """Curates a set of cats, logs a run of the experiment `cats`, and prints a summary.
 
     Raises:
-        UserError: the images cannot be had or are too few, the set cannot be written, or another command is at it.
+        UserError: the images cannot be read or are too few, the set cannot be written, or another command is at it.
     """
     name = set_name(options.cats)
     folder = Path(options.out).resolve() if options.out else store.root / "cats" / name
-    with _alone(store, folder):
-        curation = _curate(options, folder)
+    try:
+        with store.lock(f"cats-{folder.name}").acquire(timeout=0):
+            curation = _curate(options, folder)
+    except Timeout:
+        another = f"wait for it, or give another {environment.option(out='folder')}"
+        raise UserError(f"cats: another command is making {str(folder)!r}; {another}") from None
     _log(curation, options, name, store)
-    _tell(curation, store)
+    _print_summary(curation, store)
     return curation
 
 
 def set_name(given: str) -> str:
-    """What to call the set: the last part of a path or an address, without its ending."""
+    """The name of a set: the last part of its source's path or address, without the extension of an archive."""
     last = file_name(given) if is_address(given) else Path(given).resolve().name
-    return re.sub(r"[^\w.-]+", "-", _ENDINGS.sub("", last)).strip(".-") or "cats"
-
-
-@contextmanager
-def _alone(store: Store, folder: Path) -> Iterator[None]:
-    try:
-        with store.lock(f"cats-{folder.name}").acquire(timeout=0):
-            yield
-    except Timeout:
-        raise UserError(f"cats: another command is making {str(folder)!r}; wait for it, or give another OUT=") from None
+    stem = re.sub(r"(\.(zip|tar|npy|tgz|tar\.\w+))?$", "", last, flags=re.IGNORECASE)
+    return re.sub(r"[^\w.-]+", "-", stem).strip(".-") or "cats"
 
 
 def _curate(options: CurationOptions, folder: Path) -> Curation:
-    """The set; of a download, what is no good is not kept, so that it can be had again."""
+    """Downloads the images first if need be; a download that turns out to be unusable is deleted."""
     if not is_address(options.cats):
-        return _shown(Path(options.cats).expanduser(), options.cats, folder)
+        return _curate_with_progress(Path(options.cats).expanduser(), options.cats, folder)
     beside = folder.with_name(f"{folder.name}.download")
-    with progress.counted("downloading", "bytes") as show, writing(beside):
-        path = download(options.cats, beside, options.sha256, show)
+    with writing(beside):
+        path = download(options.cats, beside, options.sha256)
     try:
-        curation = _shown(path, options.cats, folder)
+        curation = _curate_with_progress(path, options.cats, folder)
     except BadSource as error:
         path.unlink()
         raise BadSource(str(error).replace(str(path), options.cats)) from None
@@ -77,9 +68,9 @@ def _curate(options: CurationOptions, folder: Path) -> Curation:
     return curation
 
 
-def _shown(path: Path, given: str, folder: Path) -> Curation:
-    """Curates under a bar, without what image libraries write of every broken file."""
-    with progress.counted("curating", "images") as show, muted_stderr():
+def _curate_with_progress(path: Path, given: str, folder: Path) -> Curation:
+    """Curates with a progress bar, and without the messages of image libraries about broken files."""
+    with progress.items("curating", "images") as show, muted_stderr():
         return curate(replace(open_source(path), given=given), folder, show)
 
 
@@ -88,44 +79,41 @@ def _log(curation: Curation, options: CurationOptions, name: str, store: Store) 
     tags = {"command": command, "source": options.cats, "folder": str(curation.folder)}
     with mlflow_run.start_run(store, "cats", name, tags=tags) as run:
         images = np.load(curation.folder / dataset.IMAGES, mmap_mode="r")
-        parts = np.split(images, np.cumsum(list(curation.splits.values()))[:-1])
-        run.log_dataset(name, curation.digest, dict(zip(curation.splits, parts, strict=True)))
+        splits = np.split(images, np.cumsum(list(curation.splits.values()))[:-1])
+        run.log_dataset(name, curation.digest, dict(zip(curation.splits, splits, strict=True)))
         reasons = Counter(one.reason for one in curation.dropped)
-        run.log_metrics({f"kept/{part}": float(count) for part, count in curation.splits.items()})
+        run.log_metrics({f"kept/{split}": float(count) for split, count in curation.splits.items()})
         run.log_metrics({f"dropped/{reason.replace(' ', '_')}": float(count) for reason, count in reasons.items()})
-        table = rows(curation)
-        run.log_table("curation", {"images": [row[0] for row in table], "count": [row[1] for row in table]})
+        names, counts = zip(*summary_rows(curation), strict=True)
+        run.log_table("curation", {"images": list(names), "count": list(counts)})
         if curation.dropped:
             run.log_table("dropped", columns_of([asdict(one) for one in curation.dropped]))
         for reason, sheet in curation.sheets.items():
             title = f"{reason}: {len(sheet.images)} of {reasons[reason]:,}"
-            run.log_figure(reason.replace(" ", "_"), contact_sheet(sheet, title))
+            run.log_figure(reason.replace(" ", "_"), draw_contact_sheet(sheet, title))
 
 
-def rows(curation: Curation) -> list[tuple[str, int]]:
-    """What was found, kept and dropped, and how many images each was."""
+def summary_rows(curation: Curation) -> list[tuple[str, int]]:
+    """How many images were found, dropped and kept."""
     kept, reasons = sum(curation.splits.values()), Counter(one.reason for one in curation.dropped)
     return [
         ("found", kept + len(curation.dropped)),
         *((f"dropped: {reason}", count) for reason, count in reasons.most_common()),
         ("kept", kept),
-        *((f"  {part}", count) for part, count in curation.splits.items()),
-        ("  much alike, on one side", curation.alike),
+        *((f"  {split}", count) for split, count in curation.splits.items()),
+        ("  similar, in the same split", curation.alike),
     ]
 
 
-def _tell(curation: Curation, store: Store) -> None:
+def _print_summary(curation: Curation, store: Store) -> None:
     table = Table(title=f"Cats {curation.digest}", title_justify="left", show_header=False, pad_edge=False)
     table.add_column()
     table.add_column(justify="right")
-    for name, count in rows(curation):
+    for name, count in summary_rows(curation):
         table.add_row(name, f"{count:,}")
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(table)
     here = Path.cwd()
     folder = curation.folder.relative_to(here) if curation.folder.is_relative_to(here) else curation.folder
-    elsewhere = store.variable
-    console.print(f"""
-Go on with
-  make train-vae CATS={shlex.quote(str(folder))}{elsewhere}
-  make ui{elsewhere}    browse what was dropped and why: experiment cats""")
+    train = environment.command("train", "vae", {"cats": folder}) + store.option
+    console.print(f"\nNext\n  {train}\n\nThe run of this set, in the experiment cats, shows what was dropped and why.")

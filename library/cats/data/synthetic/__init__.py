@@ -1,12 +1,11 @@
-"""Cats that are drawn, 75x75, from known and independent causes: what every machine has to train on.
+"""Synthetic cats, 75x75, drawn from known and independent factors: training data without any download.
 
-Nothing is downloaded, and unlike photographs these come with their ground truth: how far a latent space has found the
-causes apart can be measured.
+Unlike photographs they come with their ground truth, so that the disentanglement of a latent space can be measured.
 """
 
 from library.cats.data.synthetic.cache import load
 from library.cats.data.synthetic.canvas import SIZE
-from library.cats.data.synthetic.factors import FACTORS, PATTERNS, Factor, factors
+from library.cats.data.synthetic.factors import FACTORS, PATTERNS, Factor, sample_factors
 from library.cats.data.synthetic.render import draw
 
-__all__ = ["FACTORS", "PATTERNS", "SIZE", "Factor", "draw", "factors", "load"]
+__all__ = ["FACTORS", "PATTERNS", "SIZE", "Factor", "draw", "load", "sample_factors"]

@@ -1,6 +1,6 @@
-"""Fur: its colours, and the five patterns in which cats wear them.
+"""Fur: its colours, and the five patterns they form.
 
-Two numbers span the colours that cats come in: from grey to ginger, and from dark to light.
+Two numbers span the colours of cats: from grey to ginger, and from dark to light.
 """
 
 import math
@@ -8,107 +8,107 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from library.cats.data.synthetic.canvas import Cat, Head, X, Y, lay, mound, noise, rgb, sample, step
+from library.cats.data.synthetic.canvas import Cat, Head, X, Y, blend, bump, noise, rgb, sample_tile, smoothstep
 from library.cats.data.synthetic.factors import PATTERNS
 
 WHITE, CREAM = rgb(0.97, 0.955, 0.93), rgb(0.97, 0.92, 0.84)
 _GREYS = np.array([[0.13, 0.125, 0.15], [0.47, 0.49, 0.54], [0.93, 0.93, 0.94]])
 _GINGERS = np.array([[0.32, 0.17, 0.10], [0.84, 0.48, 0.20], [0.98, 0.88, 0.72]])
 _CLOUDS = noise(3, 28, 28)
-_HAIRS = 0.75 * noise(1, 22, 2.6) + 0.55 * noise(2, 12, 5)  # long down, narrow across
+_HAIR = 0.75 * noise(1, 22, 2.6) + 0.55 * noise(2, 12, 5)  # long down, narrow across
 _AROUND = np.arctan2(Y - 0.3, X) * (0.5 / math.pi)
 _OUTWARDS = np.sqrt(np.square(X) + np.square(Y - 0.3)) * 0.55
-_CHEST = mound(X / 0.34, (Y - 0.98) / 0.34)
+_CHEST = bump(X / 0.34, (Y - 0.98) / 0.34)
 
 
 @dataclass(frozen=True)
 class Coat:
-    """Colours, 0 to 1, of a cat without light: of head and body `[3, 75, 75]`, and of the ears `[3, 1, 1]`."""
+    """Unlit colours, 0 to 1, of head and body `[3, 75, 75]` and of the ears `[3, 1, 1]`."""
 
     head: np.ndarray
     body: np.ndarray
     ears: np.ndarray
 
 
-def coat_of(cat: Cat, head: Head) -> Coat:
-    """The coat, laid over the head so that it turns with it."""
+def make_coat(cat: Cat, head: Head) -> Coat:
+    """Makes the coat of a cat, in the coordinates of its head so that it rotates with it."""
     return _PATTERNS[PATTERNS[int(cat["pattern"])]](cat, head, cat["pattern_strength"])
 
 
-def along(stops: np.ndarray, place: float) -> np.ndarray:
-    """The colour `[3, 1, 1]` at a place, 0 to 1, along evenly spaced stops `[n, 3]`."""
-    first = min(int(place * (len(stops) - 1)), len(stops) - 2)
-    part = place * (len(stops) - 1) - first
+def interpolate(stops: np.ndarray, position: float) -> np.ndarray:
+    """The colour `[3, 1, 1]` at a position, 0 to 1, along evenly spaced stops `[n, 3]`."""
+    first = min(int(position * (len(stops) - 1)), len(stops) - 2)
+    part = position * (len(stops) - 1) - first
     return np.asarray(((1 - part) * stops[first] + part * stops[first + 1])[:, None, None], dtype=np.float32)
 
 
 def fur(lightness: float, warmth: float) -> np.ndarray:
-    """The colour `[3, 1, 1]` of fur, before any pattern."""
-    warmth = warmth * warmth * (3 - 2 * warmth)  # halfway all fur is brown: less of that
-    return np.asarray((1 - warmth) * along(_GREYS, lightness) + warmth * along(_GINGERS, lightness))
+    """The base colour `[3, 1, 1]` of fur, before any pattern."""
+    warmth = warmth * warmth * (3 - 2 * warmth)  # halfway, all fur is brown; this makes it rarer
+    return np.asarray((1 - warmth) * interpolate(_GREYS, lightness) + warmth * interpolate(_GINGERS, lightness))
 
 
-def place(cat: Cat, salt: float) -> float:
-    """A number, 0 to 1, that depends on the grain alone; another one for another salt."""
+def grain_offset(cat: Cat, salt: float) -> float:
+    """A pseudo-random number, 0 to 1, from the cat's grain and a salt."""
     return float((cat["grain"] * 0.6180339887 + salt) * (1 + salt) % 1)
 
 
-def hairs_of(cat: Cat) -> np.ndarray:
-    """Streaks `[75, 75]` that run outwards from the nose, of deviation about 1."""
-    return sample(_HAIRS, _AROUND + place(cat, 0.61), _OUTWARDS + place(cat, 0.05))
+def hair_texture(cat: Cat) -> np.ndarray:
+    """Streaks `[75, 75]` that run outwards from the nose, of standard deviation about 1."""
+    return sample_tile(_HAIR, _AROUND + grain_offset(cat, 0.61), _OUTWARDS + grain_offset(cat, 0.05))
 
 
 def _solid(cat: Cat, head: Head, strength: float) -> Coat:
     colour = fur(cat["fur_lightness"], cat["fur_warmth"])
-    face, body = _plain(colour), _plain(colour)
+    face, body = _fill(colour), _fill(colour)
     pale = colour + 0.75 * strength * (WHITE - colour)
-    lay(face, 0.8 * _muzzle(head), pale)
-    lay(body, 0.8 * _CHEST, pale)
+    blend(face, 0.8 * _muzzle(head), pale)
+    blend(body, 0.8 * _CHEST, pale)
     return Coat(face, body, colour)
 
 
 def _tabby(cat: Cat, head: Head, strength: float) -> Coat:
-    """Stripes that run outwards from between the eyes, on the brow as an M, and over the cheeks; rings on the chest."""
+    """Stripes that run outwards from between the eyes, an M on the brow; rings on the chest."""
     colour = fur(cat["fur_lightness"], cat["fur_warmth"])
     dark, pale = colour * rgb(0.34, 0.27, 0.25), (colour + 2 * WHITE) / 3
-    face, body = _plain(colour), _plain(colour)
+    face, body = _fill(colour), _fill(colour)
     beside, below = np.abs(head.u), head.v - 0.12
-    lay(face, 0.75 * _muzzle(head) + 0.45 * mound((beside - 0.38) / 0.3, (head.v + 0.02) / 0.26), pale)
-    wobble = _cloud(cat, head, 0.16, 0.11)
+    blend(face, 0.75 * _muzzle(head) + 0.45 * bump((beside - 0.38) / 0.3, (head.v + 0.02) / 0.26), pale)
+    wobble = _head_noise(cat, head, 0.16, 0.11)
     angle, reach = np.arctan2(beside, -below), np.sqrt(beside * beside + below * below)
-    stripes = step(-0.1, 0.6, np.cos(10.5 * angle + 0.8 * wobble) + 0.15 * wobble)
-    where = step(0.36, 0.60, reach) * step(2.45, 2.0, angle)
-    lay(face, (0.35 + 0.6 * strength) * stripes * where, dark)
-    rings = step(0.0, 0.8, np.cos(24 * head.radius + wobble)) * step(-0.1, 0.3, np.abs(X))
-    lay(body, (0.25 + 0.5 * strength) * rings, dark)
-    lay(body, 0.5 * _CHEST, pale)
+    stripes = smoothstep(-0.1, 0.6, np.cos(10.5 * angle + 0.8 * wobble) + 0.15 * wobble)
+    where = smoothstep(0.36, 0.60, reach) * smoothstep(2.45, 2.0, angle)
+    blend(face, (0.35 + 0.6 * strength) * stripes * where, dark)
+    rings = smoothstep(0.0, 0.8, np.cos(24 * head.radius + wobble)) * smoothstep(-0.1, 0.3, np.abs(X))
+    blend(body, (0.25 + 0.5 * strength) * rings, dark)
+    blend(body, 0.5 * _CHEST, pale)
     return Coat(face, body, colour * (1 - 0.25 * strength))
 
 
 def _tuxedo(cat: Cat, head: Head, strength: float) -> Coat:
     """A white muzzle and chest, and a blaze between the eyes."""
     colour = fur(cat["fur_lightness"], cat["fur_warmth"])
-    face, body = _plain(colour), _plain(colour)
-    wobble = 0.035 * _cloud(cat, head, 0.25, 0.23)
-    blaze = -0.10 + (0.12 + 0.18 * strength) * step(-0.6 - 0.4 * strength, 0.05, head.v)
-    blaze += (0.34 + 0.30 * strength) * step(0.02, 0.62, head.v)
-    lay(face, step(0.05, -0.05, np.abs(head.u) - blaze + wobble), WHITE)
+    face, body = _fill(colour), _fill(colour)
+    wobble = 0.035 * _head_noise(cat, head, 0.25, 0.23)
+    blaze = -0.10 + (0.12 + 0.18 * strength) * smoothstep(-0.6 - 0.4 * strength, 0.05, head.v)
+    blaze += (0.34 + 0.30 * strength) * smoothstep(0.02, 0.62, head.v)
+    blend(face, smoothstep(0.05, -0.05, np.abs(head.u) - blaze + wobble), WHITE)
     bib = np.sqrt(np.square(X / (0.20 + 0.24 * strength)) + np.square((Y - 0.78) / (0.22 + 0.35 * strength)))
-    lay(body, step(1.12, 0.88, bib + 2 * wobble), WHITE)
+    blend(body, smoothstep(1.12, 0.88, bib + 2 * wobble), WHITE)
     return Coat(face, body, colour)
 
 
 def _calico(cat: Cat, head: Head, strength: float) -> Coat:
-    """Patches of two colours, one more to each side, on white."""
+    """White with patches of two colours, one on either side."""
     lightness, warmth = cat["fur_lightness"], cat["fur_warmth"]
     first, second = fur(0.12 + 0.55 * lightness, warmth), fur(0.05 + 0.5 * (1 - lightness), 1 - warmth)
-    face, body = _plain(WHITE), _plain(WHITE)
+    face, body = _fill(WHITE), _fill(WHITE)
     edge = 0.55 - 0.75 * strength
-    spared = 0.7 * step(0.15, 0.75, head.v) * step(0.8, 0.3, np.abs(head.u)) + 0.4 * head.v
+    white = 0.7 * smoothstep(0.15, 0.75, head.v) * smoothstep(0.8, 0.3, np.abs(head.u)) + 0.4 * head.v
     for colour, salt, side in ((first, 0.31, 0.5), (second, 0.73, -0.5)):
-        patch = _cloud(cat, head, 0.13, salt) + side * head.u - spared
-        lay(face, step(edge - 0.12, edge + 0.12, patch), colour)
-        lay(body, step(edge - 0.12, edge + 0.12, patch + 0.3), colour)
+        patch = _head_noise(cat, head, 0.13, salt) + side * head.u - white
+        blend(face, smoothstep(edge - 0.12, edge + 0.12, patch), colour)
+        blend(body, smoothstep(edge - 0.12, edge + 0.12, patch + 0.3), colour)
     return Coat(face, body, first)
 
 
@@ -117,24 +117,25 @@ def _points(cat: Cat, head: Head, strength: float) -> Coat:
     lightness, warmth = cat["fur_lightness"], cat["fur_warmth"]
     colour = fur(lightness, warmth)
     pale, dark = colour + 0.72 * (CREAM - colour), fur(0.04 + 0.4 * lightness, 0.15 + 0.7 * warmth)
-    face, body = _plain(pale), _plain(pale)
-    mask = step(0.95, 0.35, np.sqrt(np.square(head.u / 0.82) + np.square((head.v - 0.22) / 0.85)))
-    lay(face, (0.3 + 0.65 * strength) * mask, dark)
-    lay(body, 0.25 * strength * step(0.7, 1.0, Y), dark)
+    face, body = _fill(pale), _fill(pale)
+    mask = smoothstep(0.95, 0.35, np.sqrt(np.square(head.u / 0.82) + np.square((head.v - 0.22) / 0.85)))
+    blend(face, (0.3 + 0.65 * strength) * mask, dark)
+    blend(body, 0.25 * strength * smoothstep(0.7, 1.0, Y), dark)
     return Coat(face, body, pale + (0.4 + 0.6 * strength) * (dark - pale))
 
 
-def _plain(colour: np.ndarray) -> np.ndarray:
+def _fill(colour: np.ndarray) -> np.ndarray:
     return np.tile(colour, (1, *X.shape))
 
 
-def _cloud(cat: Cat, head: Head, scale: float, salt: float) -> np.ndarray:
-    """Noise `[75, 75]` of deviation 1 that is fixed to the head."""
-    return sample(_CLOUDS, head.u * scale + place(cat, salt), head.v * scale + place(cat, salt + 0.37))
+def _head_noise(cat: Cat, head: Head, scale: float, salt: float) -> np.ndarray:
+    """Noise `[75, 75]` of standard deviation 1 that is fixed to the head."""
+    across, down = grain_offset(cat, salt), grain_offset(cat, salt + 0.37)
+    return sample_tile(_CLOUDS, head.u * scale + across, head.v * scale + down)
 
 
 def _muzzle(head: Head) -> np.ndarray:
-    return mound(head.u / 0.42, (head.v - 0.62) / 0.34)
+    return bump(head.u / 0.42, (head.v - 0.62) / 0.34)
 
 
 _PATTERNS = {"solid": _solid, "tabby": _tabby, "tuxedo": _tuxedo, "calico": _calico, "points": _points}

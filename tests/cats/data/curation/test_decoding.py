@@ -1,7 +1,9 @@
-"""Image files of every kind come out as the same 75x75 RGB; what cannot be used says why."""
+"""Image files of every kind are decoded to the same 75x75 RGB; unusable ones say why."""
 
 import io
+import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from library.cats.data.curation.decoding import FLATTEST, decode
+from library.cats.data.curation.decoding import BLANK, MIN_CONTRAST, Picture, decode
+from library.cats.data.photos import read_photo
 
 RED, GREEN, BLUE, WHITE = (200, 40, 30), (30, 160, 60), (40, 50, 190), (255, 255, 255)
 BOX = 20  # from each corner, in pixels of 75
 
 
 def quarters(height: int = 75, width: int = 75) -> np.ndarray:
-    """Red, green over blue, white: RGB of which each corner differs."""
+    """An RGB image with a different colour in each corner: red, green, blue, white."""
     image = np.empty((height, width, 3), dtype=np.uint8)
     image[: height // 2, : width // 2], image[: height // 2, width // 2 :] = RED, GREEN
     image[height // 2 :, : width // 2], image[height // 2 :, width // 2 :] = BLUE, WHITE
@@ -45,7 +48,7 @@ def pillow(kind: str, mode: str, image: np.ndarray | None = None, orientation: i
 
 
 def holed() -> np.ndarray:
-    """The quarters, of which the blue one is transparent and the red one half so."""
+    """The quarters, the blue one transparent and the red one half transparent."""
     image = np.dstack([quarters(), np.full((75, 75), 255, dtype=np.uint8)])
     image[37:, :37, 3], image[:37, :37, 3] = 0, 128
     return image
@@ -72,7 +75,7 @@ KINDS: dict[str, Callable[[], bytes | np.ndarray]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_file_shows_the_same_colours(kind: str) -> None:
+def test_every_kind_of_file_has_the_same_colours(kind: str) -> None:
     picture = decode(KINDS[kind]())
     assert (picture.image.shape, picture.image.dtype, picture.side, picture.reason) == ((75, 75, 3), np.uint8, 75, "")
     assert near(corners(picture.image), [RED, GREEN, BLUE, WHITE])
@@ -95,7 +98,7 @@ def test_grey_becomes_three_equal_channels(bits: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [".png", ".webp"])
-def test_what_is_transparent_shows_a_white_ground(kind: str) -> None:
+def test_transparent_pixels_show_a_white_background(kind: str) -> None:
     half = tuple(round(value * 128 / 255 + 127) for value in RED)
     assert near(corners(decode(opencv(kind, holed())).image), [half, GREEN, WHITE, WHITE])
 
@@ -128,10 +131,19 @@ def test_exif_turns_an_image_upright(kind: str, mode: str, orientation: int) -> 
     assert near(corners(decode(raw).image), [RED, GREEN, BLUE, WHITE])
 
 
-def test_exif_that_is_cut_off_is_no_reason_to_fail() -> None:
-    from library.cats.data.curation.decoding import _orientation
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+@pytest.mark.parametrize("exif", [b"MM\0*", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\x05", b"cats"])
+def test_damaged_exif_is_ignored_without_a_warning(kind: str, exif: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "cat"
+    Image.fromarray(quarters()).save(path, kind, exif=b"Exif\0\0" + exif)
+    assert near(corners(read_photo(str(path))), [RED, GREEN, BLUE, WHITE])
 
-    assert [_orientation(raw) for raw in (b"", b"MM\0*", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\x05")] == [1] * 4
+
+def test_the_first_frame_of_an_animation_is_taken() -> None:
+    buffer = io.BytesIO()
+    frames = [Image.fromarray(image) for image in (quarters(), quarters()[::-1])]
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    np.testing.assert_array_equal(decode(buffer.getvalue()).image, quarters())
 
 
 @settings(deadline=None, max_examples=50)
@@ -172,6 +184,16 @@ def test_a_file_of_another_depth_is_broken() -> None:
     assert decode(cv2.imencode(".tiff", quarters().astype(np.float32) / 255)[1].tobytes()).reason == "broken"
 
 
+@pytest.mark.parametrize("side", [9_000, 10_000, 14_000])  # Pillow accepts, warns of and refuses these
+def test_a_decompression_bomb_is_too_large(side: int, tmp_path: Path) -> None:
+    raw = bytearray(opencv(".bmp", quarters()))
+    struct.pack_into("<ii", raw, 18, side, side)
+    assert decode(bytes(raw)) == Picture(BLANK, 0, "too large")
+    (tmp_path / "cat.bmp").write_bytes(raw)
+    with pytest.raises(ValueError, match=r"^query: '.*cat.bmp' is too large; allowed is an image, as PNG$"):
+        read_photo(str(tmp_path / "cat.bmp"))
+
+
 def test_a_file_that_was_not_read_is_too_large() -> None:
     assert decode(None).reason == "too large"
 
@@ -183,7 +205,7 @@ def test_the_short_side_decides_what_is_too_small(size: tuple[int, int], reason:
     assert decode(opencv(".png", quarters(*size))).reason == reason
 
 
-def test_what_hardly_varies_is_nearly_flat() -> None:
-    for contrast, reason in ((FLATTEST - 1, "nearly flat"), (FLATTEST + 1, "")):
+def test_an_image_of_low_contrast_is_nearly_flat() -> None:
+    for contrast, reason in ((MIN_CONTRAST - 1, "nearly flat"), (MIN_CONTRAST + 1, "")):
         halves = np.kron([[100 + contrast, 100 - contrast]] * 2, np.ones((75, 75)))
         assert decode(np.rint(halves).astype(np.uint8)).reason == reason

@@ -1,4 +1,4 @@
-"""Copies are found however they were made, unrelated images are left alone, and a split parts nothing alike."""
+"""Copies are found however they were made, unrelated images are kept, and a split parts no similar images."""
 
 from collections.abc import Callable
 
@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from library.cats.data.curation import duplicates
-from library.cats.data.curation.duplicates import ALIKE, SAME, find, thumbnails
+from library.cats.data.curation.duplicates import BLOCK_SIZE, COPY, SIMILAR, deduplicate, thumbnails
 from library.cats.data.curation.filtering import split
-from tests import piles
+from tests import raw_images
 
-PHOTOS = piles.photos(600)
+PHOTOS = raw_images.photos(600)
 
 
 def file_of(image: np.ndarray, quality: int) -> np.ndarray:
-    raw = np.frombuffer(piles.encoded(image, ".jpg", quality), dtype=np.uint8)
+    raw = np.frombuffer(raw_images.encoded(image, ".jpg", quality), dtype=np.uint8)
     return cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB)
 
 
@@ -53,16 +52,16 @@ def brute(thumbs: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", COPIES)
 def test_a_copy_is_found_and_the_first_stays(kind: str) -> None:
-    found = find(np.concatenate([small(PHOTOS), small(PHOTOS[:300], COPIES[kind])]))
+    found = deduplicate(np.concatenate([small(PHOTOS), small(PHOTOS[:300], COPIES[kind])]))
     assert (found.original[:600] == -1).all()
     assert found.original[600:].tolist() == list(range(300))
-    assert (found.similarity[600:] >= SAME).all()
+    assert (found.similarity[600:] >= COPY).all()
     assert (found.similarity[:600] == 0).all()
     assert len(np.unique(found.groups[:600])) == 600
 
 
-def test_what_is_found_is_what_comparing_all_with_all_finds() -> None:
-    """Faces of which each leads to the next, across blocks, at every distance from 0.9 to 1."""
+def test_the_result_equals_that_of_brute_force() -> None:
+    """Chains of similar images, across blocks, at every correlation from 0.9 to 1."""
     random = np.random.default_rng(0)
     base = small(PHOTOS)
     weights = random.uniform(0, 0.6, (600, 1, 1)).astype(np.float32)
@@ -72,36 +71,36 @@ def test_what_is_found_is_what_comparing_all_with_all_finds() -> None:
     original = np.full(1200, -1)
     for row in range(1, 1200):
         before = np.where(original[:row] < 0, similar[row, :row], -1)
-        if before.max() >= SAME:
+        if before.max() >= COPY:
             original[row] = before.argmax()
-    found = find(thumbs)
+    found = deduplicate(thumbs)
     np.testing.assert_array_equal(found.original, original)
     copies, stays = np.flatnonzero(original >= 0), np.flatnonzero(original < 0)
     assert len(copies) > 100
     np.testing.assert_allclose(found.similarity[copies], similar[copies, original[copies]], atol=1e-5)
     groups = found.groups[stays]
-    alike = similar[np.ix_(stays, stays)] >= ALIKE
+    alike = similar[np.ix_(stays, stays)] >= SIMILAR
     assert alike.sum() > len(stays) + 20
     assert (groups[:, None] == groups[None])[alike].all()
     assert len(np.unique(groups)) == len(np.unique(reached(alike), axis=0))
 
 
 def reached(alike: np.ndarray) -> np.ndarray:
-    """Which images lead to which, over any number of others."""
+    """Which images are connected by a chain of similar ones."""
     while (further := (alike.astype(np.float32) @ alike.astype(np.float32)) > 0).sum() > alike.sum():
         alike = further
     return alike
 
 
 def test_flat_images_and_none_at_all_are_no_copies() -> None:
-    assert find(np.full((3, 16, 16), 7, dtype=np.float32)).original.tolist() == [-1, -1, -1]
-    assert find(thumbnails(np.empty((0, 75, 75, 3), dtype=np.uint8))).original.tolist() == []
+    assert deduplicate(np.full((3, 16, 16), 7, dtype=np.float32)).original.tolist() == [-1, -1, -1]
+    assert deduplicate(thumbnails(np.empty((0, 75, 75, 3), dtype=np.uint8))).original.tolist() == []
 
 
 def test_where_all_are_copies_of_one_one_stays() -> None:
     noise = np.random.default_rng(0).normal(0, 1, (700, 16, 16)).astype(np.float32)
-    assert find(small(PHOTOS[:1]) + noise).original.tolist() == [-1, *[0] * 699]
-    assert duplicates._BLOCK < 700
+    assert deduplicate(small(PHOTOS[:1]) + noise).original.tolist() == [-1, *[0] * 699]
+    assert BLOCK_SIZE < 700
 
 
 groupings = st.lists(st.integers(0, 40), min_size=1, max_size=200)

@@ -1,4 +1,4 @@
-"""A pile of images becomes a set of cats: what is in it, what is not and why, and that it goes on where it stopped."""
+"""Raw images become a set of cats: what is kept, what is dropped and why, and how a curation resumes."""
 
 import errno
 import json
@@ -6,6 +6,7 @@ import os
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,49 +14,67 @@ import pytest
 
 from library.cats.config import CatsConfig
 from library.cats.data import dataset
-from library.cats.data.curation import pipeline
 from library.cats.data.curation.archives import open_source
-from library.cats.data.curation.checkpoint import Journal
+from library.cats.data.curation.checkpoint import Checkpoint
 from library.cats.data.curation.decoding import decode
 from library.cats.data.curation.pipeline import Curation, curate
 from library.framework.errors import UserError
-from tests import piles
+from tests import raw_images
 
 COUNT = 120
-PHOTOS = piles.photos(COUNT)
-FILES = {f"{i:03}.png": piles.encoded(image) for i, image in enumerate(PHOTOS)}
-REPEATED = piles.photos(5, seed=1, size=150)
+PHOTOS = raw_images.photos(COUNT)
+FILES = {f"{i:03}.png": raw_images.encoded(image) for i, image in enumerate(PHOTOS)}
+REPEATED = raw_images.photos(5, seed=1, size=150)
 FLAT = np.full((64, 64, 3), 200, dtype=np.uint8)
-PILE = {
+RAW = {
     **FILES,
     **{f"again/{i:03}.png": FILES[f"{i:03}.png"] for i in range(7)},
-    **{f"mirrored/{i:03}.jpg": piles.encoded(PHOTOS[i][:, ::-1], ".jpg", 60) for i in range(20, 24)},
-    **{f"small/{i}.png": piles.encoded(image[::3, ::3]) for i, image in enumerate(REPEATED)},
-    **{f"zlarge/{i}.png": piles.encoded(image) for i, image in enumerate(REPEATED)},
+    **{f"mirrored/{i:03}.jpg": raw_images.encoded(PHOTOS[i][:, ::-1], ".jpg", 60) for i in range(20, 24)},
+    **{f"small/{i}.png": raw_images.encoded(image[::3, ::3]) for i, image in enumerate(REPEATED)},
+    **{f"zlarge/{i}.png": raw_images.encoded(image) for i, image in enumerate(REPEATED)},
     "broken.png": FILES["000.png"][:200],
     "empty.jpg": b"",
-    "flat.png": piles.encoded(FLAT),
-    "tiny.png": piles.encoded(PHOTOS[9][:20, :20]),
+    "flat.png": raw_images.encoded(FLAT),
+    "tiny.png": raw_images.encoded(PHOTOS[9][:20, :20]),
     "notes.txt": b"cats",
 }
 DROPPED = {"exact duplicate": 7, "near duplicate": 9, "broken": 2, "nearly flat": 1, "too small": 1}
 
 
-@pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "_CHUNK", 16)
-
-
 def make(source: Path, folder: Path, show: Any = lambda *_: None) -> Curation:
-    return curate(open_source(source), folder, show)
+    return curate(open_source(source), folder, show, chunk_size=16)
+
+
+def progress(source: Path, folder: Path) -> list[int]:
+    """Makes a set, or resumes it, and lists how many images were done after each chunk."""
+    done: list[int] = []
+    make(source, folder, lambda now, _: done.append(now))
+    return done
+
+
+def interrupt(source: Path, folder: Path, at: int) -> None:
+    """Interrupts a curation once `at` images are done."""
+
+    def show(done: int, _: int | None) -> None:
+        if done >= at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(source, folder, show)
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """A folder of raw images."""
+    return raw_images.folder(tmp_path / "raw", RAW)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_what_is_kept_and_what_is_dropped_and_why(tmp_path: Path) -> None:
-    curation = make(piles.folder(tmp_path / "pile", PILE), tmp_path / "sets" / "cats")
+def test_what_is_kept_and_what_is_dropped_and_why(raw: Path, tmp_path: Path) -> None:
+    curation = make(raw, tmp_path / "sets" / "cats")
     assert Counter(one.reason for one in curation.dropped) == DROPPED
     assert curation.splits == {"train": 101, "validation": 12, "test": 12}
     of = {one.name: one.kept for one in curation.dropped}
@@ -64,117 +83,92 @@ def test_what_is_kept_and_what_is_dropped_and_why(tmp_path: Path) -> None:
         *(frozenset((f"mirrored/{i:03}.jpg", f"{i:03}.png")) for i in range(20, 24)),
         *(frozenset((f"small/{i}.png", f"zlarge/{i}.png")) for i in range(5)),
     }
-    # Of copies the one from the largest original stays.
+    # The copy from the largest original stays.
     assert not any(f"zlarge/{i}.png" in of for i in range(5))
 
 
-def test_the_set_is_one_array_in_the_order_of_its_parts_and_a_report(tmp_path: Path) -> None:
-    curation = make(piles.folder(tmp_path / "pile", PILE), tmp_path / "cats")
+def test_the_set_is_one_array_in_the_order_of_its_splits_and_a_report(raw: Path, tmp_path: Path) -> None:
+    curation = make(raw, tmp_path / "cats")
     assert sorted(contents(tmp_path / "cats")) == ["curation.json", "images.npy"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cats", "pile"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cats", "raw"]
     report = json.loads((tmp_path / "cats" / "curation.json").read_text())
     assert (report["digest"], report["splits"]) == (curation.digest, curation.splits)
-    assert (report["source"], len(report["dropped"])) == (str(tmp_path / "pile"), 20)
+    assert (report["source"], len(report["dropped"])) == (str(tmp_path / "raw"), 20)
     images = np.load(tmp_path / "cats" / "images.npy", mmap_mode="r")
     assert (images.shape, images.dtype) == ((125, 75, 75, 3), np.uint8)
     for image, name in zip(images, report["names"], strict=True):
-        np.testing.assert_array_equal(image, decode(PILE[name]).image)
+        np.testing.assert_array_equal(image, decode(RAW[name]).image)
     loaded = dataset.load(CatsConfig(cats=str(tmp_path / "cats")))
     assert loaded.digest == curation.digest
     np.testing.assert_array_equal(np.concatenate([loaded.train, loaded.validation, loaded.test]), images)
 
 
-def test_a_sheet_shows_each_reason_and_what_copies_are_of(tmp_path: Path) -> None:
-    sheets = make(piles.folder(tmp_path / "pile", PILE), tmp_path / "cats").sheets
+def test_a_sheet_shows_each_reason_and_the_originals_of_copies(raw: Path, tmp_path: Path) -> None:
+    sheets = make(raw, tmp_path / "cats").sheets
     assert {reason: len(sheet.images) for reason, sheet in sheets.items()} == DROPPED
-    assert {reason for reason, sheet in sheets.items() if sheet.kept is not None} == {
-        "exact duplicate",
-        "near duplicate",
-    }
     exact, near = sheets["exact duplicate"], sheets["near duplicate"]
-    assert exact.kept is not None and near.kept is not None
-    np.testing.assert_array_equal(exact.images, exact.kept)
+    assert [sheet for sheet in sheets.values() if sheet.originals is not None] == [exact, near]
+    assert exact.originals is not None and near.originals is not None
+    np.testing.assert_array_equal(exact.images, exact.originals)
     assert [float(caption) for caption in near.captions] == sorted(float(caption) for caption in near.captions)
     assert sheets["nearly flat"].images.min() == sheets["nearly flat"].images.max() == 200
     assert list(sheets["too small"].captions) == ["tiny.png"]
 
 
 def test_the_same_images_make_the_same_set_however_they_are_packed(tmp_path: Path) -> None:
-    renamed = {f"x/{99999 - i}{Path(name).suffix}": raw for i, (name, raw) in enumerate(PILE.items())}
+    renamed = {f"x/{99999 - i}{Path(name).suffix}": raw for i, (name, raw) in enumerate(RAW.items())}
     packed = [
-        piles.folder(tmp_path / "pile", PILE),
-        piles.zipped(tmp_path / "pile.zip", PILE),
-        piles.tarred(tmp_path / "pile.tar.gz", renamed),
+        raw_images.folder(tmp_path / "raw", RAW),
+        raw_images.zipped(tmp_path / "raw.zip", RAW),
+        raw_images.tarred(tmp_path / "raw.tar.gz", renamed),
     ]
     made = [make(path, tmp_path / f"cats{i}") for i, path in enumerate(packed)]
     assert len({curation.digest for curation in made}) == 1
     np.save(tmp_path / "cats.npy", PHOTOS)
     assert (
         make(tmp_path / "cats.npy", tmp_path / "a").digest
-        == make(piles.folder(tmp_path / "photos", FILES), tmp_path / "b").digest
+        == make(raw_images.folder(tmp_path / "photos", FILES), tmp_path / "b").digest
     )
 
 
-def stop(at: int, error: BaseException) -> Any:
-    """Fails once so many images are behind it."""
-
-    def show(done: int, _: int | None) -> None:
-        if done >= at:
-            raise error
-
-    return show
-
-
-@pytest.mark.parametrize("pack", [piles.folder, piles.zipped, piles.tarred])
-def test_an_interrupted_curation_goes_on_and_comes_to_the_same(
-    pack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = pack(tmp_path / "pile.tar", PILE)
+@pytest.mark.parametrize("pack", [raw_images.folder, raw_images.zipped, raw_images.tarred])
+def test_an_interrupted_curation_resumes_with_the_same_result(pack: Any, tmp_path: Path) -> None:
+    path = pack(tmp_path / "raw.tar", RAW)
     make(path, tmp_path / "whole")
     for at in (16, 64):
-        with pytest.raises(KeyboardInterrupt):
-            make(path, tmp_path / "cats", stop(at, KeyboardInterrupt()))
+        interrupt(path, tmp_path / "cats", at)
         assert not (tmp_path / "cats").exists()
-    decoded: list[int] = []
-    make(path, tmp_path / "cats", lambda done, _: decoded.append(done))
-    assert decoded[0] == 80
+    assert progress(path, tmp_path / "cats")[0] == 80
     assert contents(tmp_path / "cats") == contents(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("harm", ["half a line", "half an image", "no images", "line lost"])
-def test_what_was_written_in_part_is_done_again(harm: str, tmp_path: Path) -> None:
-    path = piles.folder(tmp_path / "pile", PILE)
-    make(path, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        make(path, tmp_path / "cats", stop(48, KeyboardInterrupt()))
-    lines, images = tmp_path / "cats.partial" / "journal.jsonl", tmp_path / "cats.partial" / "images.raw"
+def test_incomplete_writes_are_repeated(harm: str, raw: Path, tmp_path: Path) -> None:
+    make(raw, tmp_path / "whole")
+    interrupt(raw, tmp_path / "cats", 48)
+    lines, images = tmp_path / "cats.partial" / "checkpoint.jsonl", tmp_path / "cats.partial" / "images.raw"
     if harm == "half a line":
         lines.write_bytes(lines.read_bytes()[:-30])
     elif harm == "line lost":
         lines.write_bytes(b"".join(lines.read_bytes().splitlines(keepends=True)[:-1]))
     else:
         os.truncate(images, 0 if harm == "no images" else images.stat().st_size - 99)
-    make(path, tmp_path / "cats")
+    make(raw, tmp_path / "cats")
     assert contents(tmp_path / "cats") == contents(tmp_path / "whole")
 
 
-def test_a_changed_pile_begins_anew(tmp_path: Path) -> None:
-    path = piles.folder(tmp_path / "pile", PILE)
-    with pytest.raises(KeyboardInterrupt):
-        make(path, tmp_path / "cats", stop(48, KeyboardInterrupt()))
-    (path / "000.png").unlink()
-    decoded: list[int] = []
-    make(path, tmp_path / "cats", lambda done, _: decoded.append(done))
-    assert decoded[0] == 16
+def test_changed_images_start_afresh(raw: Path, tmp_path: Path) -> None:
+    interrupt(raw, tmp_path / "cats", 48)
+    (raw / "000.png").unlink()
+    assert progress(raw, tmp_path / "cats")[0] == 16
 
 
 @pytest.mark.parametrize("method", ["append", "images"])
-def test_a_full_disk_is_told_and_the_same_command_goes_on(
-    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_full_disk_is_reported_and_the_same_command_resumes(
+    method: str, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = piles.folder(tmp_path / "pile", PILE)
-    make(path, tmp_path / "whole")
-    done = getattr(Journal, method)
+    make(raw, tmp_path / "whole")
+    done = getattr(Checkpoint, method)
     calls: list[int] = []
 
     def full(*arguments: Any) -> Any:
@@ -184,82 +178,80 @@ def test_a_full_disk_is_told_and_the_same_command_goes_on(
         return done(*arguments)
 
     with monkeypatch.context() as patched, pytest.raises(UserError) as caught:
-        patched.setattr(Journal, method, full)
-        make(path, tmp_path / "cats")
+        patched.setattr(Checkpoint, method, full)
+        make(raw, tmp_path / "cats")
     assert str(caught.value) == (
         f"out: the disk of {str(tmp_path / 'cats.partial')!r} is full; "
-        "make room and give the same command again: it goes on"
+        "make room and give the same command again: it resumes"
     )
-    decoded: list[int] = []
-    make(path, tmp_path / "cats", lambda now, _: decoded.append(now))
-    assert decoded[:1] == ([64] if method == "append" else [])
+    assert progress(raw, tmp_path / "cats")[:1] == ([64] if method == "append" else [])
     assert contents(tmp_path / "cats") == contents(tmp_path / "whole")
 
 
-def test_a_disk_with_too_little_room_is_told_before_anything_is_decoded(
+def test_a_disk_with_too_little_room_is_reported_before_anything_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = piles.folder(tmp_path / "pile", FILES)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**30, 2**30, 2**20))  # type: ignore[attr-defined]
+    path = raw_images.folder(tmp_path / "raw", FILES)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
     with pytest.raises(UserError, match=r"^out: 4 MiB are needed in '.*cats.partial' and 1 are free; make room, or"):
         make(path, tmp_path / "cats")
 
 
 def test_an_earlier_set_is_replaced_and_anything_else_is_refused(tmp_path: Path) -> None:
-    path = piles.folder(tmp_path / "pile", FILES)
+    path = raw_images.folder(tmp_path / "raw", FILES)
     first = make(path, tmp_path / "cats").digest
-    assert make(piles.folder(tmp_path / "other", piles.files(80, seed=3)), tmp_path / "cats").digest != first
+    assert make(raw_images.folder(tmp_path / "other", raw_images.files(80, seed=3)), tmp_path / "cats").digest != first
     assert dataset.read_report(tmp_path / "cats")["source"] == str(tmp_path / "other")
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["cats", "other", "pile"]
-    with pytest.raises(UserError, match=r"^out: '.*pile' is there and is no set of cats; give another OUT=folder$"):
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["cats", "other", "raw"]
+    with pytest.raises(UserError, match=r"^out: '.*raw' exists and is no set of cats; give another OUT=folder$"):
         make(path, path)
     assert len(list(path.iterdir())) == COUNT
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(
-        UserError, match=r"^out: '.*' cannot be written \(Not a directory\); give another STORE= or OUT"
+        UserError, match=r"^out: '.*' cannot be written \(Not a directory\); give another store or OUT=folder"
     ):
-        make(piles.folder(tmp_path / "pile", FILES), tmp_path / "file" / "cats")
+        make(raw_images.folder(tmp_path / "raw", FILES), tmp_path / "file" / "cats")
 
 
-def test_a_folder_without_images_says_what_it_saw(tmp_path: Path) -> None:
+def test_a_source_without_images_is_reported_with_what_it_holds(tmp_path: Path) -> None:
     kinds = {"a.txt": b"", "b.txt": b"", "c.csv": b"", "README": b"", ".hidden": b""}
-    for i, pack in enumerate([piles.folder, piles.zipped, piles.tarred]):
-        path = pack(tmp_path / f"pile{i}.tar", kinds)
+    for i, pack in enumerate([raw_images.folder, raw_images.zipped, raw_images.tarred]):
+        path = pack(tmp_path / f"raw{i}.tar", kinds)
         with pytest.raises(UserError) as caught:
             make(path, tmp_path / "cats")
-        told = str(caught.value)
-        assert told.startswith(f"cats: {str(path)!r} holds no image among its 4 files (2 txt, ")
-        assert "1 csv" in told
-        assert "1 without a suffix" in told
-        assert "; allowed are avif, bmp" in told
+        message = str(caught.value)
+        assert message.startswith(f"cats: {str(path)!r} holds no image among its 4 files (2 txt, ")
+        assert "1 csv" in message
+        assert "1 without a suffix" in message
+        assert "; allowed are avif, bmp" in message
         assert not (tmp_path / "cats.partial").exists()
 
 
-def test_too_few_images_say_what_became_of_them(tmp_path: Path) -> None:
+def test_too_few_images_are_reported_with_what_was_dropped(tmp_path: Path) -> None:
     few = dict(list(FILES.items())[:59])
-    path = piles.folder(tmp_path / "pile", {**few, "again.png": FILES["000.png"], "empty.png": b""})
+    path = raw_images.folder(tmp_path / "raw", {**few, "again.png": FILES["000.png"], "empty.png": b""})
     with pytest.raises(UserError) as caught:
         make(path, tmp_path / "cats")
-    told = str(caught.value)
-    assert told.startswith(f"cats: 59 of 61 images of {str(path)!r} are left (1 ")
-    assert "1 exact duplicate" in told
-    assert "1 broken" in told
-    assert told.endswith("), 49 + 5 + 5 to train, validation, test; allowed is 60 or more that are not all alike")
+    message = str(caught.value)
+    assert message.startswith(f"cats: 59 of 61 images of {str(path)!r} are left (1 ")
+    assert "1 exact duplicate" in message
+    assert "1 broken" in message
+    assert message.endswith("), 49 + 5 + 5 for train, validation, test; allowed is 60 or more that are not all alike")
     assert not (tmp_path / "cats").exists()
 
 
 def test_images_that_are_all_alike_cannot_be_split(tmp_path: Path) -> None:
-    base = piles.photos(1)[0].astype(np.float32)
-    others = piles.photos(300, seed=5).astype(np.float32)
+    base = raw_images.photos(1)[0].astype(np.float32)
+    others = raw_images.photos(300, seed=5).astype(np.float32)
     alike = [np.clip(base * 0.8 + other * 0.2, 0, 255).astype(np.uint8) for other in others]
-    path = piles.folder(tmp_path / "pile", {f"{i}.png": piles.encoded(image) for i, image in enumerate(alike)})
-    with pytest.raises(UserError, match=r" \+ 0 \+ 0 to train, validation, test; allowed is 60 or more that are not"):
+    path = raw_images.folder(tmp_path / "raw", {f"{i}.png": raw_images.encoded(image) for i, image in enumerate(alike)})
+    with pytest.raises(UserError, match=r" \+ 0 \+ 0 for train, validation, test; allowed is 60 or more that are not"):
         make(path, tmp_path / "cats")
 
 
-def test_where_all_images_are_broken_none_is_left(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^cats: 0 of 3 images of '.*' are left \(3 broken\), 0 \+ 0 \+ 0 to train"):
-        make(piles.folder(tmp_path / "pile", dict.fromkeys(["a.png", "b.jpg", "c.gif"], b"cats")), tmp_path / "cats")
+def test_if_all_images_are_broken_none_is_left(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^cats: 0 of 3 images of '.*' are left \(3 broken\), 0 \+ 0 \+ 0 for train"):
+        make(raw_images.folder(tmp_path, dict.fromkeys(["a.png", "b.jpg", "c.gif"], b"cats")), tmp_path / "cats")

@@ -1,28 +1,24 @@
-"""`make cats`: the set in the store, the run that tells of it, and what the terminal shows; on real stores."""
+"""`make cats`: the set in the store, its run, and what the terminal shows; on real stores."""
 
-import http.server
 import shlex
-import threading
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
 
-from experiments.__main__ import main
 from library.cats.config import CatsConfig
 from library.cats.data import dataset
 from library.cats.data.curation import run
 from library.cats.options import CurationOptions
+from library.framework.cli.main import main
 from library.framework.errors import UserError
 from library.framework.tracking import queries
 from library.framework.tracking.store import Store
-from tests import piles
+from tests import raw_images
 
-FILES = {f"{i:03}.png": piles.encoded(image) for i, image in enumerate(piles.photos(80))}
-PILE = {**FILES, "again.png": FILES["000.png"], "broken.jpg": b"cats"}
+FILES = {f"{i:03}.png": raw_images.encoded(image) for i, image in enumerate(raw_images.photos(80))}
+RAW = {**FILES, "again.png": FILES["000.png"], "broken.jpg": b"cats"}
 
 
 def runs() -> list[mlflow.entities.Run]:
@@ -30,13 +26,13 @@ def runs() -> list[mlflow.entities.Run]:
 
 
 def make(store: Store, **options: Any) -> Any:
-    return run.make_cats(CurationOptions(store=store.root, **options), store)
+    return run.curate_dataset(CurationOptions(store=store.root, **options), store)
 
 
-def test_a_run_tells_what_was_kept_and_what_was_dropped_and_why(
+def test_a_run_shows_what_was_kept_and_what_was_dropped_and_why(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = piles.zipped(tmp_path / "my cats.zip", PILE)
+    path = raw_images.zipped(tmp_path / "my cats.zip", RAW)
     curation = make(store, cats=str(path))
     assert curation.folder == store.root / "cats" / "my-cats"
     [run] = runs()
@@ -46,7 +42,7 @@ def test_a_run_tells_what_was_kept_and_what_was_dropped_and_why(
     assert (command[:2], sorted(command[2:])) == (["make", "cats"], [f"CATS={path}", f"STORE={store.root}"])
     counts = {"kept/train": 64, "kept/validation": 8, "kept/test": 8, "dropped/broken": 1, "dropped/exact_duplicate": 1}
     assert {name: run.data.metrics[name] for name in counts} == counts
-    assert {data.dataset.name for data in run.inputs.dataset_inputs} == {f"my-cats-{part}" for part in dataset.PARTS}
+    assert {data.dataset.name for data in run.inputs.dataset_inputs} == {f"my-cats-{part}" for part in dataset.SPLITS}
     table = queries.read_json(run.info.run_id, "tables/dropped.json")
     assert {row[1] for row in table["data"]} == {"exact duplicate", "broken"}
     pictures = mlflow.artifacts.list_artifacts(run_id=run.info.run_id, artifact_path="figures")
@@ -57,8 +53,8 @@ def test_a_run_tells_what_was_kept_and_what_was_dropped_and_why(
     assert dataset.load(CatsConfig(cats=str(curation.folder))).digest == curation.digest
 
 
-def test_a_set_can_be_made_elsewhere_and_while_no_one_else_makes_it(store: Store, tmp_path: Path) -> None:
-    path = piles.folder(tmp_path / "pile", PILE)
+def test_a_set_can_be_made_elsewhere_but_not_by_two_commands_at_once(store: Store, tmp_path: Path) -> None:
+    path = raw_images.folder(tmp_path / "raw", RAW)
     assert make(store, cats=str(path), out=str(tmp_path / "there")).folder == tmp_path / "there"
     assert f"OUT={tmp_path / 'there'}" in runs()[0].data.tags["command"]
     with store.lock("cats-there"), pytest.raises(UserError, match=r"^cats: another command is making '.*there'; wait"):
@@ -74,64 +70,42 @@ def test_a_set_can_be_made_elsewhere_and_while_no_one_else_makes_it(store: Store
         ("https://a.b", "a.b"),
         ("/", "cats"),
         ("faces.npy", "faces"),
-        ("pile", "pile"),
+        ("photos", "photos"),
     ],
 )
-def test_a_set_is_called_by_what_it_is_made_of(given: str, name: str) -> None:
+def test_a_set_is_named_after_its_source(given: str, name: str) -> None:
     assert run.set_name(given) == name
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder."""
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder, and the address at which its files are."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield folder, f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
-
-
-def test_an_address_is_downloaded_and_told_as_it_was_given(store: Store, served: tuple[Path, str]) -> None:
-    folder, address = served
-    piles.zipped(folder / "cats.zip", PILE)
-    curation = make(store, cats=f"{address}/cats.zip")
-    assert dataset.read_report(curation.folder)["source"] == f"{address}/cats.zip"
+def test_an_address_is_downloaded_and_recorded_as_it_was_given(store: Store, server: Any, tmp_path: Path) -> None:
+    server.files["/cats.zip"] = raw_images.zipped(tmp_path / "cats.zip", RAW).read_bytes()
+    curation = make(store, cats=f"{server.address}/cats.zip")
+    assert dataset.read_report(curation.folder)["source"] == f"{server.address}/cats.zip"
     assert [path.name for path in (store.root / "cats").iterdir()] == ["cats"]
 
 
-def test_a_download_that_is_no_good_is_had_again(store: Store, served: tuple[Path, str]) -> None:
-    folder, address = served
-    (folder / "cats.zip").write_bytes(b"PK\3\4 and no more")
-    with pytest.raises(UserError, match=rf"^cats: '{address}/cats.zip' is a broken archive"):
-        make(store, cats=f"{address}/cats.zip")
-    piles.zipped(folder / "cats.zip", PILE)
-    assert make(store, cats=f"{address}/cats.zip").splits["train"] == 64
+def test_an_unusable_download_is_repeated(store: Store, server: Any, tmp_path: Path) -> None:
+    server.files["/cats.zip"] = b"PK\3\4 and no more"
+    with pytest.raises(UserError, match=rf"^cats: '{server.address}/cats.zip' is a broken archive"):
+        make(store, cats=f"{server.address}/cats.zip")
+    server.files["/cats.zip"] = raw_images.zipped(tmp_path / "cats.zip", RAW).read_bytes()
+    assert make(store, cats=f"{server.address}/cats.zip").splits["train"] == 64
 
 
 def test_what_cannot_be_done_is_one_line_and_leaves_no_run(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    piles.folder(tmp_path / "texts", {"a.txt": b""})
-    for given, told in {
+    raw_images.folder(tmp_path / "texts", {"a.txt": b""})
+    for given, message in {
         "--cats=": "error: cats: got ''",
         f"--cats={tmp_path / 'texts'}": "holds no image among its 1 files (1 txt); allowed are ",
         f"--CATS={tmp_path / 'nope'}": "cannot be read (No such file or directory)",
         "--sha256=abc": "cats: nothing was given; it is the images",
         "--nope=1": "unknown option '--nope'; allowed are --cats",
     }.items():
-        assert main(["cats", given, f"--store={store.root}"]) == 2
+        assert main(["cats", given, f"--store={store.root}"], "make") == 2
         err = capsys.readouterr().err
-        assert told in err
+        assert message in err
         assert len(err.splitlines()) == 1
     assert mlflow.get_experiment_by_name("cats") is None
 
@@ -139,7 +113,7 @@ def test_what_cannot_be_done_is_one_line_and_leaves_no_run(
 def test_the_command_is_listed_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, shown in ((["--help"], "Makes a set of cats"), (["cats", "--help"], "--sha256 string")):
         with pytest.raises(SystemExit, match=r"^0$"):
-            main(arguments)
+            main(arguments, "make")
         assert shown in capsys.readouterr().out
-    assert main(["fly", "seq2seq"]) == 2
+    assert main(["fly", "seq2seq"], "make") == 2
     assert "cats" in capsys.readouterr().err

@@ -1,18 +1,34 @@
-"""How alike two sets of features are: against distances worked out by hand, and laws that hold for any."""
+"""Image quality: the Frechet distance and the spread, by values worked out by hand and by laws, and their metrics."""
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from library.framework.statistics import frechet_distance
-from library.sums.metrics.drawings import spread
+from library.framework.statistics import frechet_distance, wilson_interval
+from library.sums.data.handwriting import Glyphs
+from library.sums.metrics import text_to_image
+from library.sums.metrics.text_to_image import spread
+from library.sums.models import glyph_networks
 
+BLANK = 12
+IMAGES = np.random.default_rng(1).integers(0, 256, (6, 4, 3, 28, 28), dtype=np.uint8)
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 12)
+
+
+def reader(reads: int | None = None) -> keras.Model:
+    """A glyph reader that is untrained, or that reads one character in any image."""
+    keras.utils.set_random_seed(1)
+    model = glyph_networks.glyph_reader(1, 13)
+    if reads is not None:
+        kernel, bias = model.layers[-1].get_weights()
+        model.layers[-1].set_weights([0 * kernel, bias + np.eye(13)[reads]])
+    return model
 
 
 def vectors(low: float) -> st.SearchStrategy[np.ndarray]:
@@ -130,3 +146,41 @@ def test_a_spread_grows_with_scale_and_heeds_no_shift(seed: int, scale: float, s
 def test_a_spread_does_not_depend_on_how_many_drawings_there_are(drawings: int) -> None:
     features = 3 * np.random.default_rng(0).normal(size=(20_000, drawings, 4))
     assert spread(features) == pytest.approx(3 * np.sqrt(4), rel=0.01)
+
+
+@pytest.mark.parametrize("images", [IMAGES, IMAGES[0], IMAGES[0, 0]])
+def test_predictions_keep_the_shape_of_the_images(images: np.ndarray) -> None:
+    evaluator = reader()
+    features, ids = text_to_image.predict(evaluator, images)
+    assert features.shape == (*images.shape[:-2], glyph_networks.FEATURES)
+    assert (
+        ids.tolist()
+        == evaluator(images.reshape(-1, 28, 28)).numpy().argmax(axis=-1).reshape(images.shape[:-2]).tolist()
+    )
+
+
+def test_the_frechet_distance_counts_no_blanks() -> None:
+    real, ids = IMAGES[:, 0], np.arange(18).reshape(6, 3) % 13
+    drawn = np.where((ids == BLANK)[..., np.newaxis, np.newaxis], 255, real)
+    metrics = text_to_image.frechet_metrics(reader(), drawn, real, ids)
+    assert metrics["test/frechet_distance"] == pytest.approx(0, abs=1e-5)
+    assert metrics["test/frechet_images"] == (ids != BLANK).sum() == 17
+    drawn[ids == 3] = 255
+    assert text_to_image.frechet_metrics(reader(), drawn, real, ids)["test/frechet_distance"] > 1e-3
+
+
+def test_the_spread_is_that_of_repeated_images_of_one_character() -> None:
+    ids = np.arange(18).reshape(6, 3) % 13
+    same = np.repeat(IMAGES[:, :1], 4, axis=1)
+    metrics = text_to_image.spread_metrics(reader(), same, IMAGES, ids)
+    assert metrics["test/spread"] == pytest.approx(0, abs=1e-4)
+    assert metrics["test/spread_of_people"] > 0.1
+    blank = np.where((ids == BLANK)[:, np.newaxis, :, np.newaxis, np.newaxis], 0, IMAGES)
+    assert text_to_image.spread_metrics(reader(), blank, same, ids)["test/spread"] == metrics["test/spread_of_people"]
+
+
+def test_the_evaluators_errors_are_those_on_real_digits() -> None:
+    ids = np.array([3] * 15 + [4] * 5 + [10, 11, 12], dtype=np.int32)
+    errors = text_to_image.evaluator_errors(reader(reads=3), Glyphs(IMAGES.reshape(-1, 28, 28)[: len(ids)], ids))
+    low, high = wilson_interval(5, 20)
+    assert errors == {"test/judge_error": 0.25, "test/judge_error_low": low, "test/judge_error_high": high}

@@ -1,0 +1,98 @@
+"""The experiments with sums as objects: names, data that trials share, glyph readers, and parsed queries."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments.glyph_reader import GlyphReader
+from experiments.seq2seq import Seq2Seq
+from library import Run
+from library.framework.errors import UserError
+from library.framework.registry import artifacts
+from library.sums.config import ArithmeticConfig
+from library.sums.data import image_files
+from library.sums.models import glyph_networks
+
+TINY = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 4, "filters": 1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({}, "seq2seq-text-to-text"),
+        ({"operators": "*", "handwriting": "mean"}, "seq2seq-text-to-text-products"),
+        ({"modality": "image-to-text"}, "seq2seq-image-to-text"),
+        ({"modality": "text-to-image", "operators": "*", "handwriting": "mean"}, "seq2seq-text-to-image-products-mean"),
+    ],
+)
+def test_the_model_name_tells_what_is_answered_and_how(fields: dict[str, Any], name: str) -> None:
+    assert Seq2Seq(**fields).model_name == name
+    assert GlyphReader().model_name == GlyphReader.name == "glyph-reader"
+
+
+def test_pairs_need_padding_on_the_left() -> None:
+    with pytest.raises(UserError, match=r"^reading_order: got 'pairs' with padding='right'; allowed is padding='left'"):
+        Seq2Seq(padding="right")
+
+
+def test_trials_share_data_where_no_field_of_the_data_differs() -> None:
+    assert set(Seq2Seq.data_fields) == {*ArithmeticConfig.model_fields, "modality", "digits"} - {"seed"}
+    first = Seq2Seq(train_fraction=0.1)
+    assert first.data is first.data is Seq2Seq(train_fraction=0.1, units=4, seed=1).reuse(first).data
+    assert Seq2Seq().reuse(first).dataset_digest != first.dataset_digest
+
+
+def test_trials_share_glyph_readers_of_the_same_digits_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered = glyph_networks.glyph_reader(1, len(GlyphReader.labels))
+    loaded = list[GlyphReader]()
+
+    def load_trained_from(experiment: GlyphReader) -> SimpleNamespace:
+        loaded.append(experiment)
+        return SimpleNamespace(network=registered)
+
+    monkeypatch.setattr(artifacts, "load_trained_from", load_trained_from)
+    first = Seq2Seq(**TINY, units=2, modality="text-to-image", train_fraction=0.99)
+    first.dependencies = [GlyphReader(**TINY)]
+    model = first.fit(Run()).model
+    assert loaded == list(first.dependencies)
+    assert not any("pooling" in layer.name for layer in first.teacher.layers)
+    second = Seq2Seq(units=4, modality="text-to-image", train_fraction=0.99).reuse(first)
+    assert (second.data, second.evaluator, second.teacher) == (first.data, registered, first.teacher)
+    assert "teacher" not in vars(Seq2Seq(seed=1, modality="text-to-image").reuse(first))
+    figures = list[str]()
+    run = Run()
+    run.log_figure = lambda name, _: figures.append(name)  # type: ignore[method-assign]
+    metrics = first.test(model, run).metrics
+    assert {"drawings", "drawings-by-people"} <= set(figures)
+    assert {"test/frechet_distance", "test/spread", "test/spread_of_people", "test/judge_error"} <= set(metrics)
+
+
+@pytest.mark.parametrize("modality", ["text-to-text", "image-to-text"])
+def test_only_images_of_answers_need_a_glyph_reader(modality: str) -> None:
+    assert Seq2Seq(modality=modality).dependencies == []
+    [reader] = Seq2Seq(modality="text-to-image", digits="mnist").dependencies
+    assert reader.config == GlyphReader.Config(digits="mnist")
+    assert Seq2Seq(modality=modality).num_threads == (1 if modality == "text-to-text" else None)
+
+
+def test_a_glyph_reader_is_scored_on_digits_alone() -> None:
+    reader = GlyphReader(**TINY)
+    result = reader.test(reader.fit(Run()).model, Run())
+    assert result.metrics["test/examples"] == 359  # of 1,797
+    assert result.metrics[result.score] == np.mean(list(result.per_example_scores.values()))
+
+
+def test_a_query_is_a_text_or_an_image(tmp_path: Path) -> None:
+    path, answer = str(tmp_path / "query.png"), np.zeros((3, 28, 28), np.uint8)
+    image_files.write(np.zeros((5, 28, 28), np.uint8), Path(path))
+    assert Seq2Seq().parse_query("45+23", "").input == ["45+23"]
+    assert Seq2Seq(modality="image-to-text").parse_query(path, "").input.shape == (1, 5, 28, 28)
+    request = Seq2Seq(modality="text-to-image", seed=7).parse_query("45+23", str(tmp_path / "answer.png"))
+    assert (request.input, request.params) == (["45+23"], {"seed": 7})
+    assert request.show([answer]) == str(tmp_path / "answer.png")
+    np.testing.assert_array_equal(image_files.read(request.show([answer]), 3), answer)
+    with pytest.raises(ValueError, match=r"^out: got 'x.png', but the answer is a text and is printed; leave it out$"):
+        Seq2Seq().parse_query("45+23", "x.png")
