@@ -284,6 +284,7 @@ def test_generate_writes_what_the_model_draws_as_one_grid(
     assert (tiles[n:] == 255).all()
 
 
+@pytest.mark.usefixtures("cats_outcomes")
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
