@@ -16,7 +16,19 @@ from ..experiment import Experiment
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class ComparisonSpec:
+    """A comparison of one experiment, given by its name or its class."""
+
+    experiment: str | type[Experiment]
+
+    @property
+    def experiment_type(self) -> type[Experiment]:
+        """The class of the experiment; UserError where there is none of the name."""
+        return find(self.experiment) if isinstance(self.experiment, str) else self.experiment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(ComparisonSpec):
     """Which configs of an experiment to compare, and by which metric.
 
     Attributes:
@@ -30,18 +42,12 @@ class Comparison:
             Examples have equal names then, up to an ending as in ` in DATA`.
     """
 
-    experiment: str | type[Experiment]
     metric: str
     along: tuple[str, Sequence[Any]]
     lines: tuple[str, Sequence[Any]] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     more_metrics: Sequence[str] = ()
     paired: bool = False
-
-    @property
-    def experiment_type(self) -> type[Experiment]:
-        """The class of the experiment; UserError where there is none of the name."""
-        return find(self.experiment) if isinstance(self.experiment, str) else self.experiment
 
     @property
     def compared_fields(self) -> list[str]:
@@ -80,7 +86,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Baseline:
+class Baseline(ComparisonSpec):
     """What an experiment's defaults are measured against: another config, trained for as long as they are.
 
     Attributes:
@@ -89,14 +95,8 @@ class Baseline:
         figures: which of both runs' figures are put side by side.
     """
 
-    experiment: str | type[Experiment]
     fields: Mapping[str, Any]
     figures: Sequence[str] = ()
-
-    @property
-    def experiment_type(self) -> type[Experiment]:
-        """The class of the experiment; UserError where there is none of the name."""
-        return find(self.experiment) if isinstance(self.experiment, str) else self.experiment
 
     def experiments(self, fixed: Mapping[str, Any], seed: int) -> Iterator[Experiment]:
         """The defaults of one seed, except for what is fixed; then the baseline.
