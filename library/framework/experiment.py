@@ -199,8 +199,8 @@ class Experiment:
         """Experiments whose registered models this one works with; they are trained first where there is none."""
         return ()
 
-    def parse_query(self, query: str, out: str) -> PredictRequest:
-        """What the registered model takes, from the QUERY and OUT of `predict`.
+    def parse_query(self, query: str, out: str = "", seed: int = 0) -> PredictRequest:
+        """What the registered model takes, from the QUERY, OUT and SEED of `predict`.
 
         Raises:
             ValueError: the model would refuse it; one line says why.
