@@ -64,7 +64,7 @@ class GlyphReader(Classifier):
         return Trainer.of(config).fit(model, batches, tuple(data.validation.digits), run, callbacks)
 
     def test(self, model: "keras.Model", run: Run) -> TestResult:
-        return self.evaluate(model, *self.data.test.digits, run)
+        return self.evaluate(model, self.data.test.digits, run)
 
     def package(self, model: "keras.Model", folder: Path) -> ModelArtifacts:
         return replace(super().package(model, folder), cli_example={"query": "digit.png"})

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from .errors import UserError
 from .run import Run
 from .supervised import Supervised
-from .training.splits import Examples
 
 
 class Classifier(Supervised):
@@ -22,7 +22,7 @@ class Classifier(Supervised):
     objectives = {"val/accuracy": "maximize"}
 
     @cached_property
-    def data(self) -> Examples:
+    def data(self) -> Any:
         """What `load` gave; UserError where y are no indices of labels."""
         examples = self.load()
         for _, y in (examples.train, examples.validation, examples.test):

@@ -10,7 +10,7 @@ import numpy as np
 from .errors import UserError
 from .experiment import Experiment, ModelArtifacts, PredictRequest, TestResult, TrainingResult
 from .run import Callbacks, Run
-from .training.splits import Examples
+from .training.splits import Pair
 
 if TYPE_CHECKING:
     import keras
@@ -32,8 +32,8 @@ class Supervised(Experiment):
     objectives = {"val/loss": "minimize"}
     labels: ClassVar[Sequence[str]] = ()
 
-    def load(self) -> Examples:
-        """The examples of this config."""
+    def load(self) -> Any:
+        """The `Examples` of this config, or what has all of their attributes."""
         raise NotImplementedError
 
     def build(self) -> "keras.Model":
@@ -70,13 +70,15 @@ class Supervised(Experiment):
         return Trainer.of(config).fit(model, batches, data.validation, run, callbacks)
 
     def test(self, model: "keras.Model", run: Run) -> TestResult:
-        return self.evaluate(model, *self.data.test, run)
+        return self.evaluate(model, self.data.test, run)
 
-    def evaluate(self, model: "keras.Model", x: np.ndarray, y: np.ndarray, run: Run) -> TestResult:
-        """What a network scores on examples `[n, ...]`, n at least 1."""
+    def evaluate(self, model: "keras.Model", examples: Pair, run: Run) -> TestResult:
+        """What a network scores on examples, at least one."""
         from .statistics import mean_interval
 
-        scores, metrics = self.score(y, model.predict(x, batch_size=1000, verbose=0), run), {}
+        x, y = examples
+        scores = self.score(y, model.predict(x, batch_size=1000, verbose=0), run)
+        metrics: dict[str, float] = {}
         for name, values in scores.items():
             low, high = mean_interval(values.tolist())
             metrics |= {f"test/{name}": float(values.mean()), f"test/{name}_low": low, f"test/{name}_high": high}

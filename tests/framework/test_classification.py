@@ -85,7 +85,7 @@ def test_the_score_is_the_share_that_is_right_and_examples_are_named_with_their_
     answers = np.eye(2)[[0, 1, 1, 0]]
     model: Any = SimpleNamespace(predict=lambda *_, **__: answers)
     sides = Sides()
-    result = sides.evaluate(model, np.zeros((4, 2)), np.array([0, 1, 0, 0]), Run())
+    result = sides.evaluate(model, (np.zeros((4, 2)), np.array([0, 1, 0, 0])), Run())
     assert result.metrics["test/accuracy"] == 0.75
     assert 0.3 < result.metrics["test/accuracy_low"] < 0.75 < result.metrics["test/accuracy_high"] < 1
     scores = zip(range(4), (1.0, 1.0, 0.0, 1.0), strict=True)

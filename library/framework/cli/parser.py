@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from pydantic import TypeAdapter
+from pydantic import create_model
 from pydantic.fields import FieldInfo
 
 from ..config import Options, parse
@@ -163,13 +163,15 @@ def _normalized(flags: Sequence[str], parser: argparse.ArgumentParser, called: s
 
 def _add(group: Any, fields: Fields) -> None:
     """A flag for every field; absent from the result unless given, so that defaults stay where they are declared."""
+    options: Any = {name: (field.annotation, field) for name, field in fields.items()}
+    schemas = create_model("Fields", **options).model_json_schema()["properties"] if fields else {}
     for name, field in fields.items():
         default = "" if field.default == "" else f" [{field.default}]"
         default = "; required" if field.is_required() else default
         group.add_argument(
             f"--{name.replace('_', '-')}",
             default=argparse.SUPPRESS,
-            metavar=_kind(TypeAdapter(Annotated[field.annotation, field]).json_schema()),
+            metavar=_kind(schemas[name]),
             help=f"{field.description}{default}".replace("%", "%%"),
         )
 
