@@ -52,7 +52,8 @@ def serve_dashboard(store: Store, listening: socket.socket) -> None:
     from werkzeug.serving import make_server  # with MLflow
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = make_server(*listening.getsockname(), wsgi(store.studies_uri), threaded=True, fd=listening.fileno())
+    host, port = listening.getsockname()
+    server = make_server(host, port, wsgi(store.studies_uri), threaded=True, fd=listening.fileno())
     print(f"Studies are on {_address(listening)} until Ctrl-C", flush=True)
     server.serve_forever()
     raise KeyboardInterrupt  # which the server takes as its end
