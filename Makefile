@@ -9,6 +9,8 @@ quoted = '$(subst ','\'',$(value $(1)))'
 given = $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 own = PYTHON MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
+# SIGPIPE ends make at once and without a line of its own below the command's error.
+run = $(VENV) -m $(1) $(flags) || { kill -PIPE $$PPID; exit 2; }
 
 .PHONY: help setup compare compare-cats compare-baselines predict cats generate serve repeat report models promote archive rollback history ui dashboard notebooks bench test test-all check format lock clean
 .DEFAULT_GOAL := help
@@ -17,64 +19,64 @@ help:  ## list the targets
 	@awk -F':.*## *' '/^[a-z%-]+:.*##/ {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 tune-%: $(SETUP)  ## search for the best config (tune-seq2seq), train the winner, register it; TRIALS= WORKERS= STUDY= and any field
-	@$(VENV) -m experiments tune $* $(flags)
+	@$(call run,experiments tune $*)
 
 train-%: $(SETUP)  ## train the best known config once (train-seq2seq); any field
-	@$(VENV) -m experiments train $* $(flags)
+	@$(call run,experiments train $*)
 
 compare-%: $(SETUP)  ## train one experiment under several configs (compare-training-fractions); SEEDS= and any field
-	@$(VENV) -m experiments compare $* $(flags)
+	@$(call run,experiments compare $*)
 
 compare: compare-cats  ## the same as compare-cats
 
 compare-cats: $(SETUP)  ## compare the registered CAE, VAE and GAN on a page; STAGE=Production N=2000 OUT=
-	@$(VENV) -m experiments compare-cats $(flags)
+	@$(call run,experiments compare-cats)
 
 compare-baselines: compare-cae-baseline compare-vae-baseline compare-gan-baseline  ## compare CAE, VAE and GAN with plain ones, trained as long; CATS= SEEDS= and any field of all three
 
 predict: predict-seq2seq  ## ask a registered model: QUERY="45+23" STAGE=Production MODALITY=
 
 predict-%: $(SETUP)  ## the same of another experiment (predict-glyph-reader): QUERY=digit.png
-	@$(VENV) -m experiments predict $* $(flags)
+	@$(call run,experiments predict $*)
 
 cats: $(SETUP)  ## make a set of cats from any images: CATS=folder|zip|tar|npy|address; OUT= SHA256=
-	@$(VENV) -m experiments cats $(flags)
+	@$(call run,experiments cats)
 
 generate: $(SETUP)  ## draw cats into one PNG: MODEL=cae|vae|gan N=64 OUT=cats.png; STAGE= STRATEGY= SEED=
-	@$(VENV) -m experiments generate $(flags)
+	@$(call run,experiments generate)
 
 serve: $(SETUP)  ## answer with a registered model over HTTP on 127.0.0.1: MODEL=seq2seq-text-to-text STAGE=Production PORT=5001
-	@$(VENV) -m experiments serve $(flags)
+	@$(call run,experiments serve)
 
 repeat: $(SETUP)  ## train a run again from its record, and compare its metrics: RUN=its id, or how it begins
-	@$(VENV) -m experiments repeat $(flags)
+	@$(call run,experiments repeat)
 
 report: $(SETUP)  ## write one HTML page of the whole store: OUT=STORE/report.html; its links lead into make ui: UI=http://127.0.0.1:5000
-	@$(VENV) -m experiments report $(flags)
+	@$(call run,experiments report)
 
 models: $(SETUP)  ## list all registered models' versions: stage, score, run, age, size
-	@$(VENV) -m experiments models $(flags)
+	@$(call run,experiments models)
 
 promote: $(SETUP)  ## move a version to a stage unless there is a reason against it: MODEL=cats-vae VERSION=3; STAGE=Production FORCE=1
-	@$(VENV) -m experiments promote $(flags)
+	@$(call run,experiments promote)
 
 archive: $(SETUP)  ## take a version out of its stage: MODEL=cats-vae VERSION=3; FORCE=1
-	@$(VENV) -m experiments archive $(flags)
+	@$(call run,experiments archive)
 
 rollback: $(SETUP)  ## bring back the version that was in Production before: MODEL=cats-vae
-	@$(VENV) -m experiments rollback $(flags)
+	@$(call run,experiments rollback)
 
 history: $(SETUP)  ## list which version was in Production, when and why: MODEL=cats-vae
-	@$(VENV) -m experiments history $(flags)
+	@$(call run,experiments history)
 
 ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1: PORT=5000
-	@$(VENV) -m experiments ui $(flags)
+	@$(call run,experiments ui)
 
 dashboard: $(SETUP)  ## browse studies with optuna-dashboard on 127.0.0.1: PORT=8080
-	@$(VENV) -m experiments dashboard $(flags)
+	@$(call run,experiments dashboard)
 
 notebooks: $(SETUP)  ## execute the notebooks again, in place: STORE=mlruns ONLY=VAE
-	@$(VENV) -m experiments.notebooks $(flags)
+	@$(call run,experiments.notebooks)
 
 bench: $(SETUP)  ## measure what README.md states; ONLY=throughput for one row
 	@$(VENV) -m experiments.benchmarks $(flags)

@@ -36,8 +36,9 @@ def make(*arguments: str, **environment: str) -> str:
 
 
 def would_run(*arguments: str, **environment: str) -> list[str]:
-    """The words of the command that make would run, with the virtual environment taken as it is."""
-    return shlex.split(make("--dry-run", "--assume-old=.venv/.installed", *arguments, **environment))
+    """The words of the commands that make would run, with the virtual environment taken as it is."""
+    shown = make("--dry-run", "--assume-old=.venv/.installed", *arguments, **environment)
+    return shlex.split(shown.replace(" || { kill -PIPE $PPID; exit 2; }\n", "\n"))
 
 
 def test_make_alone_lists_every_target_with_all_that_its_line_says() -> None:
@@ -112,6 +113,12 @@ def test_the_port_to_serve_on_is_passed_on_if_it_is_given() -> None:
 def test_only_variables_of_the_command_line_become_flags() -> None:
     assert would_run("train-seq2seq", UNITS="7", STORE="elsewhere")[5:] == []
     assert would_run("train-seq2seq", "PYTHON=python3.12")[5:] == []
+
+
+def test_an_error_is_not_followed_by_a_line_of_make() -> None:
+    done = run_make("--assume-old=.venv/.installed", "train-seq2seq", "UNITS=0")
+    assert done.returncode != 0
+    assert done.stderr == "error: units: got '0'; allowed is greater than or equal to 1\n"
 
 
 def test_commands_know_that_make_called_them() -> None:
