@@ -39,10 +39,7 @@ class ComparisonResult:
 
     def markdown(self) -> str:
         """The tables as Markdown, to be copied."""
-        tables = [_table([_formatted_row(row) for row in self.rows])]
-        if self.pairs:
-            tables += ["On the same examples", _table([_formatted_row(row) for row in self.pairs])]
-        return "\n\n".join(tables)
+        return "\n\n".join([_table(self.rows), *(["On the same examples", _table(self.pairs)] if self.pairs else [])])
 
 
 def compare(comparison: Comparison, store: Store, name: str, seeds: int, fixed: Mapping[str, Any]) -> ComparisonResult:
@@ -55,9 +52,8 @@ def compare(comparison: Comparison, store: Store, name: str, seeds: int, fixed: 
             trained = []
             for experiment in same:
                 before = experiment.reuse(before) if before else experiment
-                label = ", ".join(
-                    f"{one} {getattr(experiment.config, one)}" for one in (*comparison.compared_fields, "seed")
-                )
+                named = (*comparison.compared_fields, "seed")
+                label = ", ".join(f"{one} {getattr(experiment.config, one)}" for one in named)
                 trained.append(train_once(experiment, label, store, run))
             cells.append((same[0], trained))
             rows.append(_row(comparison, *cells[-1]))
@@ -71,14 +67,9 @@ def compare(comparison: Comparison, store: Store, name: str, seeds: int, fixed: 
 
 def _row(comparison: Comparison, experiment: Experiment, trained: Sequence[Trained]) -> Row:
     estimate = _estimate(comparison.metric, trained)
-    means = {
-        column: fmean(one.metrics[metric] for one in trained)
-        for column, metric in (
-            *((metric.removeprefix("test/"), metric) for metric in comparison.more_metrics),
-            ("parameters", "model/parameters"),
-            ("seconds", "time/training_seconds"),
-        )
-    }
+    columns = {metric.removeprefix("test/"): metric for metric in comparison.more_metrics}
+    columns |= {"parameters": "model/parameters", "seconds": "time/training_seconds"}
+    means = {column: fmean(one.metrics[metric] for one in trained) for column, metric in columns.items()}
     compared = {one: getattr(experiment.config, one) for one in comparison.compared_fields}
     values = {comparison.metric.removeprefix("test/"): estimate.value, "low": estimate.low, "high": estimate.high}
     return {**compared, **values, "seeds": [one.metrics[comparison.metric] for one in trained], **means}
@@ -113,22 +104,17 @@ def _is_binary(scores: Sequence[Mapping[str, float]]) -> bool:
 
 def _paired_cells(comparison: Comparison, cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
     """Each two lines at one value of the axis."""
+    if not (comparison.paired and comparison.lines):
+        return []
     axis, pairs = comparison.along[0], itertools.combinations(cells, 2)
-    return [
-        pair
-        for pair in pairs
-        if comparison.paired and comparison.lines and len({getattr(one.config, axis) for one, _ in pair}) == 1
-    ]
+    return [pair for pair in pairs if len({getattr(experiment.config, axis) for experiment, _ in pair}) == 1]
 
 
 def _pair(comparison: Comparison, one: Cell, other: Cell) -> Row:
     line, axis = comparison.compared_fields
     # By the names of the examples without the ending ` in DATA`: lines may differ in their data.
     scores = [
-        [
-            {name.partition(" in ")[0]: score for name, score in per_example_scores(trained.run).items()}
-            for trained in cell
-        ]
+        [{name.partition(" in ")[0]: s for name, s in per_example_scores(trained.run).items()} for trained in cell]
         for _, cell in (one, other)
     ]
     each = [compare_examples(first, second) for first, second in zip(*scores, strict=True)]
@@ -161,13 +147,10 @@ def _figure(comparison: Comparison, rows: Sequence[Row]) -> Any:
     return interval_lines(lines, axis, metric)
 
 
-def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _formatted_row(row: Row) -> dict[str, str]:
-    return {name.replace("_", " "): _formatted(name, value) for name, value in row.items()}
+def _table(rows: Sequence[Row]) -> str:
+    titles = [name.replace("_", " ") for name in rows[0]]
+    cells = [[_formatted(name, value) for name, value in row.items()] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (titles, ["---"] * len(titles), *cells))
 
 
 def _formatted(name: str, value: Any) -> str:

@@ -32,7 +32,6 @@ class Comparison(ComparisonSpec):
     """Which configs of an experiment to compare, and by which metric.
 
     Attributes:
-        experiment: its name, or its class.
         metric: what is compared, as in `test/accuracy`.
         along: the field on the figure's axis, and its values.
         lines: the field that makes a line each, and its values; None for a single line.
@@ -90,7 +89,6 @@ class Baseline(ComparisonSpec):
     """What an experiment's defaults are measured against: another config, trained for as long as they are.
 
     Attributes:
-        experiment: its name, or its class.
         fields: those that are the baseline's own, whatever the command fixes; neither of the data nor of the scores.
         figures: which of both runs' figures are put side by side.
     """
@@ -109,11 +107,7 @@ class Baseline(ComparisonSpec):
             yield self.experiment_type(**{**fields, "seed": seed})
 
     def run(self, store: Any, name: str = "baseline", seeds: int = 1, **fixed: Any) -> Any:
-        """Trains the defaults, then the baseline for the same time: as `Comparison.run`.
-
-        Returns:
-            The `comparison.baseline.BaselineResult`.
-        """
+        """Trains the defaults, then the baseline for the same time, as `Comparison.run`; returns a `BaselineResult`."""
         return import_module("..baseline", __name__).measure(self, store, name, seeds, fixed)
 
 

@@ -21,7 +21,7 @@ from ..experiment import Experiment, ModelArtifacts, TestResult
 from ..statistics import Estimate, estimate_of_scores
 from ..tracking import queries
 from ..tracking.store import current_store
-from .queries import available_versions, check_stage, describe, model, version_in, versions, write_lock
+from .queries import available_versions, check_stage, describe, model, models, version_in, versions, write_lock
 
 PER_EXAMPLE_SCORES = "test/outcomes.json"
 """Where a run keeps the score of each test example."""
@@ -50,7 +50,8 @@ def register(name: str, package: ModelArtifacts, scored: TestResult, tags: Mappi
     tagged = {**tags, **_score_tags(scored), "artifact.digest": digest, "artifact.bytes": size}
     client = mlflow.MlflowClient()
     with write_lock():
-        _create(client, name)
+        if name not in (one.name for one in models()):
+            client.create_registered_model(name)
         version = client.create_model_version(
             name,
             logged.model_uri,
@@ -163,14 +164,6 @@ def _score_tags(scored: TestResult) -> dict[str, Any]:
 
 def _uri(version: ModelVersion) -> str:
     return f"models:/{version.name}/{version.version}"
-
-
-def _create(client: mlflow.MlflowClient, name: str) -> None:
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def _measure(model_uri: str) -> tuple[str, int]:

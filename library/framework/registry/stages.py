@@ -93,20 +93,8 @@ def rollback(name: str) -> Promotion:
         return _move(name, Promotion(before, "Production", f"{history.ROLLED_BACK} from {now}"))
 
 
-def move(name: str, version: str, stage: str) -> None:
-    """Puts a version into a stage, write_lock there: what was in Staging or Production before is archived."""
-    check_stage(stage)
-    with _writing(name):
-        _move(name, Promotion(version, stage, "moved"))
-
-
 def reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> None:
-    """Makes aliases and history follow the stages, one version in each; to be called under `write_lock`.
-
-    Args:
-        found: the model.
-        its_versions: newest first.
-    """
+    """Makes aliases and history follow the stages of its versions, newest first; to be called under `write_lock`."""
     client, tags = mlflow.MlflowClient(), found.tags
     by_stage = {str(one.current_stage): str(one.version) for one in reversed(its_versions)}
     for one in its_versions:
@@ -120,17 +108,14 @@ def reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> N
         key, value = history.entry(tags, now, reason if number == str(now) else history.UNKNOWN)
         client.set_registered_model_tag(found.name, key, value)
     for stage in STAGES:
-        _align_alias(found, stage.lower(), by_stage.get(stage))
+        alias, version = stage.lower(), by_stage.get(stage)
+        named = found.aliases.get(alias)
+        if version and version != str(named):
+            client.set_registered_model_alias(found.name, alias, version)
+        if named and not version:
+            client.delete_registered_model_alias(found.name, alias)
     if PROMOTING in tags:
         client.delete_registered_model_tag(found.name, PROMOTING)
-
-
-def _align_alias(found: RegisteredModel, alias: str, version: str | None) -> None:
-    named = found.aliases.get(alias)
-    if version and version != str(named):
-        mlflow.MlflowClient().set_registered_model_alias(found.name, alias, version)
-    if named and not version:
-        mlflow.MlflowClient().delete_registered_model_alias(found.name, alias)
 
 
 def _consider(found: ModelVersion, stage: str) -> Promotion:
@@ -163,13 +148,12 @@ def _compare_with_champion(candidate: ModelVersion) -> Promotion:
         raise UserError(f"{describe(candidate)}: is in Production already")
     own, theirs = (artifacts.per_example_scores(str(one.run_id)) for one in (candidate, champion))
     comparison = compare_examples(own, theirs)
+    other = f"version {champion.version}"
     if not comparison.examples:
-        return Promotion(
-            number, "Staging", f"has no test example in common with version {champion.version}, which stays"
-        )
+        return Promotion(number, "Staging", f"has no test example in common with {other}, which stays")
     if comparison.is_better():
-        return Promotion(number, "Production", f"beats version {champion.version}: {comparison}")
-    return Promotion(number, "Staging", f"does not beat version {champion.version} by more than chance: {comparison}")
+        return Promotion(number, "Production", f"beats {other}: {comparison}")
+    return Promotion(number, "Staging", f"does not beat {other} by more than chance: {comparison}")
 
 
 @contextmanager

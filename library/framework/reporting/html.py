@@ -47,9 +47,8 @@ def write_report(out: str, ui: str, store: Store) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=target.parent).close()
     except OSError as error:
-        raise UserError(
-            f"out: {str(target)!r} cannot be written ({error.strerror}); give another {option(out='file')}"
-        ) from None
+        give = f"give another {option(out='file')}"
+        raise UserError(f"out: {str(target)!r} cannot be written ({error.strerror}); {give}") from None
     page = render(collect.read(store), store, ui)
     part = target.with_name(f".{target.name}.{os.getpid()}")
     part.write_text(page, encoding="utf-8")
@@ -70,7 +69,7 @@ def render(contents: Contents, store: Store, ui: str) -> str:
     templates.filters |= {"columns": columns, "number": number, "rounded": rounded}
     templates.tests["trial"] = collect.is_trial
     templates.globals |= {"collect": collect, "formatting": formatting, "command": command}
-    drawings = {"draw_history": draw_history, "draw_trials": draw_trials, "draw_pareto_front": draw_pareto_front}
+    templates.globals |= {"draw_history": draw_history, "draw_trials": draw_trials, "draw_front": draw_pareto_front}
     return templates.get_template("report.html.j2").render(
         contents=contents,
         runs={one.id: one for one in contents.records},
@@ -80,7 +79,6 @@ def render(contents: Contents, store: Store, ui: str) -> str:
         git=git_tags(),
         now=datetime.now(UTC),
         stored_figure=StoredFigures().read,
-        **drawings,
     )
 
 
@@ -139,7 +137,7 @@ def draw_trials(study: StudySummary) -> str:
 
 
 def draw_pareto_front(study: StudySummary) -> str:
-    """All pairs of objectives of the completed trials, of which there must be one, as a data URI."""
+    """All pairs of objectives of the completed trials, at least one, as a data URI."""
     values = {objective: [float(trial[objective]) for trial in study.completed] for objective in study.objectives}
     names = {place: str(trial["trial"]) for place, trial in enumerate(study.completed) if trial["on_front"]}
     return _drawn(plots.pareto_front(values, names), study.objectives)

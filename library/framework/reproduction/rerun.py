@@ -95,14 +95,14 @@ def repeat(plan: Plan, store: Store) -> tuple[str, RunDiff]:
     with start_run(store, record.experiment, name, config=config, tags=tags) as run:
         _train(plan, run)
         until = None if record.status == "FINISHED" else plan.epochs
-        diff = compare_histories(_histories(record), _histories(read_run(run.id)), until)
+        then, now = (
+            {metric: metric_history(one.id, metric) for metric in sorted(one.model_metrics)}
+            for one in (record, read_run(run.id))
+        )
+        diff = compare_histories(then, now, until)
         run.log_table("repeat", diff.table())
         run.set_tags({"repeat": "same" if diff.is_same else "different", "repeat.result": str(diff)})
         return run.id, diff
-
-
-def _histories(record: RunRecord) -> dict[str, Mapping[int, float]]:
-    return {metric: metric_history(record.id, metric) for metric in sorted(record.model_metrics)}
 
 
 def _train(plan: Plan, run: MlflowRun) -> None:

@@ -31,6 +31,7 @@ from pydantic_core import from_json
 from .. import discovery
 from ..environment import one_line
 from ..errors import UserError
+from ..tracking.queries import read_run
 
 JSON, PATH, EXAMPLE = "application/json", "/invocations", "serving_input_example.json"  # all three are MLflow's
 FORMS = ("inputs", "instances", "dataframe_split", "dataframe_records")
@@ -45,20 +46,14 @@ ACCEPTED_KINDS = {"u": "iu", "i": "iu", "f": "iuf"}  # of numbers, for an array 
 def num_threads(version: ModelVersion) -> int | None:
     """The threads that the version's experiment computes with; all (None) if its run was deleted."""
     try:
-        run = mlflow.get_run(str(version.run_id))
-        experiment = discovery.find(mlflow.get_experiment(run.info.experiment_id).name)
-        return experiment.from_params(run.data.params).num_threads
+        run = read_run(str(version.run_id))
+        return discovery.find(run.experiment).from_params(run.params).num_threads
     except (UserError, MlflowException):
         return None
 
 
 def serve(model: PyFuncModel, version: ModelVersion, listening: socket.socket) -> None:
-    """Prints version, stage, address and an example command, then answers until SIGINT or SIGTERM.
-
-    Args:
-        model: the loaded version, with its files verified.
-        version: its name, number and stage are printed.
-        listening: a socket that listens on an address of this machine.
+    """Prints version, stage, address and an example command, then answers on a socket until SIGINT or SIGTERM.
 
     Raises:
         KeyboardInterrupt: after SIGINT, once all requests are answered. SIGTERM goes on to its handler likewise.

@@ -71,7 +71,7 @@ class Store:
         """Raises a StoreError in place of what a full disk, a missing permission or a damaged database raised."""
         if isinstance(error, Exception) and not isinstance(error, UserError):
             failure = _storage_failure(error, self.root)
-            if failure is not None:
+            if failure:
                 give = f"give {option(store='folder')} that can be written, with space left"
                 raise StoreError(f"store {self.root}: {failure}; {give}") from error
 
@@ -121,18 +121,18 @@ def set_terminated(run_id: str, status: str, reason: str = "") -> None:
 def _storage_failure(error: BaseException | None, root: Path) -> str | None:
     """What the disk or the database said, if that is behind an error."""
     while error is not None:
-        if isinstance(error, sqlite3.Error) or (isinstance(error, OSError) and error.errno in DISK_ERRORS):
-            return str(error)
-        if isinstance(error, OSError) and Path(str(error.filename)).is_relative_to(root):
+        if isinstance(error, sqlite3.Error) or (
+            isinstance(error, OSError)
+            and (error.errno in DISK_ERRORS or Path(str(error.filename)).is_relative_to(root))
+        ):
             return str(error)
         error = error.__cause__ or error.__context__
     return None
 
 
 def _end_abandoned_runs() -> None:
-    client = mlflow.MlflowClient()
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    for run in client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
+    running = "attributes.status = 'RUNNING'"
+    for run in mlflow.search_runs(search_all_experiments=True, filter_string=running, output_format="list"):
         process = run.data.tags.get("process")
         if process and not is_alive(process):
             set_terminated(run.info.run_id, "FAILED", f"process {process.split()[1]} died")

@@ -1,7 +1,6 @@
 """What a study shows while it runs: a line for every finished trial, and a bar with the time left."""
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from optuna.trial import FrozenTrial, TrialState
@@ -34,9 +33,7 @@ class Progress:
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
     def show(self, trials: Sequence[FrozenTrial]) -> None:

@@ -31,7 +31,6 @@ class Tuned:
     """A study's end.
 
     Attributes:
-        study: with all its trials.
         front: the columns of a table of the non-dominated trials; one row with a single objective.
         best: the one of them that won.
         outcome: of its training in full.
