@@ -96,11 +96,7 @@ class RegisteredModel:
 
 
 def start() -> Store:
-    """Opens the store of this folder, or the one that the environment's `STORE` names, and makes plots small.
-
-    Raises:
-        StoreError: there is none.
-    """
+    """Opens the store of this folder or of the variable STORE, and makes plots small; StoreError if there is none."""
     folder = Path(os.environ.get("STORE", DEFAULT))
     if not (folder / "mlflow.db").exists():
         raise StoreError(f"store {folder}: there is none; train or tune first, or set STORE=folder")

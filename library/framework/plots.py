@@ -17,11 +17,9 @@ STATES = {"pruned": "x", "fail": "v"}  # the marks of trials that were not compl
 
 
 def metric_histories(runs: Mapping[str, Mapping[int, float]], metric: str) -> Figure:
-    """One metric by epoch, a line for each run; logarithmic where values are above 0 and span a factor of 10.
+    """One metric by epoch, a line for each run by its label; values that are not finite are left out.
 
-    Args:
-        runs: values by epoch, by the run's label; values that are not finite are left out.
-        metric: its name.
+    The axis is logarithmic where values are above 0 and span a factor of 10.
     """
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots()
@@ -114,10 +112,9 @@ def pareto_front(
 
 
 def scores(models: Mapping[str, Mapping[str, Estimate]]) -> Figure:
-    """Models or sampling strategies side by side: one square for each score, a dot for each model, and its error.
+    """Models or sampling strategies side by side: one square for each score, a dot for each model.
 
-    Args:
-        models: by name, their scores by name; the bar is 2 standard errors to either side, none where that is nan.
+    Its bar is 2 standard errors to either side; none where that is nan.
     """
     names = list(dict.fromkeys(name for row in models.values() for name in row))
     columns = min(5, len(names))
@@ -169,11 +166,7 @@ def _shade(axes: Axes, table: np.ndarray, cells: np.ndarray, colors: str, larges
 
 
 def side_by_side(images: Mapping[str, np.ndarray]) -> Figure:
-    """Images under a title each: upright ones beside one another, wide ones below one another.
-
-    Args:
-        images: by title, `[height, width, 3 or 4]`, as large as they are shown.
-    """
+    """Images `[height, width, 3 or 4]` in their size, by title: upright ones beside one another, wide ones below."""
     height, width = (max(picture.shape[axis] for picture in images.values()) for axis in (0, 1))
     wide = width > 2 * height
     down, across = (len(images), 1) if wide else (1, len(images))

@@ -103,10 +103,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 def estimate_of_scores(scores: Mapping[str, float], name: str = "", value: float | None = None) -> Estimate:
     """The mean of per-example scores, at least one, with its 95 % interval.
 
-    Args:
-        scores: by the example's name.
-        name: the metric that is their mean, up to its sign.
-        value: of that metric; the mean unless given.
+    It is that of a metric, up to its sign, whose own name and value are taken where they are given.
     """
     values = list(scores.values())
     mean = fmean(values)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -39,7 +40,8 @@ class ComparisonResult:
 
     def markdown(self) -> str:
         """The tables as Markdown, to be copied."""
-        return "\n\n".join([_table(self.rows), *(["On the same examples", _table(self.pairs)] if self.pairs else [])])
+        pairs = ["On the same examples", _table(self.pairs)] if self.pairs else []
+        return "\n\n".join([_table(self.rows), *pairs])
 
 
 def compare(comparison: Comparison, store: Store, name: str, seeds: int, fixed: Mapping[str, Any]) -> ComparisonResult:
@@ -59,7 +61,11 @@ def compare(comparison: Comparison, store: Store, name: str, seeds: int, fixed: 
             rows.append(_row(comparison, *cells[-1]))
             run.log_table("comparison", columns_of(rows))
         run.log_figure("comparison", _figure(comparison, rows))
-        pairs = [_pair(comparison, *pair) for pair in _paired_cells(comparison, cells)]
+        pairs = list[Row]()
+        if comparison.paired and comparison.lines:
+            axis, lines = comparison.along[0], itertools.combinations(cells, 2)
+            same_place = [pair for pair in lines if len({getattr(one.config, axis) for one, _ in pair}) == 1]
+            pairs = [_pair(comparison, *pair) for pair in same_place]
         if pairs:
             run.log_table("pairs", columns_of(pairs))
     return ComparisonResult(rows, pairs)
@@ -102,14 +108,6 @@ def _is_binary(scores: Sequence[Mapping[str, float]]) -> bool:
     return all(set(one.values()) <= {0, 1} for one in scores)
 
 
-def _paired_cells(comparison: Comparison, cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
-    """Each two lines at one value of the axis."""
-    if not (comparison.paired and comparison.lines):
-        return []
-    axis, pairs = comparison.along[0], itertools.combinations(cells, 2)
-    return [pair for pair in pairs if len({getattr(experiment.config, axis) for experiment, _ in pair}) == 1]
-
-
 def _pair(comparison: Comparison, one: Cell, other: Cell) -> Row:
     line, axis = comparison.compared_fields
     # By the names of the examples without the ending ` in DATA`: lines may differ in their data.
@@ -138,12 +136,9 @@ def _pair(comparison: Comparison, one: Cell, other: Cell) -> Row:
 
 def _figure(comparison: Comparison, rows: Sequence[Row]) -> Any:
     axis, metric = comparison.along[0], comparison.metric.removeprefix("test/")
-    if comparison.lines is None:
-        lines = {metric.replace("_", " "): rows}
-    else:
-        line, values = comparison.lines
-        found = {str(value): [row for row in rows if row[line] == value] for value in values}
-        lines = {name: of_line for name, of_line in found.items() if of_line}
+    lines = defaultdict(list)
+    for row in rows:
+        lines[str(row[comparison.lines[0]]) if comparison.lines else metric.replace("_", " ")].append(row)
     return interval_lines(lines, axis, metric)
 
 

@@ -80,12 +80,7 @@ def load_version(version: ModelVersion) -> PyFuncModel:
 
 
 def find_version(name: str, stage: str = "Production") -> ModelVersion:
-    """The version in a stage, with its run and its tags.
-
-    Raises:
-        NotRegistered: there is no such model, or none in that stage.
-        UserError: there is no such stage.
-    """
+    """The version in a stage; NotRegistered where there is none, UserError where there is no such stage."""
     check_stage(stage)
     current_store()
     found = version_in(name, stage)
@@ -98,9 +93,7 @@ def find_version(name: str, stage: str = "Production") -> ModelVersion:
 def load_trained_from(experiment: Experiment) -> Any:
     """The newest registered model of an experiment's config and data, as its own file defines it.
 
-    Raises:
-        NotRegistered: there is none.
-        UserError: its files are not those that were registered.
+    NotRegistered where there is none; UserError where its files are not those that were registered.
     """
     found = find_trained_from(experiment)
     if found is None:
@@ -116,12 +109,11 @@ def find_trained_from(experiment: Experiment) -> ModelVersion | None:
     found = versions(experiment.model_name)
     digest = experiment.dataset_digest if found else ""
     for version in found:
-        # A run has more params than its config: MLflow adds a model's settings.
-        if (
-            version.tags.get("data.digest") == digest
-            and params.items() <= queries.read_run(str(version.run_id)).params.items()
-        ):
-            return version
+        if version.tags.get("data.digest") == digest:
+            # A run has more params than its config: MLflow adds a model's settings.
+            recorded = queries.read_run(str(version.run_id)).params
+            if params.items() <= recorded.items():
+                return version
     return None
 
 

@@ -52,11 +52,7 @@ def set_stage(name: str, version: str, stage: str = "Production", *, force: bool
     Reasons are: it is archived, or its run failed; it would go to Production and `promote_if_better` would not move it
     there; it would leave Production, with no other version to load.
 
-    Args:
-        name: of the registered model.
-        version: its number.
-        stage: where to.
-        force: move it regardless; never to Staging or Production if its files are not those that were registered.
+    Force moves it regardless; never to Staging or Production if its files are not those that were registered.
 
     Raises:
         NotRegistered: there is no such model or version.

@@ -112,10 +112,7 @@ class ComparisonSummary:
 class Contents:
     """All that a report shows, newest first.
 
-    Attributes:
-        versions: registered versions in a stage and the newest others, by model; the others are counted.
-        periods: the versions that were in Production, each with its model.
-        unfinished: runs that failed or were killed, without trials of studies.
+    Of versions those in a stage and the newest others are shown; what is unfinished failed or was killed.
     """
 
     records: Sequence[RunRecord] = ()
@@ -224,9 +221,9 @@ def _ranked(runs: Sequence[RunRecord], metric: str, *, maximize: bool) -> list[t
 
 def _score(metrics: Mapping[str, float], name: str) -> Estimate | None:
     """The score of an unregistered run: the metric that registered ones are known by, else one with an interval."""
-    if not name:
-        return score_of({key: repr(value) for key, value in metrics.items() if key.startswith("test/")})
-    return Estimate.of(metrics, name) if name in metrics else None
+    if name:
+        return Estimate.of(metrics, name) if name in metrics else None
+    return score_of({key: repr(value) for key, value in metrics.items() if key.startswith("test/")})
 
 
 def _figures(run_id: str) -> list[str]:

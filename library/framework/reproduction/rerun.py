@@ -31,8 +31,7 @@ class Plan:
     """How to repeat a run.
 
     Attributes:
-        record: the run.
-        experiment: of its config, without a limit in minutes.
+        experiment: of the run's config, without a limit in minutes.
         epochs: after how many to stop; None: as the config says.
         is_tested: whether it was scored on the test split.
         remarks: what to know before it starts, a line each.
@@ -46,11 +45,7 @@ class Plan:
 
 
 def plan(run: str) -> Plan:
-    """How to repeat the run whose id begins with a prefix; what prevents it is found before Keras is started.
-
-    Raises:
-        UserError: there is no such run, or it cannot be repeated; says why.
-    """
+    """How to repeat the run whose id begins with a prefix; UserError says what prevents it, before Keras is started."""
     record = find_run(run)
     _check_training(record)
     try:

@@ -164,11 +164,7 @@ class RequestSchema:
         return cls(*known, "texts" if only.type == DataType.string else "other")
 
     def parse(self, content_type: str, body: bytes) -> tuple[Any, dict[str, Any] | None]:
-        """The inputs of a request, converted to what the model takes, and its params if there are any.
-
-        Raises:
-            ValueError: the request is wrong; says what was given and what is allowed.
-        """
+        """The inputs of a request, as the model takes them, and its params if any; ValueError says what is wrong."""
         media_type, *options = content_type.lower().replace(" ", "").replace('"', "").split(";")
         if media_type != JSON or set(options) - {"charset=utf-8"}:
             got = repr(content_type) if content_type else "none"

@@ -60,11 +60,7 @@ class RunRecord:
 
 
 def find_run(prefix: str) -> RunRecord:
-    """The run whose id begins with a prefix.
-
-    Raises:
-        UserError: there is none, or more than one; lists some.
-    """
+    """The run whose id begins with a prefix; UserError lists some where there is none, or more than one."""
     # Checked here, as MLflow would read % and _ as wildcards and quotes as part of its grammar.
     hexadecimal = re.fullmatch(r"[0-9a-fA-F]{1,32}", prefix)
     clause = f"attributes.run_id LIKE '{prefix.lower()}%'"
@@ -144,30 +140,23 @@ def read_figure(run_id: str, name: str) -> np.ndarray:
     return np.asarray(plt.imread(artifact_path(run_id, f"figures/{name}.png")))
 
 
-def figure_bytes(run_id: str, name: str) -> bytes | None:
-    """A figure that a run keeps, as a PNG; None if its file is not there."""
-    try:
-        return artifact_path(run_id, f"figures/{name}.png").read_bytes()
-    except (OSError, MlflowException):
-        return None
-
-
 def figure_names(run_id: str) -> list[str]:
     """The names of the figures that a run keeps."""
-    return [Path(path).stem for path in _artifacts(run_id, "figures") if path.endswith(".png")]
+    return list(_artifacts(run_id, "figures", ".png"))
 
 
 def read_tables(run_id: str) -> dict[str, dict[str, Any]]:
     """The tables that a run keeps by name, each with `columns` and `data`, its rows."""
-    paths = [path for path in _artifacts(run_id, "tables") if path.endswith(".json")]
-    return {Path(path).stem: read_json(run_id, path) for path in paths}
+    return {name: read_json(run_id, path) for name, path in _artifacts(run_id, "tables", ".json").items()}
 
 
-def _artifacts(run_id: str, folder: str) -> list[str]:
+def _artifacts(run_id: str, folder: str, ending: str) -> dict[str, str]:
+    """Paths by name; none in a store whose artifacts were left behind."""
     try:
-        return [one.path for one in mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path=folder)]
-    except (OSError, MlflowException):  # a store whose artifacts were left behind
-        return []
+        paths = [one.path for one in mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path=folder)]
+    except (OSError, MlflowException):
+        paths = []
+    return {Path(path).stem: path for path in paths if path.endswith(ending)}
 
 
 def _search(clause: str, limit: int = sys.maxsize, experiment: str | None = None) -> list[RunRecord]:

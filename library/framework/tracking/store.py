@@ -12,7 +12,6 @@ import sqlite3
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import mlflow
@@ -65,9 +64,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Raises a StoreError in place of what a full disk, a missing permission or a damaged database raised."""
         if isinstance(error, Exception) and not isinstance(error, UserError):
             failure = _storage_failure(error, self.root)
@@ -90,9 +87,6 @@ def open_store(root: str | Path = DEFAULT) -> Store:
     """Opens a store, creates it if there is none, and ends the runs that dead processes left open.
 
     `with open_store(...) as store` also turns errors of its disk within the block into a StoreError.
-
-    Args:
-        root: its folder.
 
     Raises:
         StoreError: it cannot be opened, read or written, or its disk is full.

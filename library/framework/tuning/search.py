@@ -57,8 +57,7 @@ class Search:
     def experiment(self, trial: BaseTrial, *, in_full: bool) -> Experiment:
         """A trial's experiment: the space's values, the overrides of trials unless in full, then the fixed fields.
 
-        Raises:
-            UserError: the space suggests a field that does not exist, or a value that is out of bounds.
+        A field that the space suggests and that does not exist, or a value that is out of bounds, is a UserError.
         """
         overrides = {} if in_full else self.base.trial_overrides
         return type(self.base)(**{**overrides, **self.suggested(trial), **self.fixed_values}).reuse(self.base)

@@ -113,7 +113,11 @@ def _work(search: Search, parent: str, tokens: Any, num_threads: int) -> None:
             study, experiment = search.study(), search.base
             while (token := tokens.get()) is not None:
                 start_keras(min(num_threads, search.base.num_threads or num_threads))  # once there is work: it is slow
-                study.sampler = _sampler(search, token)
+                # A seed for each token: a resumed study must not draw again what it drew at first.
+                seed = int(np.random.SeedSequence([search.base.config.seed, token]).generate_state(1)[0])
+                study.sampler = optuna.samplers.TPESampler(
+                    seed=seed, n_startup_trials=6, multivariate=True, constant_liar=search.options.workers > 1
+                )
                 experiment = _run_trial(search, study, parent, experiment)
     except StoreError:
         sys.exit(STORE_FAILED)
@@ -123,13 +127,6 @@ def _die_with_parent() -> None:
     if parent := multiprocessing.parent_process():
         parent.join()
     os._exit(1)
-
-
-def _sampler(search: Search, token: int) -> optuna.samplers.BaseSampler:
-    """TPE, seeded anew for every token: a resumed study must not draw again what it drew at first."""
-    seed = int(np.random.SeedSequence([search.base.config.seed, token]).generate_state(1)[0])
-    several = search.options.workers > 1
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=6, multivariate=True, constant_liar=several)
 
 
 def _run_trial(search: Search, study: Study, parent: str, before: Experiment) -> Experiment:
