@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import keras
 import mlflow
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ RIGHT = {
 
 
 class Scored(Tiny):
-    """Has scores that are known beforehand, of examples that are named with their data."""
+    """Is not trained, as its scores are known beforehand; their examples are named with their data."""
 
     name = "tiny"
     interrupted_at: tuple[float, int] | None = None
@@ -34,7 +35,9 @@ class Scored(Tiny):
     def fit(self, run: Run, callbacks: Any = ()) -> TrainingResult:
         if (self.config.learning_rate, self.config.units) == self.interrupted_at:
             raise self.error
-        return super().fit(run, callbacks)
+        run.log_dataset("points", self.dataset_digest, {"training": self.data.x})
+        layers = keras.layers.Dense(self.config.units), keras.layers.Dense(1)
+        return TrainingResult(keras.Sequential([keras.Input((2,)), *layers]), {"val/loss": 0.5}, 1)
 
     def test(self, model: Any, run: Run) -> TestResult:
         rate, seed = self.config.learning_rate, self.config.seed
@@ -63,7 +66,7 @@ SIZES = Comparison(
     metric="test/exact_match",
     along=("units", (2, 4)),
     lines=("learning_rate", (0.001, 0.01)),
-    fields={"epochs": 1, "steps_per_epoch": 1},
+    fields={"epochs": 1},
     more_metrics=("test/per_character",),
     paired=True,
 )

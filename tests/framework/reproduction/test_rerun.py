@@ -2,9 +2,7 @@
 
 import json
 import re
-import signal
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -31,12 +29,9 @@ FOUND = {"tiny": Tiny}
 
 
 @pytest.fixture(autouse=True)
-def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has the tiny experiment be found beside the shipped ones."""
     monkeypatch.setattr(rerun, "find", lambda name: FOUND.get(name) or discovery.find(name))
-    handler = signal.getsignal(signal.SIGTERM)  # which main sets
-    yield
-    signal.signal(signal.SIGTERM, handler)
 
 
 def repeat_command(run: str, store: Store) -> int:
