@@ -36,12 +36,7 @@ def trials(
 ) -> Figure:
     """An objective by trial: completed ones as dots, others at their last value, and the best so far as a line.
 
-    Args:
-        numbers: of the trials, ascending.
-        values: of each; nan where there is none.
-        states: complete, pruned or fail, of each.
-        objective: its name.
-        direction: whether more or less of it is better.
+    Numbers ascend; a value is nan where there is none; a state is complete, pruned or fail.
     """
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes, (x, y, state) = figure.subplots(), (np.asarray(numbers), np.asarray(values, float), np.asarray(states))
@@ -136,9 +131,7 @@ def scores(models: Mapping[str, Mapping[str, Estimate]]) -> Figure:
 def confusions(counts: np.ndarray, characters: Sequence[str]) -> Figure:
     """Which character was answered for which: one square for each position of the answer, from the left.
 
-    Args:
-        counts: `[length, n, n]` as `mistakes.confusion` gives them.
-        characters: the n characters, or labels where an answer is one of them.
+    Counts are `[length, n, n]` of n characters, or of labels where an answer is one of them.
     """
     rows = -(-len(counts) // 3)
     columns = -(-len(counts) // rows)

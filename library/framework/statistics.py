@@ -113,17 +113,10 @@ def estimate_of_scores(scores: Mapping[str, float], name: str = "", value: float
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """The squared Frechet distance between Gaussians fitted to two sets of features (Heusel et al. 2017, eq. 6).
+    """The squared Frechet distance between Gaussians fitted to `[images, features]` (Heusel et al. 2017, eq. 6).
 
     It depends on the network that the features are from and, upwards, on how few images there are: compare values
-    of one network and one n only.
-
-    Args:
-        a: `[images, features]`.
-        b: the same; the number of images may differ.
-
-    Raises:
-        ValueError: a set has fewer than two images, or the features differ in number.
+    of one network and one n only. ValueError for fewer than two images, or features that differ in number.
     """
     if min(len(a), len(b)) < 2 or a.shape[1:] != b.shape[1:]:
         raise ValueError(

@@ -10,5 +10,5 @@ import pytest
 def processes() -> ForkServerContext:
     """Fresh processes that share no connection with this one, and import but once."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["library.framework.registry.stages"])
+    context.set_forkserver_preload(["pytest", "tests.versions"])
     return context

@@ -47,10 +47,13 @@ def register(name: str, package: ModelArtifacts, scored: TestResult, tags: Mappi
         pip_requirements=requirements,
     )
     digest, size = _measure(logged.model_uri)
-    tagged = {**tags, **_score_tags(scored), "artifact.digest": digest, "artifact.bytes": size}
+    tagged = {**tags, "artifact.digest": digest, "artifact.bytes": size}
+    if scored.per_example_scores:
+        one = estimate_of_scores(scored.per_example_scores, scored.score, scored.metrics.get(scored.score))
+        tagged |= {"score": one.name, one.name: one.value, f"{one.name}_low": one.low, f"{one.name}_high": one.high}
     client = mlflow.MlflowClient()
     with write_lock():
-        if name not in (one.name for one in models()):
+        if name not in (other.name for other in models()):
             client.create_registered_model(name)
         version = client.create_model_version(
             name,
@@ -143,15 +146,6 @@ def per_example_scores(run_id: str) -> dict[str, float]:
         return dict(queries.read_json(run_id, PER_EXAMPLE_SCORES))
     except (OSError, MlflowException):
         return {}
-
-
-def _score_tags(scored: TestResult) -> dict[str, Any]:
-    """Tags that name the score of a version and give it with its 95 % interval."""
-    if not scored.per_example_scores:
-        return {}
-    estimate = estimate_of_scores(scored.per_example_scores, scored.score, scored.metrics.get(scored.score))
-    name = estimate.name
-    return {"score": name, name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
 def _uri(version: ModelVersion) -> str:

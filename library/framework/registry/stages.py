@@ -74,9 +74,7 @@ def set_stage(name: str, version: str, stage: str = "Production", *, force: bool
 def rollback(name: str) -> Promotion:
     """Brings back the version that was in Production before, of those that still are; once more goes further back.
 
-    Raises:
-        NotRegistered: there is no such model.
-        UserError: there was none before, or its files are not those that were registered.
+    NotRegistered without such a model; UserError without a version before, or where its files are not those registered.
     """
     with _writing(name):
         held, there = version_in(name, "Production"), {str(version.version): version for version in versions(name)}

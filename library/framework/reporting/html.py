@@ -31,15 +31,9 @@ FLOAT = re.compile(r"-?\d+(\.\d+(e[+-]\d+)?|e[+-]\d+)")  # as str writes a float
 
 
 def write_report(out: str, ui: str, store: Store) -> Path:
-    """Writes the report of an open store and returns its path.
+    """Writes the report of an open store, with links to MLflow's pages at the address `ui`, and returns its path.
 
-    Args:
-        out: the file, ending in .html; empty for `report.html` in the store.
-        ui: address of MLflow's pages, for links.
-        store: an open one.
-
-    Raises:
-        UserError: the file does not end in .html, or cannot be written.
+    The file is `report.html` in the store if none is given; UserError if it does not end in .html or cannot be written.
     """
     target = Path(out) if out else store.root / "report.html"
     if target.suffix != ".html":

@@ -13,12 +13,9 @@ class MetricDiff:
     """How two histories of one metric differ.
 
     Attributes:
-        metric: its name.
         values: how many were compared.
         difference: the largest between two values of one step; 0 where all are the same, infinite where one is missing.
-        step: the first at which they differ; None where none does.
-        then: the value at that step in the first, None where there was none.
-        now: the same in the second.
+        step: the first at which they differ, with the values `then` and `now`; None where there is none.
     """
 
     metric: str

@@ -33,7 +33,6 @@ class Plan:
     Attributes:
         experiment: of the run's config, without a limit in minutes.
         epochs: after how many to stop; None: as the config says.
-        is_tested: whether it was scored on the test split.
         remarks: what to know before it starts, a line each.
     """
 

@@ -55,8 +55,7 @@ def num_threads(version: ModelVersion) -> int | None:
 def serve(model: PyFuncModel, version: ModelVersion, listening: socket.socket) -> None:
     """Prints version, stage, address and an example command, then answers on a socket until SIGINT or SIGTERM.
 
-    Raises:
-        KeyboardInterrupt: after SIGINT, once all requests are answered. SIGTERM goes on to its handler likewise.
+    Once all requests are answered, SIGINT raises KeyboardInterrupt, and SIGTERM goes on to its handler.
     """
     example = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}")) / EXAMPLE
     app = create_app(model, example)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ def _log_figures(study: Study, place: int, name: str, run: Run) -> None:
     plots = optuna.visualization.matplotlib
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # these figures are Optuna's, which warns of few trials
-        drawings = {
+        drawings: dict[str, Callable[..., Any]] = {
             "history": plots.plot_optimization_history,
             "slices": plots.plot_slice,
             "parallel-coordinates": plots.plot_parallel_coordinate,

@@ -36,9 +36,7 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 def run_trials(search: Search, study: Study, parent: str) -> None:
     """Runs trials until the study has as many as were asked for, repeating those that were interrupted.
 
-    Raises:
-        StoreError: a worker could not read or write the store.
-        UserError: a worker died before it began a trial.
+    StoreError where a worker could not read or write the store; UserError where it died before it began a trial.
     """
     with Progress(search) as progress:
         progress.show(finished_trials(study))
