@@ -155,10 +155,5 @@ def test_a_config_cannot_be_changed() -> None:
     assert config == Seq2SeqConfig()
 
 
-def test_a_config_is_repeated_from_its_params() -> None:
-    config = Seq2SeqConfig(units=32, split="disjoint", learning_rate=1e-3)
-    assert parse(Seq2SeqConfig, {name: str(value) for name, value in config.model_dump().items()}) == config
-
-
 def test_steps_are_those_of_the_whole_training() -> None:
     assert TrainingConfig(epochs=3, steps_per_epoch=7).steps == 21
