@@ -76,7 +76,7 @@ class Gan(CatsExperiment):
             samples.metrics, self.per_image(samples.covered), score_name("coverage", self.config.features)
         )
 
-    def parse_query(self, query: str, out: str) -> PredictRequest:
+    def parse_query(self, query: str, out: str = "", seed: int = 0) -> PredictRequest:
         """Refuses: a GAN has no encoder."""
         raise ValueError(
             "query: a GAN generates cats and reconstructs none; give make generate MODEL=gan N=64 OUT=cats.png"

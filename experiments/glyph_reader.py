@@ -9,13 +9,14 @@ version tells which digits those are.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from library.framework import classification
-from library.framework.experiment import Experiment, ModelArtifacts, PredictRequest, TestResult, TrainingResult
+from library.framework.classification import Classifier
+from library.framework.experiment import ModelArtifacts, PredictRequest, TestResult, TrainingResult
 from library.framework.run import Callbacks, Run
 from library.sums.config import GlyphReaderConfig
 from library.sums.data import handwriting, image_files
@@ -25,11 +26,10 @@ if TYPE_CHECKING:
     import keras
 
 
-class GlyphReader(Experiment):
+class GlyphReader(Classifier):
     """Convolutions that learn from all characters equally often, and are scored on handwritten digits only."""
 
     Config = GlyphReaderConfig
-    objectives = {"val/accuracy": "maximize"}
     trial_overrides = {"epochs": 5}
     prune_after = 2
     data_fields = ("digits",)
@@ -64,12 +64,11 @@ class GlyphReader(Experiment):
         return Trainer.of(config).fit(model, batches, tuple(data.validation.digits), run, callbacks)
 
     def test(self, model: "keras.Model", run: Run) -> TestResult:
-        x, y = self.data.test.digits
-        return classification.score(model, x, y, self.labels, self.dataset_digest, run)
+        return self.evaluate(model, self.data.test.digits, run)
 
     def package(self, model: "keras.Model", folder: Path) -> ModelArtifacts:
-        return classification.package(model, self.data.test.images[:1], self.labels, folder, {"query": "digit.png"})
+        return replace(super().package(model, folder), cli_example={"query": "digit.png"})
 
-    def parse_query(self, query: str, out: str) -> PredictRequest:
+    def parse_query(self, query: str, out: str = "", seed: int = 0) -> PredictRequest:
         """A PNG of one character."""
         return PredictRequest(image_files.read(query, 1))

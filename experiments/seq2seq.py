@@ -184,7 +184,7 @@ class Seq2Seq(Experiment):
         """All cores for convolutions; small LSTMs are 1.4 times as fast on one as on two (batches of 64)."""
         return 1 if self.config.modality == "text-to-text" else None
 
-    def parse_query(self, query: str, out: str) -> PredictRequest:
+    def parse_query(self, query: str, out: str = "", seed: int = 0) -> PredictRequest:
         """A query as text or as an image; images of an answer are written to a file."""
         config = self.config
         if out and not config.draws_images:
@@ -195,4 +195,4 @@ class Seq2Seq(Experiment):
         if not config.draws_images:
             return PredictRequest([query])
         target = images.check_target(out)
-        return PredictRequest([query], lambda answers: image_files.write(answers[0], target), {"seed": config.seed})
+        return PredictRequest([query], lambda answers: image_files.write(answers[0], target), {"seed": seed})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from library.framework.classification import Classifier
     from library.framework.comparison.spec import Baseline, Comparison
     from library.framework.registry.artifacts import load_model
+    from library.framework.supervised import Supervised
     from library.framework.tracking.store import open_store
     from library.framework.training.batches import Batches
     from library.framework.training.callbacks import EpochCallback
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Baseline", "Batches", "Classifier", "Comparison", "Config", "EpochCallback", "Examples", "Experiment", "Field",
-    "ModelArtifacts", "PredictRequest", "Run", "ScheduleConfig", "TestResult", "Trainer", "TrainingConfig",
-    "TrainingResult", "adamw", "load_model", "open_store", "split",
+    "ModelArtifacts", "PredictRequest", "Run", "ScheduleConfig", "Supervised", "TestResult", "Trainer",
+    "TrainingConfig", "TrainingResult", "adamw", "load_model", "open_store", "split",
 ]  # fmt: skip
 
 _LAZY = {
@@ -37,6 +38,7 @@ _LAZY = {
     "Comparison": "comparison.spec",
     "EpochCallback": "training.callbacks",
     "Examples": "training.splits",
+    "Supervised": "supervised",
     "Trainer": "training.trainer",
     "adamw": "training.optimizers",
     "load_model": "registry.artifacts",

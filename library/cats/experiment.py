@@ -186,7 +186,7 @@ class CatsExperiment(Experiment):
             params={"strategy": evaluation.best, "seed": 0, "task": "auto"},
         )
 
-    def parse_query(self, query: str, out: str) -> PredictRequest:
+    def parse_query(self, query: str, out: str = "", seed: int = 0) -> PredictRequest:
         """The path of an image of a cat, and where to write its reconstruction."""
         image, target = photos.read_photo(query), images.check_target(out)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import UserError
+from .errors import UserError, unknown
 
 C = TypeVar("C", bound="Config")
 OptionsType = TypeVar("OptionsType", bound="Options")
@@ -70,20 +70,22 @@ def parse(config_type: type[OptionsType], values: Mapping[str, Any]) -> OptionsT
     try:
         return config_type(**values)
     except ValidationError as error:
-        raise UserError(_first_line(error, config_type)) from None
+        raise _user_error(error, config_type) from None
 
 
-def _first_line(error: ValidationError, config_type: type[Options]) -> str:
+def _user_error(error: ValidationError, config_type: type[Options]) -> UserError:
+    """The first thing that is wrong, in one line."""
     first = error.errors()[0]
     if not first["loc"]:
-        return str(first["ctx"]["error"])
+        return UserError(str(first["ctx"]["error"]))
     name = str(first["loc"][0])
     if first["type"] == "missing":
-        return f"{name}: nothing was given; it is {config_type.model_fields[name].description}"
+        return UserError(f"{name}: nothing was given; it is {config_type.model_fields[name].description}")
     if first["type"] == "extra_forbidden":
-        return f"unknown field {name!r}; allowed are {', '.join(config_type.model_fields)}"
+        return unknown("field", name, config_type.model_fields)
     allowed = first["msg"].removeprefix("Input should be ").replace("String should match pattern", "text that matches")
-    allowed = allowed.replace("String should have", "text of")
+    allowed = allowed.replace("String should have", "text of").replace("a valid integer", "an integer")
+    allowed = allowed.replace("a valid ", "a ")
     default = config_type.model_fields[name].default
     example = f", as in {default}" if default and first["type"] == "string_pattern_mismatch" else ""
-    return f"{name}: got {first['input']!r}; allowed is {allowed.split(', unable')[0]}{example}"
+    return UserError(f"{name}: got {first['input']!r}; allowed is {allowed.split(', unable')[0]}{example}")

@@ -4,11 +4,15 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-from .errors import UserError
+from .errors import UserError, unknown
 from .experiment import Experiment
+
+COMPARISONS = "experiments.comparisons"
 
 
 def names(package: str = "experiments") -> list[str]:
@@ -42,9 +46,23 @@ def find_space(name: str, package: str = "search_spaces") -> Callable[..., Mappi
     return space
 
 
-def find_comparison(name: str, package: str = "experiments.comparisons") -> Any:
-    """The comparison of a name; UserError lists those that there are."""
-    return _attribute(_find(name, package, "comparison"), "comparison")
+def comparison_names() -> list[str]:
+    """The names of all files of comparisons, and of all experiments that have a `comparison`."""
+    found = set(names(COMPARISONS))
+    for name in names():
+        with suppress(UserError):  # of a file without an experiment
+            found |= {name} if hasattr(find(name), "comparison") else set()
+    return sorted(found)
+
+
+def find_comparison(name: str) -> Any:
+    """The comparison of a file, or else that of an experiment; UserError lists those that there are."""
+    if name not in names(COMPARISONS) and name in comparison_names():
+        experiment = find(name)
+        return replace(experiment.comparison, experiment=experiment)
+    if name not in names(COMPARISONS):
+        raise unknown("comparison", name, comparison_names())
+    return _attribute(_find(name, COMPARISONS, "comparison"), "comparison")
 
 
 def find_commands(package: str = "experiments") -> Mapping[str, Any]:
@@ -62,8 +80,9 @@ def description(name: str, package: str = "experiments") -> str:
 def _find(name: str, package: str, what: str) -> ModuleType:
     there = names(package)
     if name not in there:
-        allowed = ", ".join(there) or f"none, as there is no {package.replace('.', '/')}/ with files in this folder"
-        raise UserError(f"unknown {what} {name!r}; allowed are {allowed}")
+        raise unknown(
+            what, name, there or [f"none, as there is no {package.replace('.', '/')}/ with files in this folder"]
+        )
     return importlib.import_module(f"{package}.{name.replace('-', '_')}")
 
 

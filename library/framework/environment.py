@@ -46,9 +46,12 @@ def command(name: str, target: str = "", values: Mapping[str, Any] | None = None
 def option(**value: Any) -> str:
     """An option as the program that was called takes it: `STORE=folder` of make, else `--store=folder`."""
     [(name, given)] = value.items()
-    if called_by_make():
-        return f"{name.upper()}={given}"
-    return f"--{name.replace('_', '-')}={given}"
+    return f"{option_name(name)}={given}"
+
+
+def option_name(field: str) -> str:
+    """The name of a field's option: `TRAIN_FRACTION` of make, else `--train-fraction`."""
+    return field.upper().replace("-", "_") if called_by_make() else f"--{field.lower().replace('_', '-')}"
 
 
 def one_line(error: BaseException) -> str:

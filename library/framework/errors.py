@@ -1,5 +1,8 @@
 """Errors that are the user's to mend, told apart from bugs, which keep their traceback."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """What is wrong, what was given and what is allowed, in one line that the command line prints as it is."""
@@ -23,3 +26,18 @@ class NotRegistered(UserError):
 
 class StudyChanged(UserError):
     """A study is resumed with another search space, objective, data or config than it was begun with."""
+
+
+def unknown(what: str, given: str, allowed: Iterable[str], instead: str = "") -> UserError:
+    """An error about a name that does not exist, with the closest of those that do.
+
+    Args:
+        what: kind of the name, such as `experiment`.
+        given: the name.
+        allowed: all names.
+        instead: what to say where none is close; all names unless given.
+    """
+    allowed = list(allowed)
+    close = difflib.get_close_matches(given, allowed, n=1, cutoff=0.7)
+    hint = f"did you mean {close[0]}?" if close else instead or f"allowed are {', '.join(allowed)}"
+    return UserError(f"unknown {what} {given!r}; {hint}")

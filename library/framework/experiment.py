@@ -113,6 +113,7 @@ class Experiment:
             no trial is pruned, as Optuna prunes by a single score.
         naming_fields: config fields of which each value makes a registered model of its own.
         data_fields: config fields that the data depend on; trials with equal ones share what was loaded. None: all.
+        comparison: the `Comparison` of its configs that `make compare-NAME` makes; may be missing.
         name: of the experiment; `experiments/a_b.py` defines `a-b`.
         config: this object's config.
     """
@@ -124,6 +125,7 @@ class Experiment:
     prune_after: ClassVar[int] = 0
     naming_fields: ClassVar[Sequence[str]] = ()
     data_fields: ClassVar[Sequence[str] | None] = None
+    comparison: ClassVar[Any]
     name: ClassVar[str]
     config: Any
 
@@ -199,8 +201,8 @@ class Experiment:
         """Experiments whose registered models this one works with; they are trained first where there is none."""
         return ()
 
-    def parse_query(self, query: str, out: str) -> PredictRequest:
-        """What the registered model takes, from the QUERY and OUT of `predict`.
+    def parse_query(self, query: str, out: str = "", seed: int = 0) -> PredictRequest:
+        """What the registered model takes, from the QUERY, OUT and SEED of `predict`.
 
         Raises:
             ValueError: the model would refuse it; one line says why.

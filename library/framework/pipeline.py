@@ -114,8 +114,13 @@ def train_in_full(
             reason=promotion.reason,
             metrics=metrics,
             predict=_predict_command(experiment, package, promotion.stage),
-            example=str(package.example) if isinstance(package.example, list) else "images",
+            example=_as_python(package.example),
         )
+
+
+def _as_python(example: Any) -> str:
+    """An expression for an example, or for an array of its shape and type."""
+    return f'np.zeros({example.shape}, "{example.dtype}")' if hasattr(example, "dtype") else repr(example)
 
 
 def _predict_command(experiment: Experiment, package: ModelArtifacts, stage: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from library import Classifier, Examples, Run, TrainingConfig, split
-from library.framework import classification, discovery
+from library.framework import discovery
 from library.framework.errors import UserError
 
 SIDES = ["below", "above"]
@@ -84,10 +84,12 @@ def test_a_network_needs_an_output_for_each_label() -> None:
 def test_the_score_is_the_share_that_is_right_and_examples_are_named_with_their_data() -> None:
     answers = np.eye(2)[[0, 1, 1, 0]]
     model: Any = SimpleNamespace(predict=lambda *_, **__: answers)
-    result = classification.score(model, np.zeros((4, 2)), np.array([0, 1, 0, 0]), SIDES, "abc", Run())
+    sides = Sides()
+    result = sides.evaluate(model, (np.zeros((4, 2)), np.array([0, 1, 0, 0])), Run())
     assert result.metrics["test/accuracy"] == 0.75
     assert 0.3 < result.metrics["test/accuracy_low"] < 0.75 < result.metrics["test/accuracy_high"] < 1
-    assert result.per_example_scores == {"0 in abc": 1.0, "1 in abc": 1.0, "2 in abc": 0.0, "3 in abc": 1.0}
+    scores = zip(range(4), (1.0, 1.0, 0.0, 1.0), strict=True)
+    assert result.per_example_scores == {f"{i} in {sides.dataset_digest}": score for i, score in scores}
 
 
 def test_a_query_is_a_list_or_a_file_of_one_example(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_query_is_a_text_or_an_image(tmp_path: Path) -> None:
     image_files.write(np.zeros((5, 28, 28), np.uint8), Path(path))
     assert Seq2Seq().parse_query("45+23", "").input == ["45+23"]
     assert Seq2Seq(modality="image-to-text").parse_query(path, "").input.shape == (1, 5, 28, 28)
-    request = Seq2Seq(modality="text-to-image", seed=7).parse_query("45+23", str(tmp_path / "answer.png"))
+    request = Seq2Seq(modality="text-to-image").parse_query("45+23", str(tmp_path / "answer.png"), 7)
     assert (request.input, request.params) == (["45+23"], {"seed": 7})
     assert request.show([answer]) == str(tmp_path / "answer.png")
     np.testing.assert_array_equal(image_files.read(request.show([answer]), 3), answer)

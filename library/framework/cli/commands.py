@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from ..config import Config, Stage
-from ..discovery import find, find_comparison, find_space
+from ..config import Stage
+from ..discovery import comparison_names, find, find_comparison, find_space
 from ..environment import start_keras
 from ..errors import UserError
 from ..options import StudyOptions
-from .parser import Command, Commands, ExperimentCommand
+from .parser import Command, Commands, ExperimentCommand, Fields
 
 DIFFERENT = 1
 """Exit status of a repetition with another result; 2 is that of an error."""
@@ -55,10 +55,14 @@ class Compare(ExperimentCommand):
     seeds: int = Field(1, ge=1, le=1000, description="trainings of each config, from seed 0 on")
 
     @classmethod
-    def config_type(cls, name: str) -> type[Config]:
+    def names(cls) -> list[str]:
+        return comparison_names()
+
+    @classmethod
+    def fields(cls, name: str) -> Fields:
         """The fields of the experiment that the comparison of a name is about."""
-        config: type[Config] = find_comparison(name).experiment_type.Config
-        return config
+        fields: Fields = find_comparison(name).experiment_type.Config.model_fields
+        return fields
 
     def __call__(self, name: str, fields: Mapping[str, str]) -> None:
         comparison = find_comparison(name)
@@ -78,11 +82,18 @@ class Predict(ExperimentCommand):
     stage: Stage = Field("Production", description="stage of the version to load")
     query: str = Field(description="the input: a text such as 45+23, or a PNG where the model takes images")
     out: str = Field("", description="where to write the answer to if it is an image: a file ending in .png")
+    seed: int = Field(0, ge=0, lt=2**32, description="picks one of many answers, where a model draws them")
+
+    @classmethod
+    def fields(cls, name: str) -> Fields:
+        """Those that tell which of the experiment's models to ask."""
+        experiment = find(name)
+        return {field: experiment.Config.model_fields[field] for field in experiment.naming_fields}
 
     def __call__(self, name: str, fields: Mapping[str, str]) -> None:
         experiment = find(name)(**fields)
         try:
-            request = experiment.parse_query(self.query, self.out)
+            request = experiment.parse_query(self.query, self.out, self.seed)
         except ValueError as error:
             raise UserError(str(error)) from None
 

@@ -5,19 +5,26 @@ The name, type, bounds, default and meaning of a field are stated once, where th
 
 import argparse
 import inspect
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from ..config import Config, Options, parse
-from ..discovery import find, names
-from ..environment import option
-from ..errors import StoreError, UserError
+from pydantic import create_model
+from pydantic.fields import FieldInfo
+
+from ..config import Options, parse
+from ..discovery import comparison_names, find, names
+from ..environment import called_by_make, option, option_name
+from ..errors import StoreError, UserError, unknown
 from ..options import StoreOptions
 
 if TYPE_CHECKING:
     from ..tracking.store import Store
 
+Fields = Mapping[str, FieldInfo]
+MAX_LISTED = 10  # options in an error
 BOUNDS = {"minimum": ">= {}", "exclusiveMinimum": "> {}", "maximum": "<= {}", "exclusiveMaximum": "< {}"}
 
 
@@ -58,9 +65,14 @@ class ExperimentCommand(BaseCommand):
     """A command on an experiment, whose fields are options too."""
 
     @classmethod
-    def config_type(cls, name: str) -> type[Config]:
+    def names(cls) -> list[str]:
+        """What the command can be given as its name."""
+        return names()
+
+    @classmethod
+    def fields(cls, name: str) -> Fields:
         """The fields that the command takes besides its own; UserError where there is nothing of the name."""
-        return find(name).Config
+        return find(name).Config.model_fields
 
     def __call__(self, name: str, fields: Mapping[str, str]) -> int | None:
         """Does the work on the experiment of a name; its fields are texts, not checked yet."""
@@ -85,29 +97,36 @@ def read(arguments: Sequence[str], commands: Commands, program: str) -> Callable
     if name.startswith("-"):
         _print_overview(commands, program, status=0 if arguments else 2)
     if name not in commands:
-        raise UserError(f"unknown command {name!r}; allowed are {', '.join(commands)}")
-    command = commands[name]
+        raise unknown("command", name, commands)
+    command, called = commands[name], f"{program} {name}"
+    own = {f"options of {name}": command.model_fields}
     if issubclass(command, Command):
-        return parse(command, _options(f"{program} {name}", rest, {f"options of {name}": command}, command))
+        return parse(command, _options(called, rest, own, command))
     if not rest or rest[0].startswith("-"):
-        _print_overview(commands, program, status=0 if {"-h", "--help"} & set(rest) else 2)
+        if rest[:1] not in (["-h"], ["--help"]):
+            raise UserError(f"{name}: no NAME was given; allowed are {', '.join(command.names())}")
+        more = f"NAME is one of {', '.join(command.names())}. {called} NAME --help lists its fields too."
+        _options(f"{called} NAME", rest[:1], own, command, more)
     target, *rest = rest
-    config = command.config_type(target)
-    groups = {f"options of {name}": command, "fields of the experiment": config}
-    given = _options(f"{program} {name} {target}", rest, groups, command)
-    fields = {field: value for field, value in given.items() if field in config.model_fields}
-    own = {field: value for field, value in given.items() if field in command.model_fields}
-    return partial(parse(command, own), target, fields)
+    fields = command.fields(target)
+    given = _options(f"{called} {target}", rest, {**own, f"fields of {target}": fields}, command)
+    values = {field: value for field, value in given.items() if field in fields}
+    return partial(parse(command, {field: given[field] for field in given.keys() - fields.keys()}), target, values)
 
 
 def _options(
-    called: str, flags: Sequence[str], groups: Mapping[str, type[Options]], command: type[Options]
+    called: str, flags: Sequence[str], groups: Mapping[str, Fields], command: type[Options], more: str = ""
 ) -> dict[str, str]:
-    """The values that were given, as texts, by field."""
-    parser = _Parser(usage=f"{called} [--field=value ...]", description=inspect.getdoc(command))
-    for title, options in groups.items():
-        _add(parser.add_argument_group(title), options)
-    return vars(parser.parse_args(_normalized(flags, parser)))
+    """The values that were given, as texts, by field; prints the help and exits where that is asked for."""
+    parser = _Parser(usage=f"{called} [--field=value ...]", description=inspect.getdoc(command), epilog=more)
+    for title, fields in groups.items():
+        _add(parser.add_argument_group(title), fields)
+    given = vars(parser.parse_args(_normalized(flags, parser, called)))
+    for field in (field for fields in groups.values() for field in fields if called_by_make()):
+        if field not in given and field.upper() in os.environ:
+            note = "of the environment is not used; give it as an argument of make"
+            print(f"note: {field.upper()} {note}", file=sys.stderr)
+    return given
 
 
 class _Parser(argparse.ArgumentParser):
@@ -121,35 +140,38 @@ def _print_overview(commands: Commands, program: str, status: int) -> NoReturn:
         target = "" if issubclass(command, Command) else " NAME"
         print(f"  {name + target:15}{(inspect.getdoc(command) or '').splitlines()[0]}")
     print(f"\nexperiments: {', '.join(names())}")
-    print(f"comparisons: {', '.join(names('experiments.comparisons'))}")
+    print(f"comparisons: {', '.join(comparison_names())}")
     print(f"\n{program} COMMAND [NAME] --help shows every option")
     raise SystemExit(status)
 
 
-def _normalized(flags: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
+def _normalized(flags: Sequence[str], parser: argparse.ArgumentParser, called: str) -> list[str]:
     """Flags as the parser knows them: `--TRAIN_FRACTION=0.1`, as make passes it on, is `--train-fraction=0.1`."""
-    known = {option for action in parser._actions for option in action.option_strings}
+    known = {name for action in parser._actions for name in action.option_strings}
     normal = []
     for flag in flags:
         name, equals, value = flag.partition("=")
         if name.startswith("--"):
             name = name.lower().replace("_", "-")
             if name not in known:
-                allowed = ", ".join(sorted(option for option in known if option.startswith("--")))
-                raise UserError(f"unknown option {name!r}; allowed are {allowed}")
+                fields = [option_name(one.removeprefix("--")) for one in known if one.startswith("--")]
+                instead = f"{called} --help lists all" if len(fields) > MAX_LISTED else ""
+                raise unknown("option", option_name(name.removeprefix("--")), sorted(fields), instead)
         normal.append(name + equals + value)
     return normal
 
 
-def _add(group: Any, options: type[Options]) -> None:
+def _add(group: Any, fields: Fields) -> None:
     """A flag for every field; absent from the result unless given, so that defaults stay where they are declared."""
-    properties = options.model_json_schema()["properties"]
-    for name, field in options.model_fields.items():
-        default = "; required" if field.is_required() else f" [{field.default}]"
+    options: Any = {name: (field.annotation, field) for name, field in fields.items()}
+    schemas = create_model("Fields", **options).model_json_schema()["properties"] if fields else {}
+    for name, field in fields.items():
+        default = "" if field.default == "" else f" [{field.default}]"
+        default = "; required" if field.is_required() else default
         group.add_argument(
             f"--{name.replace('_', '-')}",
             default=argparse.SUPPRESS,
-            metavar=_kind(properties[name]),
+            metavar=_kind(schemas[name]),
             help=f"{field.description}{default}".replace("%", "%%"),
         )
 

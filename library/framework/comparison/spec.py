@@ -19,7 +19,7 @@ from ..experiment import Experiment
 class ComparisonSpec:
     """A comparison of one experiment, given by its name or its class."""
 
-    experiment: str | type[Experiment]
+    experiment: str | type[Experiment] = ""
 
     @property
     def experiment_type(self) -> type[Experiment]:
@@ -32,6 +32,7 @@ class Comparison(ComparisonSpec):
     """Which configs of an experiment to compare, and by which metric.
 
     Attributes:
+        experiment: its name, or its class; that which has it as its `comparison` unless given.
         metric: what is compared, as in `test/accuracy`.
         along: the field on the figure's axis, and its values.
         lines: the field that makes a line each, and its values; None for a single line.

@@ -25,7 +25,7 @@ REFUSED = [
     ("compare products --help", 0, "--seeds"),
     ("serve --help", 0, "--port"),
     ("tune seq2seq --units=0", 2, "error: units: got '0'"),
-    ("tune seq2seq --nope=1", 2, "error: unknown option '--nope'"),
+    ("tune seq2seq --nope=1", 2, "error: unknown option '--nope'; python -m experiments tune seq2seq --help lists all"),
     ("train nope", 2, "error: unknown experiment 'nope'"),
     ("predict seq2seq --query=100+1", 2, "error: query: got '100+1'"),
     ("predict seq2seq --query=1+1", 2, "error: store mlruns: there is none"),

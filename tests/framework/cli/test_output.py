@@ -143,10 +143,13 @@ def test_what_does_not_exist_or_go_is_one_line(store: Store, tmp_path: Path, ref
         ("models --store=nowhere", "store nowhere: there is none; train or tune first, or give STORE=folder"),
         ("promote --version=1", "model: nothing was given; it is name in the registry, such as"),
         ("promote --model=tiny", "version: nothing was given; it is number of the version"),
-        ("promote --model=tiny --version=v3", "version: got 'v3'; allowed is a valid integer"),
+        ("promote --model=tiny --version=v3", "version: got 'v3'; allowed is an integer"),
         ("promote --model= --version=3", "model: got ''; allowed is text of at least 1 character"),
         ("promote --model=a --version=3 --stage=Prod", "stage: got 'Prod'; allowed is 'Staging', 'Production' or 'Ar"),
-        ("archive --model=tiny --version=3 --stage=Staging", "unknown option '--stage'; allowed are --force"),
+        (
+            "archive --model=tiny --version=3 --stage=Staging",
+            "unknown option 'STAGE'; allowed are FORCE, HELP, MODEL, STORE, VERSION",
+        ),
     ],
 )
 def test_a_bad_argument_is_one_line_and_makes_no_store(line: str, message: str, refused: Callable[..., str]) -> None:

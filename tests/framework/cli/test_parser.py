@@ -18,7 +18,7 @@ from library.framework.cli.parser import ExperimentCommand
 PROGRAM = "python -m experiments"
 COMMANDS = {**FRAMEWORK, **experiments.COMMANDS}
 ON_EXPERIMENTS = {name: command for name, command in COMMANDS.items() if issubclass(command, ExperimentCommand)}
-COMPARISONS = discovery.names("experiments.comparisons")
+COMPARISONS = discovery.comparison_names()
 TARGETS = [(name, one) for name in ON_EXPERIMENTS for one in (COMPARISONS if name == "compare" else discovery.names())]
 CALLS = [*TARGETS, *((name,) for name in COMMANDS if name not in ON_EXPERIMENTS)]
 KINDS = {int: "integer", float: "number", bool: "boolean", str: "string", Path: "string"}
@@ -47,10 +47,10 @@ def test_help_shows_type_meaning_and_default_of_every_field(
     shown = " ".join(capsys.readouterr().out.split())
     command, *target = call
     assert shown.startswith(f"usage: {PROGRAM} {' '.join(call)} [--field=value ...] {COMMANDS[command].__doc__}")
-    groups = [COMMANDS[command], *(ON_EXPERIMENTS[command].config_type(name) for name in target)]
-    for field_name, field in (item for group in groups for item in group.model_fields.items()):
+    groups = [COMMANDS[command].model_fields, *(ON_EXPERIMENTS[command].fields(name) for name in target)]
+    for field_name, field in (item for group in groups for item in group.items()):
         flag = f"--{field_name.replace('_', '-')} {kind(field.annotation)}"
-        default = "; required" if field.is_required() else f" [{field.default}]"
+        default = "; required" if field.is_required() else f" [{field.default}]" if field.default != "" else ""
         assert re.search(rf"{re.escape(flag)}[ <>=,.\d]* {re.escape(f'{field.description}{default}')}", shown), flag
 
 
@@ -64,9 +64,9 @@ def test_help_shows_bounds(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "status"),
-    [([], 2), (["train"], 2), (["train", "--units=3"], 2), (["--help"], 0), (["-h"], 0), (["train", "--help"], 0)],
+    [([], 2), (["--help"], 0), (["-h"], 0)],
 )
-def test_without_command_and_name_all_of_both_are_listed(
+def test_without_command_all_commands_and_names_are_listed(
     arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match=f"^{status}$"):
@@ -80,23 +80,54 @@ def test_without_command_and_name_all_of_both_are_listed(
     assert f"comparisons: {', '.join(COMPARISONS)}\n" in shown
 
 
+@pytest.mark.parametrize("name", ON_EXPERIMENTS)
+def test_the_help_of_a_command_without_a_name_has_its_options_and_the_names(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main([name, "--help"], PROGRAM)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.startswith(f"usage: {PROGRAM} {name} NAME [--field=value ...] {COMMANDS[name].__doc__}")
+    assert [field for field in COMMANDS[name].model_fields if f" --{field} " not in shown] == []
+    assert f"NAME is one of {', '.join(ON_EXPERIMENTS[name].names())}." in shown
+
+
+def test_only_fields_that_tell_which_model_to_ask_are_fields_of_predict() -> None:
+    assert list(ON_EXPERIMENTS["predict"].fields("seq2seq")) == ["modality", "operators", "handwriting"]
+    assert list(ON_EXPERIMENTS["predict"].fields("vae")) == []
+
+
+def test_a_variable_of_the_environment_is_not_used_and_that_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UNITS", "7")
+    monkeypatch.setenv("EPOCHS", "3")
+    assert read("train", "seq2seq", "--EPOCHS=2").args[1] == {"epochs": "2"}
+    assert capsys.readouterr().err == "note: UNITS of the environment is not used; give it as an argument of make\n"
+
+
 @pytest.mark.parametrize(
     ("line", "named"),
     [
         ("fly seq2seq", ["unknown command 'fly'; allowed are ", *COMMANDS]),
+        ("trian seq2seq", ["unknown command 'trian'; did you mean train?"]),
+        ("train seq2sek", ["unknown experiment 'seq2sek'; did you mean seq2seq?"]),
+        ("compare product", ["unknown comparison 'product'; did you mean products?"]),
+        ("train", ["train: no NAME was given; allowed are cae, ", "seq2seq"]),
+        ("compare --units=3", ["compare: no NAME was given; allowed are ", "products"]),
+        ("predict seq2seq --query=1+1 --units=3", ["unknown option 'UNITS'; allowed are HANDWRITING, HELP, "]),
         ("train nope", ["unknown experiment 'nope'; allowed are ", *discovery.names()]),
         ("train __main__", ["unknown experiment '__main__'; allowed are ", "seq2seq"]),
-        ("train seq2seq --nope=1", ["unknown option '--nope'; allowed are ", "--units", "--store"]),
-        ("train seq2seq --unit=1", ["unknown option '--unit'; allowed are ", "--units"]),
-        ("train seq2seq --trials=3", ["unknown option '--trials'; allowed are "]),
+        ("train seq2seq --nope=1", ["unknown option 'NOPE'; python -m experiments train seq2seq --help lists all"]),
+        ("train seq2seq --unit=1", ["unknown option 'UNIT'; did you mean UNITS?"]),
         ("train seq2seq --units", ["--units", "expected one argument"]),
         ("train seq2seq units=3", ["unrecognized arguments: units=3"]),
         ("train seq2seq -u3", ["unrecognized arguments: -u3"]),
         ("train seq2seq --units=0", ["units: got '0'; allowed is greater than or equal to 1"]),
-        ("train seq2seq --UNITS=many", ["units: got 'many'; allowed is a valid integer"]),
+        ("train seq2seq --UNITS=many", ["units: got 'many'; allowed is an integer"]),
         ("tune seq2seq --train-fraction=1", ["train_fraction: got '1'; allowed is less than 1"]),
         ("tune seq2seq --trials=0", ["trials: got '0'; allowed is greater than or equal to 1"]),
-        ("tune seq2seq --workers=two", ["workers: got 'two'; allowed is a valid integer"]),
+        ("tune seq2seq --workers=two", ["workers: got 'two'; allowed is an integer"]),
         ("tune seq2seq '--study=a b'", [r"study: got 'a b'; allowed is ", r"'^[\w.-]*$'"]),
         ("train seq2seq --padding=right", ["reading_order: got 'pairs' with padding='right'", "allowed is"]),
         ("train seq2seq --modality=bad", ["modality: got 'bad'; allowed is ", "'text-to-text'"]),
@@ -166,9 +197,7 @@ def test_every_field_can_be_given_in_upper_case_and_what_is_not_given_is_left_to
 ) -> None:
     name, *target = call
     options = {field: REQUIRED.get(field, info.default) for field, info in COMMANDS[name].model_fields.items()}
-    fields = {
-        field: f"Value of {field}" for one in target for field in ON_EXPERIMENTS[name].config_type(one).model_fields
-    }
+    fields = {field: f"Value of {field}" for one in target for field in ON_EXPERIMENTS[name].fields(one)}
     full = read(*call, *(f"--{field.upper()}={value}" for field, value in {**options, **fields}.items()))
     least = read(*call, *required(name))
     if target:
@@ -180,5 +209,6 @@ def test_every_field_can_be_given_in_upper_case_and_what_is_not_given_is_left_to
 
 @pytest.mark.parametrize("name", discovery.names())
 def test_no_command_has_an_option_of_the_name_of_a_field(name: str) -> None:
-    fields = discovery.find(name).Config.model_fields.keys()
-    assert all(fields.isdisjoint(command.model_fields) for command in ON_EXPERIMENTS.values())
+    commands = [command for command in ON_EXPERIMENTS.values() if name in command.names()]
+    assert len(commands) == 3
+    assert all(command.fields(name).keys().isdisjoint(command.model_fields) for command in commands)

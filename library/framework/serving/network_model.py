@@ -1,7 +1,7 @@
-"""A registered classifier as its caller sees it: an array of examples `[n, ...]` in, a label for each out.
+"""A registered network: an array of examples `[n, ...]` in, an array of outputs out, or a label for each example.
 
-Examples are of the shape and type that it learnt from. MLflow keeps this file and runs it when the model is loaded; it
-needs nothing of this repository.
+Examples have the shape and the type of those that it was trained on. MLflow keeps this file and runs it when the model
+is loaded; it needs nothing of this repository.
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
-class Classifier(PythonModel):
-    """Says of each example what it is."""
+class Network(PythonModel):
+    """Predicts with a Keras network."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Loads the network."""
@@ -22,16 +22,17 @@ class Classifier(PythonModel):
 
     def predict(
         self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
-    ) -> list[str]:
-        """The label of each example; ValueError for arrays of another shape or type."""
+    ) -> np.ndarray | list[str]:
+        """The outputs or labels of the examples; ValueError for arrays of another shape or type."""
         kind, shape, labels = (self._settings[key] for key in ("type", "shape", "labels"))
         given = np.asarray(model_input)
         if given.dtype != kind or list(given.shape[1:]) != shape:
             allowed = ", ".join(["n", *map(str, shape)])
             raise ValueError(f"examples: got {given.dtype} {list(given.shape)}; allowed is {kind} [{allowed}]")
         if not len(given):
-            return []
-        return [labels[i] for i in np.argmax(self.network.predict(given, batch_size=256, verbose=0), axis=-1)]
+            return [] if labels else np.zeros((0, *self.network.output_shape[1:]), dtype=np.float32)
+        outputs = self.network.predict(given, batch_size=256, verbose=0)
+        return [labels[i] for i in np.argmax(outputs, axis=-1)] if labels else outputs
 
 
-set_model(Classifier())
+set_model(Network())
