@@ -119,19 +119,15 @@ def _consider(found: ModelVersion, stage: str) -> Promotion:
         return Promotion(number, now, "is in Production, and none would be left there; promote another or roll back")
     if stage == "Archived":
         return Promotion(number, stage, "asked for")
-    against = "is archived" if now == "Archived" else _failure(found)
-    if against:
-        return Promotion(number, now, against)
-    return _compare_with_champion(found) if stage == "Production" else Promotion(number, stage, "asked for")
-
-
-def _failure(found: ModelVersion) -> str:
-    """How a version failed; empty if it did not."""
+    if now == "Archived":
+        return Promotion(number, now, "is archived")
     if found.status != "READY":
-        return f"was not registered in full, its status is {found.status}"
+        return Promotion(number, now, f"was not registered in full, its status is {found.status}")
     run = str(found.run_id)
     status = queries.read_run(run).status if queries.exists(run) else ""
-    return f"its run {run} ended {status}" if status in ("FAILED", "KILLED") else ""
+    if status in ("FAILED", "KILLED"):
+        return Promotion(number, now, f"its run {run} ended {status}")
+    return _compare_with_champion(found) if stage == "Production" else Promotion(number, stage, "asked for")
 
 
 def _compare_with_champion(candidate: ModelVersion) -> Promotion:
