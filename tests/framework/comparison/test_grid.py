@@ -234,7 +234,7 @@ def test_an_interrupted_comparison_goes_on_where_it_was(store: Store, monkeypatc
         ({"units": 8}, "^units: got 8; compared are 2, 4$"),
         ({"learning_rate": 0.1}, r"^learning_rate: got 0\.1; compared are 0\.001, 0\.01$"),
         ({"seed": 3}, "^seed: got 3; a comparison trains from seed 0 on, give SEEDS=how many$"),
-        ({"unit": 3}, "^unknown field 'unit'; allowed are seed, epochs,"),
+        ({"unit": 3}, r"^unknown field 'unit'; did you mean units\?$"),
         ({"batch_size": 0}, "^batch_size: got 0; allowed is greater than or equal to 1$"),
     ],
 )
