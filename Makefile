@@ -1,18 +1,14 @@
 # Cats & Sums. `make` alone lists the targets. Every variable on the command line becomes a flag:
 #   make tune-seq2seq TRIALS=50 UNITS=128   ->   python -m experiments tune seq2seq --trials=50 --units=128
 PYTHON ?= python3
-PORT ?= 5000
-STORE ?= mlruns
 VENV = .venv/bin/python
 SETUP = .venv/.installed
 export CATS_AND_SUMS_PROGRAM = make
 
 quoted = '$(subst ','\'',$(value $(1)))'
 given = $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
-own = PYTHON PORT MAKEFLAGS
+own = PYTHON MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
-
-in_store = cd $(call quoted,STORE) && { test -e mlflow.db || { echo "error: no store in $$PWD; train or tune first" >&2; exit 2; }; } &&
 
 .PHONY: help setup compare compare-cats compare-baselines predict cats generate serve repeat report models promote archive rollback history ui dashboard notebooks bench test test-all check format lock clean
 .DEFAULT_GOAL := help
@@ -47,15 +43,14 @@ cats: $(SETUP)  ## make a set of cats from any images: CATS=folder|zip|tar|npy|a
 generate: $(SETUP)  ## draw cats into one PNG: MODEL=cae|vae|gan N=64 OUT=cats.png; STAGE= STRATEGY= SEED=
 	@$(VENV) -m experiments generate $(flags)
 
-serve: own = PYTHON MAKEFLAGS
 serve: $(SETUP)  ## answer with a registered model over HTTP on 127.0.0.1: MODEL=seq2seq-text-to-text STAGE=Production PORT=5001
 	@$(VENV) -m experiments serve $(flags)
 
 repeat: $(SETUP)  ## train a run again from its record, and compare its metrics: RUN=its id, or how it begins
 	@$(VENV) -m experiments repeat $(flags)
 
-report: $(SETUP)  ## write one HTML page of the whole store: OUT=STORE/report.html; its links lead into make ui, PORT=5000
-	@$(VENV) -m experiments report --ui=http://127.0.0.1:$(PORT) $(flags)
+report: $(SETUP)  ## write one HTML page of the whole store: OUT=STORE/report.html; its links lead into make ui: UI=http://127.0.0.1:5000
+	@$(VENV) -m experiments report $(flags)
 
 models: $(SETUP)  ## list all registered models' versions: stage, score, run, age, size
 	@$(VENV) -m experiments models $(flags)
@@ -72,11 +67,11 @@ rollback: $(SETUP)  ## bring back the version that was in Production before: MOD
 history: $(SETUP)  ## list which version was in Production, when and why: MODEL=cats-vae
 	@$(VENV) -m experiments history $(flags)
 
-ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1, PORT=5000
-	@$(in_store) "$(CURDIR)/.venv/bin/mlflow" ui --workers 1 --host 127.0.0.1 --port $(PORT) --backend-store-uri "sqlite:///$$PWD/mlflow.db"
+ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1: PORT=5000
+	@$(VENV) -m experiments ui $(flags)
 
-dashboard: $(SETUP)  ## browse studies with optuna-dashboard on 127.0.0.1, PORT=5000
-	@$(in_store) "$(CURDIR)/.venv/bin/optuna-dashboard" --host 127.0.0.1 --port $(PORT) "sqlite:///$$PWD/optuna.db"
+dashboard: $(SETUP)  ## browse studies with optuna-dashboard on 127.0.0.1: PORT=8080
+	@$(VENV) -m experiments dashboard $(flags)
 
 notebooks: $(SETUP)  ## execute the notebooks again, in place: STORE=mlruns ONLY=VAE
 	@$(VENV) -m experiments.notebooks $(flags)

@@ -175,6 +175,36 @@ class Serve(ModelCommand):
             app.serve(load_version(version), version, listening)
 
 
+class Ui(Command):
+    """Shows runs and registered models with MLflow's pages, to this machine alone, until it is stopped."""
+
+    on_interrupt = "the pages are closed"
+    port: int = Field(5000, ge=1024, le=65535, description="port of 127.0.0.1 to answer on")
+
+    def __call__(self) -> None:
+        from ..serving import sockets
+
+        with sockets.listen(self.port) as listening, self.open_existing_store() as store:
+            from ..serving.pages import serve_mlflow
+
+            serve_mlflow(store, listening)
+
+
+class Dashboard(Command):
+    """Shows studies with optuna-dashboard's pages, to this machine alone, until it is stopped."""
+
+    on_interrupt = "the pages are closed"
+    port: int = Field(8080, ge=1024, le=65535, description="port of 127.0.0.1 to answer on")
+
+    def __call__(self) -> None:
+        from ..serving import sockets
+
+        with sockets.listen(self.port) as listening, self.open_existing_store() as store:
+            from ..serving.pages import serve_dashboard
+
+            serve_dashboard(store, listening)
+
+
 class Promote(ModelCommand):
     """Moves a version of a registered model to a stage, unless there is a reason against it."""
 
@@ -225,7 +255,7 @@ class History(ModelCommand):
 
 COMMANDS: Commands = {
     "train": Train, "tune": Tune, "compare": Compare, "predict": Predict, "repeat": Repeat, "serve": Serve,
-    "report": Report, "models": Models, "promote": Promote, "archive": Archive, "rollback": Rollback,
-    "history": History,
+    "ui": Ui, "dashboard": Dashboard, "report": Report, "models": Models, "promote": Promote, "archive": Archive,
+    "rollback": Rollback, "history": History,
 }  # fmt: skip
 """The commands of the framework, by name; experiments bring their own as `COMMANDS` of their package."""

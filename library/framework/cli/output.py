@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from ..environment import called_by_make
+from ..environment import command
 from ..formatting import age, size
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def _model_rows(outcome: "Outcome") -> list[tuple[str, str]]:
     whole = {name: value for name, value in outcome.metrics.items() if name.count("/") == 1}  # parts are in the run
     return [
         *((name, _number(value)) for name, value in whole.items()),
+        ("run", outcome.run),
         ("registered", f"{outcome.model} version {outcome.version}, {outcome.stage}"),
         ("reason", outcome.reason),
     ]
@@ -138,19 +139,12 @@ def _print_result(title: str, rows: Sequence[tuple[str, str]], outcome: "Outcome
         table.add_row(*row)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(table)
-    made = called_by_make()
-    this_run = f"runs and models; this run is {outcome.run}"
-    pages = [
-        (f"make ui{store.option}" if made else f"mlflow ui --backend-store-uri {store.tracking_uri}", this_run),
-        (f"make dashboard{store.option}" if made else f"optuna-dashboard {store.studies_uri}", "studies"),
-    ]
-    width = max(len(shown) for shown, _ in pages)
-    browse = "\n".join(f"  {shown:{width}}    browse {what}" for shown, what in pages)
     console.print(
         f"""
 Next
   {outcome.predict}{store.option}
-{browse}
+  {command("ui")}{store.option}
+  {command("dashboard")}{store.option}
 
 Elsewhere in Python
   mlflow.set_tracking_uri("{store.tracking_uri}")
@@ -159,4 +153,6 @@ Elsewhere in Python
 
 
 def _number(value: Any) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value.is_integer() else f"{value:.5g}"
+    return str(value)

@@ -1,9 +1,11 @@
 """What a command shows on a terminal while it runs: how much is done, the score, the time left.
 
-It is a line of its own that is removed at the end; without a terminal there is none.
+It is a line of its own that is removed at the end; without a terminal, an epoch is a line that stays.
 """
 
 import os
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,10 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..experiment import Experiment
 
+SECONDS = 5
+"""Between lines where there is no terminal, so that a log of quick epochs stays short."""
+
 
 @contextmanager
 def epochs(experiment: Experiment) -> Iterator[Any]:
-    """A Keras callback that moves a bar beside the objectives, removed when the block ends."""
+    """A Keras callback that shows the epoch and the objectives: as a bar on a terminal, else as lines of stderr."""
     from .callbacks import EpochCallback
 
     console = Console(highlight=False, stderr=True)
@@ -25,11 +30,17 @@ def epochs(experiment: Experiment) -> Iterator[Any]:
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("training", total=getattr(experiment.config, "epochs", None))
+        total, last = getattr(experiment.config, "epochs", None), time.monotonic()
+        task = bar.add_task("training", total=total)
 
         def show(epoch: int, metrics: Mapping[str, float]) -> None:
-            scores = (f"{name} {metrics[name]:.5g}" for name in experiment.resolved_objectives if name in metrics)
-            bar.update(task, completed=epoch, description="  ".join(scores) or "training")
+            nonlocal last
+            objectives = experiment.resolved_objectives
+            scores = "  ".join(f"{name} {metrics[name]:.5g}" for name in objectives if name in metrics)
+            bar.update(task, completed=epoch, description=scores or "training")
+            if not console.is_terminal and time.monotonic() - last >= SECONDS:
+                last = time.monotonic()
+                print(f"epoch {epoch}/{total or '?'}  {scores}", file=sys.stderr, flush=True)
 
         yield EpochCallback(show)
 

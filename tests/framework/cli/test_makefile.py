@@ -111,25 +111,7 @@ def test_the_port_to_serve_on_is_passed_on_if_it_is_given() -> None:
 
 def test_only_variables_of_the_command_line_become_flags() -> None:
     assert would_run("train-seq2seq", UNITS="7", STORE="elsewhere")[5:] == []
-    assert would_run("train-seq2seq", "PYTHON=python3.12", "PORT=5001")[5:] == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        ("ui 'STORE=/a b'", "cd '/a b' && .* mlflow.db .*/mlflow. ui .* --host 127.0.0.1 --port 5000 "),
-        ("ui PORT=5001", "cd 'mlruns' && .* --host 127.0.0.1 --port 5001 .*mlflow.db"),
-        ("dashboard", "cd 'mlruns' && .*/optuna-dashboard. --host 127.0.0.1 --port 5000 .*optuna.db"),
-    ],
-)
-def test_pages_are_shown_from_the_store_on_the_given_port_to_this_machine_alone(arguments: str, expected: str) -> None:
-    assert re.search(expected, make("--dry-run", "--assume-old=.venv/.installed", *shlex.split(arguments)))
-
-
-def test_pages_of_a_store_that_is_not_there_are_one_line(tmp_path: Path) -> None:
-    done = run_make("--assume-old=.venv/.installed", "ui", f"STORE={tmp_path}")
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: no store in {tmp_path}; train or tune first")
+    assert would_run("train-seq2seq", "PYTHON=python3.12")[5:] == []
 
 
 def test_commands_know_that_make_called_them() -> None:

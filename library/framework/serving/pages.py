@@ -1,0 +1,64 @@
+"""The pages of MLflow and of optuna-dashboard on a store, served by one process that ends at once."""
+
+import logging
+import os
+import socket
+import warnings
+
+import uvicorn
+
+from ..errors import UserError
+from ..tracking.store import Store
+
+RUNS = "#/experiments?workflowType=machine_learning"
+"""The part of MLflow's pages that has runs and registered models; the other is about language models."""
+
+
+def serve_mlflow(store: Store, listening: socket.socket) -> None:
+    """Prints the address of MLflow's pages and serves them until SIGINT or SIGTERM.
+
+    Raises:
+        KeyboardInterrupt: after SIGINT, once all requests are answered. SIGTERM goes on to its handler likewise.
+    """
+    from mlflow.server import constants
+
+    artifacts = (store.root / "artifacts").as_uri()
+    os.environ |= {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eleven processes for evaluations of language models
+        constants.BACKEND_STORE_URI_ENV_VAR: store.tracking_uri,
+        constants.REGISTRY_STORE_URI_ENV_VAR: store.tracking_uri,
+        constants.ARTIFACT_ROOT_ENV_VAR: artifacts,
+        constants.ARTIFACTS_DESTINATION_ENV_VAR: artifacts,
+        constants.SERVE_ARTIFACTS_ENV_VAR: "true",
+    }
+    with warnings.catch_warnings(action="ignore"):  # of Starlette, that MLflow uses what it deprecates
+        from mlflow.server.fastapi_app import app
+
+    print(f"Runs and models (Model training) are on {_address(listening)}{RUNS} until Ctrl-C", flush=True)
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run(sockets=[listening])
+
+
+def serve_dashboard(store: Store, listening: socket.socket) -> None:
+    """Prints the address of the pages of the store's studies and serves them until SIGINT or SIGTERM.
+
+    Raises:
+        UserError: optuna-dashboard is not installed.
+        KeyboardInterrupt: after SIGINT.
+    """
+    try:
+        from optuna_dashboard import wsgi
+    except ImportError:
+        raise UserError("optuna-dashboard is not installed; pip install optuna-dashboard") from None
+    from werkzeug.serving import make_server  # with MLflow
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    host, port = listening.getsockname()
+    server = make_server(host, port, wsgi(store.studies_uri), threaded=True, fd=listening.fileno())
+    print(f"Studies are on {_address(listening)} until Ctrl-C", flush=True)
+    server.serve_forever()
+    raise KeyboardInterrupt  # which the server takes as its end
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()
+    return f"http://{host}:{port}/"
