@@ -12,7 +12,6 @@ from typing import Any
 
 import jinja2
 from matplotlib.figure import Figure
-from mlflow.exceptions import MlflowException
 from PIL import Image
 
 from .. import formatting, plots
@@ -104,11 +103,10 @@ class StoredFigures:
 
     def read(self, run_id: str, name: str) -> str | None:
         """A figure as a data URI; empty where its file is missing or no image, None where it is too large."""
-        file = io.BytesIO()
+        raw, file = queries.figure_bytes(run_id, name), io.BytesIO()
         try:
-            stored = queries.artifact_path(run_id, f"figures/{name}.png").read_bytes()
-            image = Image.open(io.BytesIO(stored)).convert("RGB")
-        except (OSError, MlflowException, SyntaxError):  # Pillow raises the latter within a damaged PNG
+            image = Image.open(io.BytesIO(raw)).convert("RGB")
+        except (OSError, SyntaxError):  # Pillow raises the latter within a damaged PNG
             return ""
         image.thumbnail((MAX_WIDTH, image.height), Image.Resampling.BOX)
         image.save(file, "PNG", optimize=True)

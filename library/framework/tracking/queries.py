@@ -140,6 +140,14 @@ def read_figure(run_id: str, name: str) -> np.ndarray:
     return np.asarray(plt.imread(artifact_path(run_id, f"figures/{name}.png")))
 
 
+def figure_bytes(run_id: str, name: str) -> bytes:
+    """A figure that a run keeps, as a PNG; empty if its file is not there."""
+    try:
+        return artifact_path(run_id, f"figures/{name}.png").read_bytes()
+    except (OSError, MlflowException):
+        return b""
+
+
 def figure_names(run_id: str) -> list[str]:
     """The names of the figures that a run keeps."""
     return list(_artifacts(run_id, "figures", ".png"))
