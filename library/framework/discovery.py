@@ -18,10 +18,8 @@ COMPARISONS = "experiments.comparisons"
 def names(package: str = "experiments") -> list[str]:
     """The names of all files in a package of the working folder: `a_b.py` is `a-b`; none where there is no package."""
     folder = _import(package)
-    found = pkgutil.iter_modules(folder.__path__) if folder else ()
-    return sorted(
-        module.name.replace("_", "-") for module in found if not module.ispkg and not module.name.startswith("_")
-    )
+    found = [module.name for module in pkgutil.iter_modules(folder.__path__) if not module.ispkg] if folder else []
+    return sorted(name.replace("_", "-") for name in found if not name.startswith("_"))
 
 
 def find(name: str, package: str = "experiments") -> type[Experiment]:

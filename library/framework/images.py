@@ -24,11 +24,7 @@ def check_target(out: str) -> Path:
     if not out:
         raise ValueError(f"out: nothing was given; it is the PNG to write to, as in {option(out='answer.png')}")
     path = Path(out)
-    if (
-        path.suffix.lower() != ".png"
-        or not path.parent.is_dir()
-        or path.is_dir()
-        or not os.access(path.parent, os.W_OK)
-    ):
+    can_be_written = path.parent.is_dir() and os.access(path.parent, os.W_OK) and not path.is_dir()
+    if path.suffix.lower() != ".png" or not can_be_written:
         raise ValueError(f"out: got {out!r}; allowed is a file ending in .png in a folder that can be written")
     return path

@@ -36,9 +36,6 @@ class RegisteredModel:
     """A registered model, and the record of its run.
 
     Attributes:
-        name: in the registry.
-        version: its number.
-        stage: that it is in.
         score: what it is known by, with its 95 % interval; None where that was not kept.
         run: id of the run that it is from.
         experiment: with the config that it was trained with, and the data.
@@ -99,11 +96,7 @@ class RegisteredModel:
 
 
 def start() -> Store:
-    """Opens the store of this folder, or the one that the environment's `STORE` names, and makes plots small.
-
-    Raises:
-        StoreError: there is none.
-    """
+    """Opens the store of this folder or of the variable STORE, and makes plots small; StoreError if there is none."""
     folder = Path(os.environ.get("STORE", DEFAULT))
     if not (folder / "mlflow.db").exists():
         raise StoreError(f"store {folder}: there is none; train or tune first, or set STORE=folder")
@@ -151,14 +144,12 @@ def load_registered_model(experiment: str, stage: str = "Production", **fields: 
 
 def models() -> pd.DataFrame:
     """All registered versions: model, version, stage, score, value and its 95 % interval, low to high."""
-    columns = ["model", "version", "stage", "score", "value", "low", "high"]
-    rows = [
-        (one.model, int(one.version), one.stage, one.score.name.removeprefix("test/"), one.score.value, one.score.low,
-         one.score.high)
-        for one in overview.overview()
-        if one.score
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+    rows = []
+    for one in overview.overview():
+        if score := one.score:
+            name = score.name.removeprefix("test/")
+            rows.append((one.model, int(one.version), one.stage, name, score.value, score.low, score.high))
+    return pd.DataFrame(rows, columns=["model", "version", "stage", "score", "value", "low", "high"])
 
 
 def studies() -> dict[str, StudyResults]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, combinations
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,17 +10,16 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from .objectives import Direction
 from .statistics import Estimate
 
 STATES = {"pruned": "x", "fail": "v"}  # the marks of trials that were not completed
 
 
 def metric_histories(runs: Mapping[str, Mapping[int, float]], metric: str) -> Figure:
-    """One metric by epoch, a line for each run; logarithmic where values are above 0 and span a factor of 10.
+    """One metric by epoch, a line for each run by its label; values that are not finite are left out.
 
-    Args:
-        runs: values by epoch, by the run's label; values that are not finite are left out.
-        metric: its name.
+    The axis is logarithmic where values are above 0 and span a factor of 10.
     """
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots()
@@ -28,29 +27,16 @@ def metric_histories(runs: Mapping[str, Mapping[int, float]], metric: str) -> Fi
         points = np.array(sorted(history.items()), dtype=float).reshape(-1, 2)
         points = points[np.isfinite(points).all(axis=1)]
         axes.plot(*points.T, label=label, color=f"C{place % 10}", marker="o" if len(points) < 15 else "", markersize=3)
-    _scale(axes, [value for history in runs.values() for value in history.values()])
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="epoch", ylabel=metric)
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    _finish_progress(axes, "epoch", metric, [value for history in runs.values() for value in history.values()])
     return figure
 
 
 def trials(
-    numbers: Sequence[int],
-    values: Sequence[float],
-    states: Sequence[str],
-    objective: str,
-    direction: Literal["maximize", "minimize"],
+    numbers: Sequence[int], values: Sequence[float], states: Sequence[str], objective: str, direction: Direction
 ) -> Figure:
     """An objective by trial: completed ones as dots, others at their last value, and the best so far as a line.
 
-    Args:
-        numbers: of the trials, ascending.
-        values: of each; nan where there is none.
-        states: complete, pruned or fail, of each.
-        objective: its name.
-        direction: whether more or less of it is better.
+    Numbers ascend; a value is nan where there is none; a state is complete, pruned or fail.
     """
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes, (x, y, state) = figure.subplots(), (np.asarray(numbers), np.asarray(values, float), np.asarray(states))
@@ -62,68 +48,68 @@ def trials(
             axes.plot(x[others], y[others], mark, color="0.6", label=f"{others.sum():,} {name}, last value")
     best = list(accumulate(y[done], max if direction == "maximize" else min))
     axes.step(x[done], best, where="post", color="tab:red", linewidth=1, label="best so far")
-    _scale(axes, y)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="trial", ylabel=objective)
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    _finish_progress(axes, "trial", objective, y)
     return figure
 
 
-def _scale(axes: Axes, values: Sequence[float] | np.ndarray) -> None:
-    known = np.asarray(values, float)
-    known = known[np.isfinite(known)]
-    if len(known) and known.min() > 0 and known.max() > 10 * known.min():
+def _finish_progress(axes: Axes, x_name: str, y_name: str, values: Sequence[float] | np.ndarray) -> None:
+    """Scales and names the axes of a figure of progress, and puts its legend beside it."""
+    if _spans_factor_of_10(np.asarray(values, float)):
         axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel=x_name, ylabel=y_name)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def _spans_factor_of_10(values: np.ndarray) -> bool:
+    """Whether the finite values are above 0 and span more than a factor of 10."""
+    known = values[np.isfinite(values)]
+    return bool(len(known) and known.min() > 0 and known.max() > 10 * known.min())
 
 
 def pareto_front(
-    values: Mapping[str, Sequence[float]], front: Mapping[int, str], selected: int | None = None
+    objectives: Mapping[str, Sequence[float]], front: Mapping[int, str], selected: int | None = None
 ) -> Figure:
     """One square for each pair of objectives: points grey, the front red and named, the selected one ringed.
 
     An axis whose values are above 0 and reach over more than a factor of 10 is logarithmic.
 
     Args:
-        values: two or more objectives by name, with the value of each point; at least one point.
+        objectives: two or more by name, with the value of each point; at least one point.
         front: the names of the points on the front, by their index among the values.
         selected: the index of the one to be ringed.
     """
-    pairs = list(combinations(values, 2))
+    pairs = list(combinations(objectives, 2))
     figure = Figure(figsize=(6.5 * len(pairs), 5), layout="constrained")
     places = list(front)
     for axes, (across, up) in zip(figure.subplots(1, len(pairs), squeeze=False).flat, pairs, strict=True):
-        x, y = np.asarray(values[across], float), np.asarray(values[up], float)
+        x, y = np.asarray(objectives[across], float), np.asarray(objectives[up], float)
         axes.plot(x, y, "o", color="0.75", label=f"{len(x):,} trials")
         order = sorted(places, key=lambda place: (x[place], y[place]))
         # A line where the front is one; of three objectives on a plane it is a cloud.
-        style = "o-" if len(values) == 2 else "o"
+        style = "o-" if len(objectives) == 2 else "o"
         axes.plot(x[order], y[order], style, color="tab:red", linewidth=0.8, label=f"{len(front):,} non-dominated")
         for place, name in front.items():
             axes.annotate(name, (x[place], y[place]), xytext=(5, 5), textcoords="offset points", fontsize=8)
         if selected is not None:
             axes.plot(x[selected], y[selected], "o", ms=14, mfc="none", color="tab:red", label="selected")
         axes.set(xlabel=across, ylabel=up)
-        _scale_axes(axes, x, y)
+        for axis, setter, values in ((axes.xaxis, axes.set_xscale, x), (axes.yaxis, axes.set_yscale, y)):
+            if _spans_factor_of_10(values):
+                setter("log")
+                axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+                axis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False)
     return figure
 
 
-def _scale_axes(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
-    for axis, setter, values in ((axes.xaxis, axes.set_xscale, x), (axes.yaxis, axes.set_yscale, y)):
-        if values.min() > 0 and values.max() > 10 * values.min():
-            setter("log")
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-            axis.set_minor_formatter(NullFormatter())
-
-
 def scores(models: Mapping[str, Mapping[str, Estimate]]) -> Figure:
-    """Models or sampling strategies side by side: one square for each score, a dot for each model, and its error.
+    """Models or sampling strategies side by side: one square for each score, a dot for each model.
 
-    Args:
-        models: by name, their scores by name; the bar is 2 standard errors to either side, none where that is nan.
+    Its bar is 2 standard errors to either side; none where that is nan.
     """
     names = list(dict.fromkeys(name for row in models.values() for name in row))
     columns = min(5, len(names))
@@ -145,9 +131,7 @@ def scores(models: Mapping[str, Mapping[str, Estimate]]) -> Figure:
 def confusions(counts: np.ndarray, characters: Sequence[str]) -> Figure:
     """Which character was answered for which: one square for each position of the answer, from the left.
 
-    Args:
-        counts: `[length, n, n]` as `mistakes.confusion` gives them.
-        characters: the n characters, or labels where an answer is one of them.
+    Counts are `[length, n, n]` of n characters, or of labels where an answer is one of them.
     """
     rows = -(-len(counts) // 3)
     columns = -(-len(counts) // rows)
@@ -169,20 +153,13 @@ def confusions(counts: np.ndarray, characters: Sequence[str]) -> Figure:
 
 
 def _shade(axes: Axes, table: np.ndarray, cells: np.ndarray, colors: str, largest: int) -> None:
-    """Shades those cells that are not 0, from a fifth of the colors' range for 1 to three fifths for the largest.
-
-    Paler would not stand out from white; darker would hide black text.
-    """
+    """Shades those cells that are not 0, dark enough to stand out from white and pale enough for black text."""
     top = max(2.0, largest)
     axes.imshow(np.ma.masked_where(~cells | (table == 0), table), cmap=colors, norm=LogNorm(top**-0.5, top**2))
 
 
 def side_by_side(images: Mapping[str, np.ndarray]) -> Figure:
-    """Images under a title each: upright ones beside one another, wide ones below one another.
-
-    Args:
-        images: by title, `[height, width, 3 or 4]`, as large as they are shown.
-    """
+    """Images `[height, width, 3 or 4]` in their size, by title: upright ones beside one another, wide ones below."""
     height, width = (max(picture.shape[axis] for picture in images.values()) for axis in (0, 1))
     wide = width > 2 * height
     down, across = (len(images), 1) if wide else (1, len(images))

@@ -14,14 +14,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its uncertainty: a standard error or a 95 % interval, where either is known.
+    """A value and its uncertainty: a standard error (else nan) or a 95 % interval (else None), where either is known.
 
-    Attributes:
-        value: which of an unbiased estimate may be a little below 0 where the truth is 0.
-        standard_error: of it; nan where it is not known.
-        low: lower end of the 95 % interval; None where there is no interval.
-        high: its upper end.
-        name: of the metric, as in `test/accuracy`.
+    An unbiased estimate may be a little below 0 where the truth is 0. The name is its metric's, as in `test/accuracy`.
     """
 
     value: float
@@ -51,13 +46,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """A candidate against a champion, example by example.
+    """A candidate against a champion, example by example: on how many of the common ones it scored higher or lower.
 
-    Attributes:
-        examples: how many both were tested on.
-        wins: of these, how many the candidate scored higher.
-        losses: how many it scored lower.
-        p_value: of the exact two-sided sign test.
+    The p-value is that of the exact two-sided sign test.
     """
 
     examples: int
@@ -110,12 +101,9 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def estimate_of_scores(scores: Mapping[str, float], name: str = "", value: float | None = None) -> Estimate:
-    """The mean of per-example scores under its metric's name, with its 95 % interval.
+    """The mean of per-example scores, at least one, with its 95 % interval.
 
-    Args:
-        scores: at least one.
-        name: the metric that is their mean, up to its sign.
-        value: of that metric; the mean unless given.
+    It is that of a metric, up to its sign, whose own name and value are taken where they are given.
     """
     values = list(scores.values())
     mean = fmean(values)
@@ -125,17 +113,10 @@ def estimate_of_scores(scores: Mapping[str, float], name: str = "", value: float
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """The squared Frechet distance between Gaussians fitted to two sets of features (Heusel et al. 2017, eq. 6).
+    """The squared Frechet distance between Gaussians fitted to `[images, features]` (Heusel et al. 2017, eq. 6).
 
     It depends on the network that the features are from and, upwards, on how few images there are: compare values
-    of one network and one n only.
-
-    Args:
-        a: `[images, features]`.
-        b: `[images, features]`; the number of images may differ.
-
-    Raises:
-        ValueError: a set has fewer than two images, or the features differ in number.
+    of one network and one n only. ValueError for fewer than two images, or features that differ in number.
     """
     if min(len(a), len(b)) < 2 or a.shape[1:] != b.shape[1:]:
         raise ValueError(

@@ -81,12 +81,12 @@ def test_text_becomes_what_the_field_is() -> None:
         (ArithmeticConfig, "train_fraction", "0", "greater than 0"),
         (ArithmeticConfig, "train_fraction", "1.5", "less than 1"),
         (ArithmeticConfig, "train_fraction", "nan", "a finite number"),
-        (ArithmeticConfig, "train_fraction", "half", "a valid number"),
+        (ArithmeticConfig, "train_fraction", "half", "a number"),
         (ArithmeticConfig, "split", "mirror", "'random' or 'disjoint'"),
         (ArithmeticConfig, "seed", "-1", "greater than or equal to 0"),
         (ArithmeticConfig, "split_seed", str(2**32), "less than 4294967296"),
         (TrainingConfig, "epochs", "0", "greater than or equal to 1"),
-        (TrainingConfig, "epochs", "2.5", "a valid integer"),
+        (TrainingConfig, "epochs", "2.5", "an integer"),
         (TrainingConfig, "learning_rate", "inf", "a finite number"),
         (TrainingConfig, "clip_norm", "0.0", "greater than 0"),
         (TrainingConfig, "minutes", "-1", "greater than or equal to 0"),
@@ -103,11 +103,11 @@ def test_text_becomes_what_the_field_is() -> None:
         (GanConfig, "discriminator_ratio", "0", "greater than 0"),
         (GanConfig, "loss", "hinge", "'relativistic' or 'plain'"),
         (Seq2SeqConfig, "units", "5000", "less than or equal to 4096"),
-        (Seq2SeqConfig, "bidirectional", "perhaps", "a valid boolean"),
+        (Seq2SeqConfig, "bidirectional", "perhaps", "a boolean"),
         (Seq2SeqConfig, "modality", "smell-to-text", "'text-to-text'"),
         (Predict, "stage", "production", "'Staging', 'Production' or 'Archived'"),
         (StudyOptions, "trials", "0", "greater than or equal to 1"),
-        (StudyOptions, "workers", "", "a valid integer"),
+        (StudyOptions, "workers", "", "an integer"),
         (StudyOptions, "study", "a/b", r"'^[\w.-]*$'"),
     ],
 )
@@ -153,11 +153,6 @@ def test_a_config_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         config.units = 3  # type: ignore[misc]
     assert config == Seq2SeqConfig()
-
-
-def test_a_config_is_repeated_from_its_params() -> None:
-    config = Seq2SeqConfig(units=32, split="disjoint", learning_rate=1e-3)
-    assert parse(Seq2SeqConfig, {name: str(value) for name, value in config.model_dump().items()}) == config
 
 
 def test_steps_are_those_of_the_whole_training() -> None:

@@ -38,7 +38,7 @@ def test_names_follow_the_file_and_the_config() -> None:
 def test_a_config_is_made_of_fields_or_of_a_runs_params() -> None:
     assert Forecast().config == Forecast.Config()
     assert Forecast.from_params({"place": "there", "setting": "of a model"}).config == Forecast.Config(place="there")
-    with pytest.raises(UserError, match=r"^unknown field 'plaec'; allowed are seed, features, place$"):
+    with pytest.raises(UserError, match=r"^unknown field 'plaec'; did you mean place\?$"):
         Forecast(plaec="there")
 
 

@@ -25,9 +25,8 @@ ERROR = "_standard_error"
 class BaselineResult:
     """A row for each training of the defaults and of the baseline.
 
-    Attributes:
-        rows: each has `config` (default or baseline), `seed`, `parameters`, `seconds`, and all test scores that both
-            have, without their `test/`; a score's standard error stands after the score.
+    Each has `config` (default or baseline), `seed`, `parameters`, `seconds`, and all test scores that both have,
+    without their `test/`; a score's standard error stands after the score.
     """
 
     rows: Sequence[Row]
@@ -83,12 +82,8 @@ def _estimates(row: Row) -> dict[str, Estimate]:
     """The scores of a row under names of short lines; the error is nan where none is known."""
     errors = {name.replace(ERROR, ""): value for name, value in row.items() if ERROR in name}
     names = [name for name in list(row)[len(ABOUT) :] if ERROR not in name]
-    return {
-        textwrap.fill(name.replace("_", " "), 22, break_on_hyphens=False): Estimate(
-            row[name], errors.get(name, float("nan"))
-        )
-        for name in names
-    }
+    values = {name: Estimate(row[name], errors.get(name, float("nan"))) for name in names}
+    return {textwrap.fill(name.replace("_", " "), 22, break_on_hyphens=False): one for name, one in values.items()}
 
 
 def _formatted(row: Row, name: str) -> str:

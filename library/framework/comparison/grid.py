@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -39,10 +40,8 @@ class ComparisonResult:
 
     def markdown(self) -> str:
         """The tables as Markdown, to be copied."""
-        tables = [_table([_formatted_row(row) for row in self.rows])]
-        if self.pairs:
-            tables += ["On the same examples", _table([_formatted_row(row) for row in self.pairs])]
-        return "\n\n".join(tables)
+        pairs = ["On the same examples", _table(self.pairs)] if self.pairs else []
+        return "\n\n".join([_table(self.rows), *pairs])
 
 
 def compare(comparison: Comparison, store: Store, name: str, seeds: int, fixed: Mapping[str, Any]) -> ComparisonResult:
@@ -55,15 +54,18 @@ def compare(comparison: Comparison, store: Store, name: str, seeds: int, fixed: 
             trained = []
             for experiment in same:
                 before = experiment.reuse(before) if before else experiment
-                label = ", ".join(
-                    f"{one} {getattr(experiment.config, one)}" for one in (*comparison.compared_fields, "seed")
-                )
+                named = (*comparison.compared_fields, "seed")
+                label = ", ".join(f"{one} {getattr(experiment.config, one)}" for one in named)
                 trained.append(train_once(experiment, label, store, run))
             cells.append((same[0], trained))
             rows.append(_row(comparison, *cells[-1]))
             run.log_table("comparison", columns_of(rows))
         run.log_figure("comparison", _figure(comparison, rows))
-        pairs = [_pair(comparison, *pair) for pair in _paired_cells(comparison, cells)]
+        pairs = list[Row]()
+        if comparison.paired and comparison.lines:
+            axis, lines = comparison.along[0], itertools.combinations(cells, 2)
+            same_place = [pair for pair in lines if len({getattr(one.config, axis) for one, _ in pair}) == 1]
+            pairs = [_pair(comparison, *pair) for pair in same_place]
         if pairs:
             run.log_table("pairs", columns_of(pairs))
     return ComparisonResult(rows, pairs)
@@ -71,14 +73,9 @@ def compare(comparison: Comparison, store: Store, name: str, seeds: int, fixed: 
 
 def _row(comparison: Comparison, experiment: Experiment, trained: Sequence[Trained]) -> Row:
     estimate = _estimate(comparison.metric, trained)
-    means = {
-        column: fmean(one.metrics[metric] for one in trained)
-        for column, metric in (
-            *((metric.removeprefix("test/"), metric) for metric in comparison.more_metrics),
-            ("parameters", "model/parameters"),
-            ("seconds", "time/training_seconds"),
-        )
-    }
+    columns = {metric.removeprefix("test/"): metric for metric in comparison.more_metrics}
+    columns |= {"parameters": "model/parameters", "seconds": "time/training_seconds"}
+    means = {column: fmean(one.metrics[metric] for one in trained) for column, metric in columns.items()}
     compared = {one: getattr(experiment.config, one) for one in comparison.compared_fields}
     values = {comparison.metric.removeprefix("test/"): estimate.value, "low": estimate.low, "high": estimate.high}
     return {**compared, **values, "seeds": [one.metrics[comparison.metric] for one in trained], **means}
@@ -111,24 +108,11 @@ def _is_binary(scores: Sequence[Mapping[str, float]]) -> bool:
     return all(set(one.values()) <= {0, 1} for one in scores)
 
 
-def _paired_cells(comparison: Comparison, cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
-    """Each two lines at one value of the axis."""
-    axis, pairs = comparison.along[0], itertools.combinations(cells, 2)
-    return [
-        pair
-        for pair in pairs
-        if comparison.paired and comparison.lines and len({getattr(one.config, axis) for one, _ in pair}) == 1
-    ]
-
-
 def _pair(comparison: Comparison, one: Cell, other: Cell) -> Row:
     line, axis = comparison.compared_fields
     # By the names of the examples without the ending ` in DATA`: lines may differ in their data.
     scores = [
-        [
-            {name.partition(" in ")[0]: score for name, score in per_example_scores(trained.run).items()}
-            for trained in cell
-        ]
+        [{name.partition(" in ")[0]: s for name, s in per_example_scores(trained.run).items()} for trained in cell]
         for _, cell in (one, other)
     ]
     each = [compare_examples(first, second) for first, second in zip(*scores, strict=True)]
@@ -152,22 +136,16 @@ def _pair(comparison: Comparison, one: Cell, other: Cell) -> Row:
 
 def _figure(comparison: Comparison, rows: Sequence[Row]) -> Any:
     axis, metric = comparison.along[0], comparison.metric.removeprefix("test/")
-    if comparison.lines is None:
-        lines = {metric.replace("_", " "): rows}
-    else:
-        line, values = comparison.lines
-        found = {str(value): [row for row in rows if row[line] == value] for value in values}
-        lines = {name: of_line for name, of_line in found.items() if of_line}
+    lines = defaultdict(list)
+    for row in rows:
+        lines[str(row[comparison.lines[0]]) if comparison.lines else metric.replace("_", " ")].append(row)
     return interval_lines(lines, axis, metric)
 
 
-def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _formatted_row(row: Row) -> dict[str, str]:
-    return {name.replace("_", " "): _formatted(name, value) for name, value in row.items()}
+def _table(rows: Sequence[Row]) -> str:
+    titles = [name.replace("_", " ") for name in rows[0]]
+    cells = [[_formatted(name, value) for name, value in row.items()] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (titles, ["---"] * len(titles), *cells))
 
 
 def _formatted(name: str, value: Any) -> str:

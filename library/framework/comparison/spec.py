@@ -57,8 +57,7 @@ class Comparison(ComparisonSpec):
     def experiments(self, fixed: Mapping[str, Any], seed: int) -> Iterator[Experiment]:
         """All experiments of one seed, those of a line together; a compared field that is fixed keeps that value.
 
-        Raises:
-            UserError: a compared field is fixed to another value, or a field does not exist or is out of bounds.
+        A compared field that is fixed to another value, or a field that is not allowed, is a UserError.
         """
         _check_seed(fixed)
         compared = {}
@@ -71,16 +70,13 @@ class Comparison(ComparisonSpec):
             yield self.experiment_type(**fields)
 
     def run(self, store: Any, name: str = "comparison", seeds: int = 1, **fixed: Any) -> Any:
-        """Trains all configs that were not trained yet, and compares them: `make compare-NAME`.
+        """Trains all configs that were not trained yet, and compares them in a `ComparisonResult`: `make compare-NAME`.
 
         Args:
             store: what `open_store` gave.
             name: of the run.
             seeds: trainings of each config, from seed 0 on.
             fixed: fields that all configs have in common.
-
-        Returns:
-            The `comparison.grid.ComparisonResult`.
         """
         return import_module("..grid", __name__).compare(self, store, name, seeds, fixed)
 
@@ -90,7 +86,6 @@ class Baseline(ComparisonSpec):
     """What an experiment's defaults are measured against: another config, trained for as long as they are.
 
     Attributes:
-        experiment: its name, or its class.
         fields: those that are the baseline's own, whatever the command fixes; neither of the data nor of the scores.
         figures: which of both runs' figures are put side by side.
     """
@@ -99,21 +94,13 @@ class Baseline(ComparisonSpec):
     figures: Sequence[str] = ()
 
     def experiments(self, fixed: Mapping[str, Any], seed: int) -> Iterator[Experiment]:
-        """The defaults of one seed, except for what is fixed; then the baseline.
-
-        Raises:
-            UserError: a field does not exist or is out of bounds.
-        """
+        """The defaults of one seed but for what is fixed, then the baseline; UserError where a field is not allowed."""
         _check_seed(fixed)
         for fields in (fixed, {**fixed, **self.fields}):
             yield self.experiment_type(**{**fields, "seed": seed})
 
     def run(self, store: Any, name: str = "baseline", seeds: int = 1, **fixed: Any) -> Any:
-        """Trains the defaults, then the baseline for the same time: as `Comparison.run`.
-
-        Returns:
-            The `comparison.baseline.BaselineResult`.
-        """
+        """Trains the defaults, then the baseline for the same time, as `Comparison.run`; returns a `BaselineResult`."""
         return import_module("..baseline", __name__).measure(self, store, name, seeds, fixed)
 
 

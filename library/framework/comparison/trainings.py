@@ -41,14 +41,7 @@ def parent_run(
 
 
 def train_once(experiment: Experiment, label: str, store: Store, parent: MlflowRun) -> Trained:
-    """The scores of a config, from an earlier run or from one that is made now.
-
-    Args:
-        experiment: what to train.
-        label: the name of the run if one is made.
-        store: an open store.
-        parent: the run that a new one belongs to.
-    """
+    """The scores of a config, from an earlier run or from one that is made now, with this label and parent."""
     params = {key: str(value) for key, value in experiment.config.model_dump().items()}
     for done in finished_runs(experiment.name, {"data.digest": experiment.dataset_digest}):
         if params.items() <= done.params.items() and "time/training_seconds" in done.metrics:

@@ -21,7 +21,7 @@ from ..experiment import Experiment, ModelArtifacts, TestResult
 from ..statistics import Estimate, estimate_of_scores
 from ..tracking import queries
 from ..tracking.store import current_store
-from .queries import available_versions, check_stage, describe, model, version_in, versions, write_lock
+from .queries import available_versions, check_stage, describe, model, models, version_in, versions, write_lock
 
 PER_EXAMPLE_SCORES = "test/outcomes.json"
 """Where a run keeps the score of each test example."""
@@ -47,10 +47,14 @@ def register(name: str, package: ModelArtifacts, scored: TestResult, tags: Mappi
         pip_requirements=requirements,
     )
     digest, size = _measure(logged.model_uri)
-    tagged = {**tags, **_score_tags(scored), "artifact.digest": digest, "artifact.bytes": size}
+    tagged = {**tags, "artifact.digest": digest, "artifact.bytes": size}
+    if scored.per_example_scores:
+        one = estimate_of_scores(scored.per_example_scores, scored.score, scored.metrics.get(scored.score))
+        tagged |= {"score": one.name, one.name: one.value, f"{one.name}_low": one.low, f"{one.name}_high": one.high}
     client = mlflow.MlflowClient()
     with write_lock():
-        _create(client, name)
+        if name not in (other.name for other in models()):
+            client.create_registered_model(name)
         version = client.create_model_version(
             name,
             logged.model_uri,
@@ -79,12 +83,7 @@ def load_version(version: ModelVersion) -> PyFuncModel:
 
 
 def find_version(name: str, stage: str = "Production") -> ModelVersion:
-    """The version in a stage, with its run and its tags.
-
-    Raises:
-        NotRegistered: there is no such model, or none in that stage.
-        UserError: there is no such stage.
-    """
+    """The version in a stage; NotRegistered where there is none, UserError where there is no such stage."""
     check_stage(stage)
     current_store()
     found = version_in(name, stage)
@@ -97,9 +96,7 @@ def find_version(name: str, stage: str = "Production") -> ModelVersion:
 def load_trained_from(experiment: Experiment) -> Any:
     """The newest registered model of an experiment's config and data, as its own file defines it.
 
-    Raises:
-        NotRegistered: there is none.
-        UserError: its files are not those that were registered.
+    NotRegistered where there is none; UserError where its files are not those that were registered.
     """
     found = find_trained_from(experiment)
     if found is None:
@@ -115,12 +112,11 @@ def find_trained_from(experiment: Experiment) -> ModelVersion | None:
     found = versions(experiment.model_name)
     digest = experiment.dataset_digest if found else ""
     for version in found:
-        # A run has more params than its config: MLflow adds a model's settings.
-        if (
-            version.tags.get("data.digest") == digest
-            and params.items() <= queries.read_run(str(version.run_id)).params.items()
-        ):
-            return version
+        if version.tags.get("data.digest") == digest:
+            # A run has more params than its config: MLflow adds a model's settings.
+            recorded = queries.read_run(str(version.run_id)).params
+            if params.items() <= recorded.items():
+                return version
     return None
 
 
@@ -152,25 +148,8 @@ def per_example_scores(run_id: str) -> dict[str, float]:
         return {}
 
 
-def _score_tags(scored: TestResult) -> dict[str, Any]:
-    """Tags that name the score of a version and give it with its 95 % interval."""
-    if not scored.per_example_scores:
-        return {}
-    estimate = estimate_of_scores(scored.per_example_scores, scored.score, scored.metrics.get(scored.score))
-    name = estimate.name
-    return {"score": name, name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-
-
 def _uri(version: ModelVersion) -> str:
     return f"models:/{version.name}/{version.version}"
-
-
-def _create(client: mlflow.MlflowClient, name: str) -> None:
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def _measure(model_uri: str) -> tuple[str, int]:

@@ -17,13 +17,9 @@ UNKNOWN = "changed by other means, or before this was recorded"
 
 @dataclass(frozen=True)
 class ProductionPeriod:
-    """A version's time in Production, or one without any.
+    """A version's time in Production and why it began; without a version, a time in which none was there.
 
-    Attributes:
-        version: its number; None for none.
-        since: when it began.
-        until: when it ended; None if it lasts.
-        reason: why it began.
+    It lasts where `until` is None.
     """
 
     version: str | None

@@ -15,16 +15,9 @@ from .stages import reconcile
 
 @dataclass(frozen=True)
 class VersionRecord:
-    """A version as a list of all shows it.
+    """A version as a list of all shows it, with the id of the run that registered it.
 
-    Attributes:
-        model: name in the registry.
-        version: its number.
-        stage: Staging, Production or Archived; None where it was never moved.
-        score: the metric that it is known by.
-        run: id of the run that registered it.
-        created: when that was done.
-        bytes: size of its files; None where it was not recorded.
+    The stage is None where it was never moved; the size of its files, in bytes, is None where it was not recorded.
     """
 
     model: str

@@ -1,20 +1,16 @@
 """Models and versions as the registry has them, and what errors say of those that it lacks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import TypeVar
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
-from mlflow.store.entities import PagedList
 
 from ..config import STAGES
 from ..errors import NotRegistered, UserError
 from ..tracking.store import current_store
 
-T = TypeVar("T")
 MAX_LISTED = 10
 """Versions that an error lists, the newest; the others it counts."""
 
@@ -32,13 +28,12 @@ def model(name: str) -> RegisteredModel:
 
 def models() -> list[RegisteredModel]:
     """All registered models by name, with their tags and aliases."""
-    return list(_all(partial(mlflow.MlflowClient().search_registered_models, order_by=["name"])))
+    return mlflow.search_registered_models(order_by=["name"])
 
 
 def versions(name: str | None = None) -> list[ModelVersion]:
     """All versions of a model, or of all, newest first; none where there is no such model."""
-    of_it = None if name is None else f"name='{name}'"
-    found = _all(partial(mlflow.MlflowClient().search_model_versions, of_it))
+    found = mlflow.search_model_versions(filter_string=None if name is None else f"name='{name}'")
     return sorted(found, key=lambda version: -int(version.version))
 
 
@@ -77,15 +72,6 @@ def check_stage(stage: str) -> None:
     """Raises a UserError where there is no such stage."""
     if stage not in STAGES:
         raise UserError(f"stage: got {stage!r}; allowed are {', '.join(STAGES)}")
-
-
-def _all(search: Callable[..., PagedList[T]]) -> Iterator[T]:
-    """All pages of a search."""
-    page: str | None = None
-    while page != "":
-        found = search(page_token=page)
-        yield from found
-        page = found.token or ""
 
 
 @contextmanager

@@ -52,11 +52,7 @@ def set_stage(name: str, version: str, stage: str = "Production", *, force: bool
     Reasons are: it is archived, or its run failed; it would go to Production and `promote_if_better` would not move it
     there; it would leave Production, with no other version to load.
 
-    Args:
-        name: of the registered model.
-        version: its number.
-        stage: where to.
-        force: move it regardless; never to Staging or Production if its files are not those that were registered.
+    Force moves it regardless; never to Staging or Production if its files are not those that were registered.
 
     Raises:
         NotRegistered: there is no such model or version.
@@ -78,9 +74,7 @@ def set_stage(name: str, version: str, stage: str = "Production", *, force: bool
 def rollback(name: str) -> Promotion:
     """Brings back the version that was in Production before, of those that still are; once more goes further back.
 
-    Raises:
-        NotRegistered: there is no such model.
-        UserError: there was none before, or its files are not those that were registered.
+    NotRegistered without such a model; UserError without a version before, or where its files are not those registered.
     """
     with _writing(name):
         held, there = version_in(name, "Production"), {str(version.version): version for version in versions(name)}
@@ -93,20 +87,8 @@ def rollback(name: str) -> Promotion:
         return _move(name, Promotion(before, "Production", f"{history.ROLLED_BACK} from {now}"))
 
 
-def move(name: str, version: str, stage: str) -> None:
-    """Puts a version into a stage, write_lock there: what was in Staging or Production before is archived."""
-    check_stage(stage)
-    with _writing(name):
-        _move(name, Promotion(version, stage, "moved"))
-
-
 def reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> None:
-    """Makes aliases and history follow the stages, one version in each; to be called under `write_lock`.
-
-    Args:
-        found: the model.
-        its_versions: newest first.
-    """
+    """Makes aliases and history follow the stages of its versions, newest first; to be called under `write_lock`."""
     client, tags = mlflow.MlflowClient(), found.tags
     by_stage = {str(one.current_stage): str(one.version) for one in reversed(its_versions)}
     for one in its_versions:
@@ -120,17 +102,14 @@ def reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> N
         key, value = history.entry(tags, now, reason if number == str(now) else history.UNKNOWN)
         client.set_registered_model_tag(found.name, key, value)
     for stage in STAGES:
-        _align_alias(found, stage.lower(), by_stage.get(stage))
+        alias, version = stage.lower(), by_stage.get(stage)
+        named = found.aliases.get(alias)
+        if version and version != str(named):
+            client.set_registered_model_alias(found.name, alias, version)
+        if named and not version:
+            client.delete_registered_model_alias(found.name, alias)
     if PROMOTING in tags:
         client.delete_registered_model_tag(found.name, PROMOTING)
-
-
-def _align_alias(found: RegisteredModel, alias: str, version: str | None) -> None:
-    named = found.aliases.get(alias)
-    if version and version != str(named):
-        mlflow.MlflowClient().set_registered_model_alias(found.name, alias, version)
-    if named and not version:
-        mlflow.MlflowClient().delete_registered_model_alias(found.name, alias)
 
 
 def _consider(found: ModelVersion, stage: str) -> Promotion:
@@ -140,19 +119,15 @@ def _consider(found: ModelVersion, stage: str) -> Promotion:
         return Promotion(number, now, "is in Production, and none would be left there; promote another or roll back")
     if stage == "Archived":
         return Promotion(number, stage, "asked for")
-    against = "is archived" if now == "Archived" else _failure(found)
-    if against:
-        return Promotion(number, now, against)
-    return _compare_with_champion(found) if stage == "Production" else Promotion(number, stage, "asked for")
-
-
-def _failure(found: ModelVersion) -> str:
-    """How a version failed; empty if it did not."""
+    if now == "Archived":
+        return Promotion(number, now, "is archived")
     if found.status != "READY":
-        return f"was not registered in full, its status is {found.status}"
+        return Promotion(number, now, f"was not registered in full, its status is {found.status}")
     run = str(found.run_id)
     status = queries.read_run(run).status if queries.exists(run) else ""
-    return f"its run {run} ended {status}" if status in ("FAILED", "KILLED") else ""
+    if status in ("FAILED", "KILLED"):
+        return Promotion(number, now, f"its run {run} ended {status}")
+    return _compare_with_champion(found) if stage == "Production" else Promotion(number, stage, "asked for")
 
 
 def _compare_with_champion(candidate: ModelVersion) -> Promotion:
@@ -163,13 +138,12 @@ def _compare_with_champion(candidate: ModelVersion) -> Promotion:
         raise UserError(f"{describe(candidate)}: is in Production already")
     own, theirs = (artifacts.per_example_scores(str(one.run_id)) for one in (candidate, champion))
     comparison = compare_examples(own, theirs)
+    other = f"version {champion.version}"
     if not comparison.examples:
-        return Promotion(
-            number, "Staging", f"has no test example in common with version {champion.version}, which stays"
-        )
+        return Promotion(number, "Staging", f"has no test example in common with {other}, which stays")
     if comparison.is_better():
-        return Promotion(number, "Production", f"beats version {champion.version}: {comparison}")
-    return Promotion(number, "Staging", f"does not beat version {champion.version} by more than chance: {comparison}")
+        return Promotion(number, "Production", f"beats {other}: {comparison}")
+    return Promotion(number, "Staging", f"does not beat {other} by more than chance: {comparison}")
 
 
 @contextmanager

@@ -37,16 +37,12 @@ FIGURE_ORDER = (
 
 @dataclass(frozen=True)
 class RankedRun:
-    """One of the best runs of a model.
+    """One of the best runs of a model, with the version that it registered and the runs that repeated it.
 
     Attributes:
-        record: the run.
         score: on the test split, with its 95 % interval where that is known.
-        history: values of the experiment's first objective by epoch.
-        best_value: the best of them.
+        history: values of the experiment's first objective by epoch; `best_value` is the best of them.
         overrides: fields of its config that differ from today's defaults.
-        version: the version that the run registered, if any.
-        repeats: runs that repeated it.
     """
 
     record: RunRecord
@@ -65,7 +61,6 @@ class ModelRuns:
     Attributes:
         name: of the model; the experiment's name for runs whose config is no longer valid.
         objectives: the metric that ranks the runs, and its direction.
-        runs: all of them, newest first.
         best: the best of those with a score on the test split; without any, the best of all finished runs.
         figures: names of stored figures of the best run.
     """
@@ -117,13 +112,7 @@ class ComparisonSummary:
 class Contents:
     """All that a report shows, newest first.
 
-    Attributes:
-        records: all runs.
-        versions: registered versions in a stage and the newest others, by model.
-        older_versions: how many versions are left out.
-        periods: the versions that were in Production, each with its model.
-        comparisons: the newest run of each.
-        unfinished: runs that failed or were killed, without trials of studies.
+    Of versions those in a stage and the newest others are shown; what is unfinished failed or was killed.
     """
 
     records: Sequence[RunRecord] = ()
@@ -232,28 +221,25 @@ def _ranked(runs: Sequence[RunRecord], metric: str, *, maximize: bool) -> list[t
 
 def _score(metrics: Mapping[str, float], name: str) -> Estimate | None:
     """The score of an unregistered run: the metric that registered ones are known by, else one with an interval."""
-    if not name:
-        return score_of({key: repr(value) for key, value in metrics.items() if key.startswith("test/")})
-    return Estimate.of(metrics, name) if name in metrics else None
+    if name:
+        return Estimate.of(metrics, name) if name in metrics else None
+    return score_of({key: repr(value) for key, value in metrics.items() if key.startswith("test/")})
 
 
 def _figures(run_id: str) -> list[str]:
     """The names of a run's figures, those of `FIGURE_ORDER` first."""
-    order = {name: place for place, name in enumerate(FIGURE_ORDER)}
-    return sorted(queries.figure_names(run_id), key=lambda name: order.get(name, len(order)))
+    names = queries.figure_names(run_id)
+    return [*(name for name in FIGURE_ORDER if name in names), *(name for name in names if name not in FIGURE_ORDER)]
 
 
 def _studies(store: Store, records: Sequence[RunRecord]) -> list[StudySummary]:
-    runs = {one.id: one for one in records}
-    found = []
+    runs, found = {one.id: one for one in records}, []
     for name, results in stored_studies(store).items():
-        front = set(results.front())
-        trials = [
+        front, trials = set(results.front()), results.trials().to_dict("records")
+        for row in trials:
             # The table holds nan, which equals nothing, where the search space did not ask for a parameter.
-            {**row, "params": {key: row[key] for key in results.params if row[key] == row[key]},
-             "on_front": row["trial"] in front}
-            for row in results.trials().to_dict("records")
-        ]  # fmt: skip
+            row["params"] = {key: row[key] for key in results.params if row[key] == row[key]}
+            row["on_front"] = row["trial"] in front
         run = runs.get(results.study.user_attrs.get("run", ""))
         found.append(StudySummary(name, run, results.objectives, trials))
     return found

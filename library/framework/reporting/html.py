@@ -30,15 +30,9 @@ FLOAT = re.compile(r"-?\d+(\.\d+(e[+-]\d+)?|e[+-]\d+)")  # as str writes a float
 
 
 def write_report(out: str, ui: str, store: Store) -> Path:
-    """Writes the report of an open store and returns its path.
+    """Writes the report of an open store, with links to MLflow's pages at the address `ui`, and returns its path.
 
-    Args:
-        out: the file, ending in .html; empty for `report.html` in the store.
-        ui: address of MLflow's pages, for links.
-        store: an open one.
-
-    Raises:
-        UserError: the file does not end in .html, or cannot be written.
+    The file is `report.html` in the store if none is given; UserError if it does not end in .html or cannot be written.
     """
     target = Path(out) if out else store.root / "report.html"
     if target.suffix != ".html":
@@ -47,9 +41,8 @@ def write_report(out: str, ui: str, store: Store) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=target.parent).close()
     except OSError as error:
-        raise UserError(
-            f"out: {str(target)!r} cannot be written ({error.strerror}); give another {option(out='file')}"
-        ) from None
+        give = f"give another {option(out='file')}"
+        raise UserError(f"out: {str(target)!r} cannot be written ({error.strerror}); {give}") from None
     page = render(collect.read(store), store, ui)
     part = target.with_name(f".{target.name}.{os.getpid()}")
     part.write_text(page, encoding="utf-8")
@@ -70,7 +63,7 @@ def render(contents: Contents, store: Store, ui: str) -> str:
     templates.filters |= {"columns": columns, "number": number, "rounded": rounded}
     templates.tests["trial"] = collect.is_trial
     templates.globals |= {"collect": collect, "formatting": formatting, "command": command}
-    drawings = {"draw_history": draw_history, "draw_trials": draw_trials, "draw_pareto_front": draw_pareto_front}
+    templates.globals |= {"draw_history": draw_history, "draw_trials": draw_trials, "draw_front": draw_pareto_front}
     return templates.get_template("report.html.j2").render(
         contents=contents,
         runs={one.id: one for one in contents.records},
@@ -80,7 +73,6 @@ def render(contents: Contents, store: Store, ui: str) -> str:
         git=git_tags(),
         now=datetime.now(UTC),
         stored_figure=StoredFigures().read,
-        **drawings,
     )
 
 
@@ -113,7 +105,7 @@ class StoredFigures:
         """A figure as a data URI; empty where its file is missing or no image, None where it is too large."""
         raw, file = queries.figure_bytes(run_id, name), io.BytesIO()
         try:
-            image = Image.open(io.BytesIO(raw or b"")).convert("RGB")
+            image = Image.open(io.BytesIO(raw)).convert("RGB")
         except (OSError, SyntaxError):  # Pillow raises the latter within a damaged PNG
             return ""
         image.thumbnail((MAX_WIDTH, image.height), Image.Resampling.BOX)
@@ -139,7 +131,7 @@ def draw_trials(study: StudySummary) -> str:
 
 
 def draw_pareto_front(study: StudySummary) -> str:
-    """All pairs of objectives of the completed trials, of which there must be one, as a data URI."""
+    """All pairs of objectives of the completed trials, at least one, as a data URI."""
     values = {objective: [float(trial[objective]) for trial in study.completed] for objective in study.objectives}
     names = {place: str(trial["trial"]) for place, trial in enumerate(study.completed) if trial["on_front"]}
     return _drawn(plots.pareto_front(values, names), study.objectives)

@@ -13,12 +13,9 @@ class MetricDiff:
     """How two histories of one metric differ.
 
     Attributes:
-        metric: its name.
         values: how many were compared.
         difference: the largest between two values of one step; 0 where all are the same, infinite where one is missing.
-        step: the first at which they differ; None where none does.
-        then: the value at that step in the first, None where there was none.
-        now: the same in the second.
+        step: the first at which they differ, with the values `then` and `now`; None where there is none.
     """
 
     metric: str
@@ -32,7 +29,9 @@ class MetricDiff:
         if self.step is None:
             return "same"
         by = "" if math.isinf(self.difference) else f" by up to {self.difference:.3g}"
-        return f"differs{by}, first at step {self.step}: {_digits(self.then)} then, {_digits(self.now)} now"
+        # With all digits, as the last one matters.
+        then, now = ("none" if value is None else repr(value) for value in (self.then, self.now))
+        return f"differs{by}, first at step {self.step}: {then} then, {now} now"
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,8 @@ class RunDiff:
         largest = max(different, key=lambda one: one.difference)
         first = min(one.step for one in different if one.step is not None)
         by = "values missing" if math.isinf(largest.difference) else f"by up to {largest.difference:.3g}"
-        summary = (
-            f"{len(different)} of {len(self.metrics)} metrics, first at step {first}, most in {largest.metric}: {by}"
-        )
-        return f"different: {summary}"
+        counts = f"{len(different)} of {len(self.metrics)} metrics"
+        return f"different: {counts}, first at step {first}, most in {largest.metric}: {by}"
 
     def table(self) -> dict[str, list[Any]]:
         """The columns of a table with a row for each metric."""
@@ -68,22 +65,14 @@ class RunDiff:
 def compare_histories(
     then: Mapping[str, MetricHistory], now: Mapping[str, MetricHistory], until: int | None = None
 ) -> RunDiff:
-    """Compares every metric of the first run, at every step; further metrics of the second are no difference.
+    """Compares every metric of the first run, up to the last step that counts; further ones of the second do not."""
 
-    Args:
-        then: histories by the metric's name.
-        now: the same of the second run.
-        until: the last step that counts; None is all.
-    """
-    cut = {metric: _cut(history, until) for metric, history in then.items()}
-    found = [
-        _metric_diff(metric, history, _cut(now.get(metric, {}), until)) for metric, history in cut.items() if history
-    ]
+    def cut(history: MetricHistory) -> MetricHistory:
+        return {step: value for step, value in history.items() if until is None or step <= until}
+
+    both = {metric: (cut(history), cut(now.get(metric, {}))) for metric, history in then.items()}
+    found = [_metric_diff(metric, *pair) for metric, pair in both.items() if pair[0]]
     return RunDiff(sorted(found, key=lambda one: (one.step is None, one.step or 0, one.metric)))
-
-
-def _cut(history: MetricHistory, until: int | None) -> MetricHistory:
-    return {step: value for step, value in history.items() if until is None or step <= until}
 
 
 def _metric_diff(metric: str, then: MetricHistory, now: MetricHistory) -> MetricDiff:
@@ -102,8 +91,3 @@ def _difference(then: float | None, now: float | None) -> float:
     if then is None or now is None or math.isnan(then) != math.isnan(now):
         return math.inf
     return 0.0 if math.isnan(then) or then == now else abs(then - now)
-
-
-def _digits(value: float | None) -> str:
-    """All digits, as the last one matters."""
-    return "none" if value is None else repr(value)

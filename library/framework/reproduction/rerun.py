@@ -31,10 +31,8 @@ class Plan:
     """How to repeat a run.
 
     Attributes:
-        record: the run.
-        experiment: of its config, without a limit in minutes.
+        experiment: of the run's config, without a limit in minutes.
         epochs: after how many to stop; None: as the config says.
-        is_tested: whether it was scored on the test split.
         remarks: what to know before it starts, a line each.
     """
 
@@ -46,11 +44,7 @@ class Plan:
 
 
 def plan(run: str) -> Plan:
-    """How to repeat the run whose id begins with a prefix; what prevents it is found before Keras is started.
-
-    Raises:
-        UserError: there is no such run, or it cannot be repeated; says why.
-    """
+    """How to repeat the run whose id begins with a prefix; UserError says what prevents it, before Keras is started."""
     record = find_run(run)
     _check_training(record)
     try:
@@ -95,14 +89,14 @@ def repeat(plan: Plan, store: Store) -> tuple[str, RunDiff]:
     with start_run(store, record.experiment, name, config=config, tags=tags) as run:
         _train(plan, run)
         until = None if record.status == "FINISHED" else plan.epochs
-        diff = compare_histories(_histories(record), _histories(read_run(run.id)), until)
+        then, now = (
+            {metric: metric_history(one.id, metric) for metric in sorted(one.model_metrics)}
+            for one in (record, read_run(run.id))
+        )
+        diff = compare_histories(then, now, until)
         run.log_table("repeat", diff.table())
         run.set_tags({"repeat": "same" if diff.is_same else "different", "repeat.result": str(diff)})
         return run.id, diff
-
-
-def _histories(record: RunRecord) -> dict[str, Mapping[int, float]]:
-    return {metric: metric_history(record.id, metric) for metric in sorted(record.model_metrics)}
 
 
 def _train(plan: Plan, run: MlflowRun) -> None:

@@ -31,6 +31,7 @@ from pydantic_core import from_json
 from .. import discovery
 from ..environment import one_line
 from ..errors import UserError
+from ..tracking.queries import read_run
 
 JSON, PATH, EXAMPLE = "application/json", "/invocations", "serving_input_example.json"  # all three are MLflow's
 FORMS = ("inputs", "instances", "dataframe_split", "dataframe_records")
@@ -45,23 +46,16 @@ ACCEPTED_KINDS = {"u": "iu", "i": "iu", "f": "iuf"}  # of numbers, for an array 
 def num_threads(version: ModelVersion) -> int | None:
     """The threads that the version's experiment computes with; all (None) if its run was deleted."""
     try:
-        run = mlflow.get_run(str(version.run_id))
-        experiment = discovery.find(mlflow.get_experiment(run.info.experiment_id).name)
-        return experiment.from_params(run.data.params).num_threads
+        run = read_run(str(version.run_id))
+        return discovery.find(run.experiment).from_params(run.params).num_threads
     except (UserError, MlflowException):
         return None
 
 
 def serve(model: PyFuncModel, version: ModelVersion, listening: socket.socket) -> None:
-    """Prints version, stage, address and an example command, then answers until SIGINT or SIGTERM.
+    """Prints version, stage, address and an example command, then answers on a socket until SIGINT or SIGTERM.
 
-    Args:
-        model: the loaded version, with its files verified.
-        version: its name, number and stage are printed.
-        listening: a socket that listens on an address of this machine.
-
-    Raises:
-        KeyboardInterrupt: after SIGINT, once all requests are answered. SIGTERM goes on to its handler likewise.
+    Once all requests are answered, SIGINT raises KeyboardInterrupt, and SIGTERM goes on to its handler.
     """
     example = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}")) / EXAMPLE
     app = create_app(model, example)
@@ -169,11 +163,7 @@ class RequestSchema:
         return cls(*known, "texts" if only.type == DataType.string else "other")
 
     def parse(self, content_type: str, body: bytes) -> tuple[Any, dict[str, Any] | None]:
-        """The inputs of a request, converted to what the model takes, and its params if there are any.
-
-        Raises:
-            ValueError: the request is wrong; says what was given and what is allowed.
-        """
+        """The inputs of a request, as the model takes them, and its params if any; ValueError says what is wrong."""
         media_type, *options = content_type.lower().replace(" ", "").replace('"', "").split(";")
         if media_type != JSON or set(options) - {"charset=utf-8"}:
             got = repr(content_type) if content_type else "none"

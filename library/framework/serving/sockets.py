@@ -13,11 +13,7 @@ MAX_PORT = 65535
 
 @contextmanager
 def listen(port: int) -> Iterator[socket.socket]:
-    """A socket that listens on a port of this machine; clients wait until a server accepts their connections.
-
-    Raises:
-        UserError: the port is in use; names the next free one.
-    """
+    """A socket on which clients wait until a server accepts them; UserError names the next port where it is in use."""
     listening = _bind(port)
     if listening is None:
         next_port = find_free_port(port + 1)
@@ -27,11 +23,7 @@ def listen(port: int) -> Iterator[socket.socket]:
 
 
 def find_free_port(first: int = 5001) -> int:
-    """The lowest free port from `first` on, or else any free one; another process may take it at any moment.
-
-    Raises:
-        UserError: all ports are in use.
-    """
+    """The lowest free port from `first` on, or else any free one; another process may take it at any moment."""
     for port in (*range(first, MAX_PORT + 1), 0):
         listening = _bind(port)
         if listening is not None:

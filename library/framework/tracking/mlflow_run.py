@@ -50,9 +50,8 @@ class MlflowRun(Run):
 
     def log_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
         path = f"tables/{name}.json"
-        Path(url2pathname(urlsplit(mlflow.get_artifact_uri(path)).path)).unlink(
-            missing_ok=True
-        )  # or MLflow appends to it
+        kept = Path(url2pathname(urlsplit(mlflow.get_artifact_uri(path)).path))
+        kept.unlink(missing_ok=True)  # or MLflow appends to it
         mlflow.log_table({key: list(values) for key, values in columns.items()}, path)
 
     def log_json(self, path: str, value: Any) -> None:
@@ -127,8 +126,7 @@ def start_run(
 
 
 def _experiment_id(store: Store, name: str, about: str) -> str:
-    found = mlflow.get_experiment_by_name(name)
-    if found:
+    if found := mlflow.get_experiment_by_name(name):
         return str(found.experiment_id)
     # What its page in MLflow begins with, and that it is not about language models.
     tags = {"mlflow.note.content": about, "mlflow.experimentKind": "custom_model_development"}

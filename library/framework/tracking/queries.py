@@ -2,8 +2,9 @@
 
 import json
 import re
+import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,6 @@ from ..errors import UserError
 
 MAX_LISTED = 5
 """Runs that an error lists, the newest."""
-PAGE_SIZE = 1000
 MACHINE_METRICS = ("system/", "time/")
 """Metrics of the machine, not of the model."""
 
@@ -31,14 +31,11 @@ class RunRecord:
     """A run as the store has it.
 
     Attributes:
-        id: of the run; 32 characters.
+        id: 32 characters.
         experiment: name of its experiment; `experiment_id` is MLflow's number of it.
-        name: of the run.
         status: RUNNING, FINISHED, KILLED or FAILED.
-        began: when it began.
         seconds: its duration; None if it has not ended.
         params: of a training all fields of its config, and what MLflow adds.
-        tags: all of them.
         metrics: the last value of each.
     """
 
@@ -63,15 +60,11 @@ class RunRecord:
 
 
 def find_run(prefix: str) -> RunRecord:
-    """The run whose id begins with a prefix.
-
-    Raises:
-        UserError: there is none, or more than one; lists some.
-    """
+    """The run whose id begins with a prefix; UserError lists some where there is none, or more than one."""
     # Checked here, as MLflow would read % and _ as wildcards and quotes as part of its grammar.
     hexadecimal = re.fullmatch(r"[0-9a-fA-F]{1,32}", prefix)
     clause = f"attributes.run_id LIKE '{prefix.lower()}%'"
-    found = list(_search(clause, limit=MAX_LISTED + 1)) if hexadecimal else []
+    found = _search(clause, limit=MAX_LISTED + 1) if hexadecimal else []
     if len(found) == 1:
         return found[0]
     if found:
@@ -84,20 +77,20 @@ def available_trainings(parent: str = "") -> str:
     """The newest trainings, all or those of a parent run, as an error's last words."""
     of_parent = f" and tags.`mlflow.parentRunId` = '{parent}'" if parent else ""
     # Every config has a seed; runs of studies, comparisons and curation have no params.
-    newest = list(_search(f"params.seed LIKE '%'{of_parent}", limit=MAX_LISTED))
+    newest = _search(f"params.seed LIKE '%'{of_parent}", limit=MAX_LISTED)
     which = "its own are" if parent else "the newest are"
     return f"{which} {', '.join(map(str, newest))}" if newest else "there is no training"
 
 
 def all_runs() -> list[RunRecord]:
     """All runs of the store that were not deleted, newest first."""
-    return list(_search(""))
+    return _search("")
 
 
 def finished_runs(experiment: str, tags: Mapping[str, str]) -> list[RunRecord]:
     """All finished runs of an experiment with these tags, newest first."""
     clauses = ["attributes.status = 'FINISHED'", *(f"tags.`{key}` = '{value}'" for key, value in tags.items())]
-    return list(_search(" and ".join(clauses), experiment=experiment))
+    return _search(" and ".join(clauses), experiment=experiment)
 
 
 def read_run(run_id: str) -> RunRecord:
@@ -136,7 +129,7 @@ def artifact_path(run_id: str, path: str) -> Path:
 
 
 def read_json(run_id: str, path: str) -> Any:
-    """A JSON artifact of a run; errors are those of `artifact_path`."""
+    """A JSON artifact of a run; errors as of `artifact_path`."""
     return json.loads(artifact_path(run_id, path).read_text())
 
 
@@ -147,47 +140,41 @@ def read_figure(run_id: str, name: str) -> np.ndarray:
     return np.asarray(plt.imread(artifact_path(run_id, f"figures/{name}.png")))
 
 
-def figure_bytes(run_id: str, name: str) -> bytes | None:
-    """A figure that a run keeps, as a PNG; None if its file is not there."""
+def figure_bytes(run_id: str, name: str) -> bytes:
+    """A figure that a run keeps, as a PNG; empty if its file is not there."""
     try:
         return artifact_path(run_id, f"figures/{name}.png").read_bytes()
     except (OSError, MlflowException):
-        return None
+        return b""
 
 
 def figure_names(run_id: str) -> list[str]:
     """The names of the figures that a run keeps."""
-    return [Path(path).stem for path in _artifacts(run_id, "figures") if path.endswith(".png")]
+    return list(_artifacts(run_id, "figures", ".png"))
 
 
 def read_tables(run_id: str) -> dict[str, dict[str, Any]]:
     """The tables that a run keeps by name, each with `columns` and `data`, its rows."""
-    paths = [path for path in _artifacts(run_id, "tables") if path.endswith(".json")]
-    return {Path(path).stem: read_json(run_id, path) for path in paths}
+    return {name: read_json(run_id, path) for name, path in _artifacts(run_id, "tables", ".json").items()}
 
 
-def _artifacts(run_id: str, folder: str) -> list[str]:
+def _artifacts(run_id: str, folder: str, ending: str) -> dict[str, str]:
+    """Paths by name; none in a store whose artifacts were left behind."""
     try:
-        return [one.path for one in mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path=folder)]
-    except (OSError, MlflowException):  # a store whose artifacts were left behind
+        paths = [one.path for one in mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path=folder)]
+    except (OSError, MlflowException):
+        paths = []
+    return {Path(path).stem: path for path in paths if path.endswith(ending)}
+
+
+def _search(clause: str, limit: int = sys.maxsize, experiment: str | None = None) -> list[RunRecord]:
+    """The runs that a clause finds, newest first; of one experiment or of all."""
+    names = {one.experiment_id: one.name for one in mlflow.search_experiments() if experiment in (None, one.name)}
+    if not names:
         return []
-
-
-def _search(clause: str, limit: int | None = None, experiment: str | None = None) -> Iterator[RunRecord]:
-    """The runs that a clause finds, newest first; of one experiment or of all, with a limit or on all pages."""
-    experiments = mlflow.MlflowClient().search_experiments()
-    names = {one.experiment_id: one.name for one in experiments if experiment in (None, one.name)}
-    page: str | None = None if names else ""
-    while page != "":
-        found = mlflow.MlflowClient().search_runs(
-            list(names),
-            clause,
-            max_results=limit or PAGE_SIZE,
-            order_by=["attributes.start_time DESC"],
-            page_token=page,
-        )
-        yield from (_record(run, names[run.info.experiment_id]) for run in found)
-        page = "" if limit else found.token or ""
+    newest_first = ["attributes.start_time DESC"]
+    found = mlflow.search_runs(list(names), clause, max_results=limit, order_by=newest_first, output_format="list")
+    return [_record(run, names[run.info.experiment_id]) for run in found]
 
 
 def _record(run: Run, experiment: str) -> RunRecord:

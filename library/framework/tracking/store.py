@@ -12,7 +12,6 @@ import sqlite3
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import mlflow
@@ -65,13 +64,11 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Raises a StoreError in place of what a full disk, a missing permission or a damaged database raised."""
         if isinstance(error, Exception) and not isinstance(error, UserError):
             failure = _storage_failure(error, self.root)
-            if failure is not None:
+            if failure:
                 give = f"give {option(store='folder')} that can be written, with space left"
                 raise StoreError(f"store {self.root}: {failure}; {give}") from error
 
@@ -90,9 +87,6 @@ def open_store(root: str | Path = DEFAULT) -> Store:
     """Opens a store, creates it if there is none, and ends the runs that dead processes left open.
 
     `with open_store(...) as store` also turns errors of its disk within the block into a StoreError.
-
-    Args:
-        root: its folder.
 
     Raises:
         StoreError: it cannot be opened, read or written, or its disk is full.
@@ -121,18 +115,18 @@ def set_terminated(run_id: str, status: str, reason: str = "") -> None:
 def _storage_failure(error: BaseException | None, root: Path) -> str | None:
     """What the disk or the database said, if that is behind an error."""
     while error is not None:
-        if isinstance(error, sqlite3.Error) or (isinstance(error, OSError) and error.errno in DISK_ERRORS):
-            return str(error)
-        if isinstance(error, OSError) and Path(str(error.filename)).is_relative_to(root):
+        if isinstance(error, sqlite3.Error) or (
+            isinstance(error, OSError)
+            and (error.errno in DISK_ERRORS or Path(str(error.filename)).is_relative_to(root))
+        ):
             return str(error)
         error = error.__cause__ or error.__context__
     return None
 
 
 def _end_abandoned_runs() -> None:
-    client = mlflow.MlflowClient()
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    for run in client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000):
+    running = "attributes.status = 'RUNNING'"
+    for run in mlflow.search_runs(search_all_experiments=True, filter_string=running, output_format="list"):
         process = run.data.tags.get("process")
         if process and not is_alive(process):
             set_terminated(run.info.run_id, "FAILED", f"process {process.split()[1]} died")

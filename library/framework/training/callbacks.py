@@ -50,19 +50,15 @@ class BestEpoch(keras.callbacks.Callback):
             if not math.isfinite(value):
                 raise NotFinite(f"{name} is {value} after epoch {epoch + 1}: lower the learning rate or the clip norm")
         self._run.log_metrics(metrics, step=epoch + 1)
-        self._keep_if_best(epoch + 1, metrics)
+        score = metrics[self._monitor] * self._sign
+        if score > self._best:
+            self._improved = epoch + 1
+        if score >= self._best:
+            self._best, self.epoch, self.metrics, self.weights = score, epoch + 1, metrics, self.model.get_weights()
         out_of_patience = bool(self._patience) and epoch + 1 - self._improved >= self._patience
         out_of_time = bool(self._minutes) and time.perf_counter() - self._start >= 60 * self._minutes
         if out_of_patience or out_of_time:
             self.model.stop_training = True
-
-    def _keep_if_best(self, epoch: int, metrics: dict[str, float]) -> None:
-        score = metrics[self._monitor] * self._sign
-        if score > self._best:
-            self._improved = epoch
-        if score >= self._best:
-            self._best, self.epoch, self.metrics = score, epoch, metrics
-            self.weights = self.model.get_weights()
 
 
 def metrics_of(logs: Mapping[str, float] | None) -> dict[str, float]:

@@ -22,12 +22,7 @@ def rate(config: ScheduleConfig) -> keras.optimizers.schedules.LearningRateSched
 def adamw(
     config: TrainingConfig, exclude_from_weight_decay: Sequence[keras.Variable] = ()
 ) -> keras.optimizers.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019).
-
-    Args:
-        config: learning rate, warm-up, decay, clipping and number of steps.
-        exclude_from_weight_decay: variables without decay, besides the biases.
-    """
+    """AdamW (Loshchilov and Hutter 2019), without decay of the biases and of the variables that are excluded."""
     optimizer = keras.optimizers.AdamW(rate(config), weight_decay=config.weight_decay, clipnorm=config.clip_norm)
     optimizer.exclude_from_weight_decay(var_list=list(exclude_from_weight_decay), var_names=["bias"])
     return optimizer

@@ -37,13 +37,7 @@ class Examples:
 def split(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Examples:
     """A fifth of the examples for the test, a tenth of the rest for validation, all others for training.
 
-    Args:
-        x: `[n, ...]`, n at least 20.
-        y: `[n, ...]`.
-        seed: of the random order.
-
-    Raises:
-        ValueError: x and y differ in length, or are too few.
+    Inputs and targets are `[n, ...]`; ValueError where they differ in length, or n is below 20.
     """
     if len(x) != len(y) or len(x) < 20:
         raise ValueError(f"split: got {len(x)} and {len(y)} examples; allowed is the same number of both, at least 20")

@@ -50,13 +50,7 @@ class Trainer:
             NotFinite: a metric became infinite or not a number; names the epoch and the metric.
         """
         best = BestEpoch(run or Run(), self.monitor, self.mode, self.patience, self.minutes)
-        model.fit(
-            train,
-            validation_data=validation,
-            epochs=self.epochs,
-            verbose=0,
-            callbacks=[best, *callbacks],
-            shuffle=False,
-        )
+        settings = {"epochs": self.epochs, "verbose": 0, "shuffle": False}
+        model.fit(train, validation_data=validation, callbacks=[best, *callbacks], **settings)
         model.set_weights(best.weights)
         return TrainingResult(model, best.metrics, best.epoch)

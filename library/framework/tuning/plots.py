@@ -2,12 +2,11 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import optuna
-from matplotlib.figure import Figure
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
@@ -23,16 +22,9 @@ Table = Mapping[str, Sequence[Any]]
 def front_table(front: Sequence[FrozenTrial], best: FrozenTrial, objectives: Objectives) -> Table:
     """A table of a front that is not empty, with the best trial in the first objective on top."""
     first, direction = next(iter(objectives.items()))
-    rows = [
-        {
-            "trial": trial.number,
-            **values_of(trial, objectives),
-            "selected": "yes" if trial.number == best.number else "",
-        }
-        for trial in front
-    ]
+    rows: list[dict[str, Any]] = [{"trial": trial.number, **values_of(trial, objectives)} for trial in front]
     rows.sort(key=lambda row: row[first], reverse=direction == "maximize")
-    return columns_of(rows)
+    return columns_of([{**row, "selected": "yes" if row["trial"] == best.number else ""} for row in rows])
 
 
 def log_study(study: Study, objectives: Objectives, front: Table, best: FrozenTrial, run: Run) -> None:
@@ -45,17 +37,13 @@ def log_study(study: Study, objectives: Objectives, front: Table, best: FrozenTr
         params = [study.trials[number].params for number in front["trial"]]
         varied = dict.fromkeys(name for one in params for name in one)
         run.log_table("front", {**front, **{name: [one.get(name) for one in params] for name in varied}})
-        run.log_figure("front", _front_figure(study, objectives, front["trial"], best.number))
+        trials = completed(study.get_trials(deepcopy=False))
+        columns = columns_of([values_of(trial, objectives) for trial in trials])
+        places = {trial.number: place for place, trial in enumerate(trials)}
+        names = {places[number]: str(number) for number in front["trial"]}
+        run.log_figure("front", pareto_front(columns, names, places[best.number]))
     for place, name in enumerate(objectives):
         _log_figures(study, place, name, run)
-
-
-def _front_figure(study: Study, objectives: Objectives, front: Sequence[int], best: int) -> Figure:
-    trials = completed(study.get_trials(deepcopy=False))
-    places = {trial.number: place for place, trial in enumerate(trials)}
-    values = [values_of(trial, objectives) for trial in trials]
-    columns = {name: [one[name] for one in values] for name in objectives}
-    return pareto_front(columns, {places[number]: str(number) for number in front}, places[best])
 
 
 def _log_figures(study: Study, place: int, name: str, run: Run) -> None:
@@ -68,15 +56,14 @@ def _log_figures(study: Study, place: int, name: str, run: Run) -> None:
     plots = optuna.visualization.matplotlib
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # these figures are Optuna's, which warns of few trials
-        run.log_figure(f"history{ending}", _figure(plots.plot_optimization_history(study, **shown)))
-        run.log_figure(f"slices{ending}", _figure(plots.plot_slice(study, **shown)))
-        run.log_figure(f"parallel-coordinates{ending}", _figure(plots.plot_parallel_coordinate(study, **shown)))
+        drawings: dict[str, Callable[..., Any]] = {
+            "history": plots.plot_optimization_history,
+            "slices": plots.plot_slice,
+            "parallel-coordinates": plots.plot_parallel_coordinate,
+        }
         if len({trial.values[place] for trial in completed(study.get_trials(deepcopy=False))}) > 1:
-            run.log_figure(f"importances{ending}", _figure(plots.plot_param_importances(study, **shown)))
-
-
-def _figure(axes: Any) -> Figure:
-    """The figure of what Optuna draws on: one pair of axes or an array of them."""
-    figure: Figure = np.ravel(axes)[0].figure
-    figure.set_size_inches(18, 6)
-    return figure
+            drawings["importances"] = plots.plot_param_importances
+        for what, draw in drawings.items():
+            figure = np.ravel(draw(study, **shown))[0].figure  # of one pair of axes or of an array of them
+            figure.set_size_inches(18, 6)
+            run.log_figure(f"{what}{ending}", figure)

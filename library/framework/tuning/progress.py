@@ -1,8 +1,7 @@
 """What a study shows while it runs: a line for every finished trial, and a bar with the time left."""
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
@@ -16,37 +15,27 @@ from .trials import pareto_trials, select_best, values_of
 COLORS = {TrialState.COMPLETE: "green", TrialState.PRUNED: "yellow", TrialState.FAIL: "red"}
 
 
-class Progress:
+class Progress(Bar):
     """Shows finished trials as they come; on a terminal also a bar, the time left, and the best value so far."""
 
     def __init__(self, search: Search) -> None:
         self._objectives, self._select = search.objectives, type(search.base).select
         self._printed: set[int] = set()
-        self._console = Console(highlight=False)
-        self._bar = Bar(
+        super().__init__(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("left"), TimeRemainingColumn(), console=self._console,
+            TextColumn("left"), TimeRemainingColumn(), console=Console(highlight=False),
             speed_estimate_period=86_400,  # seconds: trials end minutes apart
         )  # fmt: skip
-        self._task = self._bar.add_task("trials", total=search.options.trials)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._bar.stop()
+        self._task = self.add_task("trials", total=search.options.trials)
 
     def show(self, trials: Sequence[FrozenTrial]) -> None:
         """Prints those not yet shown and moves the bar."""
         new = [trial for trial in trials if trial.number not in self._printed]
         for trial in new:
             self._printed.add(trial.number)
-            self._console.print(self._line(trial))
+            self.console.print(self._line(trial))
         if new:
-            self._bar.update(self._task, completed=len(trials), description=self._best(trials))
+            self.update(self._task, completed=len(trials), description=self._best(trials))
 
     def _best(self, trials: Sequence[FrozenTrial]) -> str:
         front = pareto_trials(trials, self._objectives)

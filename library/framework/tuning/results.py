@@ -1,7 +1,6 @@
 """Stored studies, to be read: their trials as a table, and the importance of their parameters."""
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,12 +16,7 @@ from .trials import completed, finished_trials, pareto_trials, values_of
 
 @dataclass(frozen=True)
 class StudyResults:
-    """A study as it is stored.
-
-    Attributes:
-        study: Optuna's.
-        objectives: what it optimised, and the direction of each.
-    """
+    """A study as Optuna has it, and what it optimised."""
 
     study: Study
     objectives: Objectives
@@ -37,9 +31,8 @@ class StudyResults:
 
         A trial that was pruned has the last value it reached in the first objective, and none in others.
         """
-        rows = []
+        rows, first = [], next(iter(self.objectives))
         for trial in finished_trials(self.study):
-            first = next(iter(self.objectives))
             reached = {first: trial.intermediate_values[trial.last_step]} if trial.last_step is not None else {}
             values = values_of(trial, self.objectives) or reached
             minutes = trial.duration.total_seconds() / 60 if trial.duration else None
@@ -67,16 +60,11 @@ def stored_studies(store: Store) -> dict[str, StudyResults]:
     """All studies of a store, by name, that have a finished trial and a record of their objectives."""
     if not (store.root / "optuna.db").exists():
         return {}
-    storage = storage_of(store)
-    names = optuna.get_all_study_names(storage)
-    found = (
-        StudyResults(study, _objectives(study))
-        for study in (optuna.load_study(study_name=n, storage=storage) for n in names)
-    )
-    return {one.study.study_name: one for one in found if one.objectives and finished_trials(one.study)}
-
-
-def _objectives(study: Study) -> Objectives:
-    names: Sequence[str] = study.user_attrs.get("signature", {}).get("objective", "").split(", ")
-    directions = [cast(Direction, direction.name.lower()) for direction in study.directions]
-    return dict(zip(names, directions, strict=True)) if len(names) == len(directions) and all(names) else {}
+    storage, found = storage_of(store), {}
+    for name in optuna.get_all_study_names(storage):
+        study = optuna.load_study(study_name=name, storage=storage)
+        objectives = study.user_attrs.get("signature", {}).get("objective", "").split(", ")
+        directions = [cast(Direction, direction.name.lower()) for direction in study.directions]
+        if len(objectives) == len(directions) and all(objectives) and finished_trials(study):
+            found[name] = StudyResults(study, dict(zip(objectives, directions, strict=True)))
+    return found

@@ -31,8 +31,6 @@ class Search:
         base: the experiment without what the space suggests.
         space: suggests fields of a trial's config.
         fixed: the fields that were set by the user; they stay as `base` has them.
-        options: how many trials and workers, and the name of the study.
-        store: where studies and runs are kept.
     """
 
     base: Experiment
@@ -59,12 +57,14 @@ class Search:
     def experiment(self, trial: BaseTrial, *, in_full: bool) -> Experiment:
         """A trial's experiment: the space's values, the overrides of trials unless in full, then the fixed fields.
 
-        Raises:
-            UserError: the space suggests a field that does not exist, or a value that is out of bounds.
+        A field that the space suggests and that does not exist, or a value that is out of bounds, is a UserError.
         """
-        suggested = self.space(_fixing(trial, self.fixed_values))
         overrides = {} if in_full else self.base.trial_overrides
-        return type(self.base)(**{**overrides, **suggested, **self.fixed_values}).reuse(self.base)
+        return type(self.base)(**{**overrides, **self.suggested(trial), **self.fixed_values}).reuse(self.base)
+
+    def suggested(self, trial: BaseTrial) -> Mapping[str, Any]:
+        """The space's values for a trial, which records none for fixed fields."""
+        return self.space(cast(BaseTrial, _FixingTrial(trial, self.fixed_values)))
 
     def study(self, sampler: optuna.samplers.BaseSampler | None = None) -> Study:
         """The study of this name; created, if there is none."""
@@ -78,12 +78,9 @@ class Search:
         )
 
 
-def _fixing(trial: BaseTrial, fixed: Mapping[str, Any]) -> BaseTrial:
-    """A trial that suggests fixed values for fixed fields, and never records these."""
-    return cast(BaseTrial, _FixingTrial(trial, fixed))
-
-
 class _FixingTrial:
+    """A trial that suggests fixed values for fixed fields, and never records these."""
+
     def __init__(self, trial: BaseTrial, fixed: Mapping[str, Any]) -> None:
         self._trial, self._fixed = trial, fixed
 
@@ -105,7 +102,7 @@ def signature(search: Search) -> dict[str, str]:
     """What must not change while a study is resumed, by name."""
     probe = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
     experiment = search.experiment(probe, in_full=False)
-    suggested = search.space(_fixing(probe, search.fixed_values)).keys() - set(search.fixed)
+    suggested = search.suggested(probe).keys() - set(search.fixed)
     kept = {name: value for name, value in experiment.config.model_dump().items() if name not in suggested}
     return {
         "direction": ", ".join(search.objectives.values()),

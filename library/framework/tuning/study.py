@@ -28,14 +28,7 @@ from .workers import run_trials
 
 @dataclass(frozen=True)
 class Tuned:
-    """A study's end.
-
-    Attributes:
-        study: with all its trials.
-        front: the columns of a table of the non-dominated trials; one row with a single objective.
-        best: the one of them that won.
-        outcome: of its training in full.
-    """
+    """A study's end: its front as the columns of a table, the trial of it that won, and that one's training in full."""
 
     study: Study
     front: Table
@@ -67,7 +60,11 @@ def tune(search: Search) -> Tuned:
         train_dependencies(search.base, search.store)
         with _parent_run(search, study) as run:
             run_trials(search, study, run.id)
-            front = _pareto_front(search, study)
+            front = pareto_trials(study.get_trials(deepcopy=False), search.objectives)
+            if not front:
+                reasons = [one.user_attrs["reason"] for one in finished_trials(study) if "reason" in one.user_attrs]
+                last = reasons[-1] if reasons else "none"
+                raise UserError(f"study {study.study_name!r}: no trial was completed; the last reason: {last}")
             best = select_best(front, search.objectives, type(search.base).select)
             outcome = _winner(search, study, best, run)
             table = front_table(front, best, search.objectives)
@@ -97,16 +94,6 @@ def _parent_run(search: Search, study: Study) -> Iterator[MlflowRun]:
     with start_run(search.store, name, study.study_name, resume=resume, tags=tags, about=about) as run:
         study.set_user_attr("run", run.id)
         yield run
-
-
-def _pareto_front(search: Search, study: Study) -> list[FrozenTrial]:
-    """The non-dominated trials; at least one."""
-    found = pareto_trials(study.get_trials(deepcopy=False), search.objectives)
-    if not found:
-        reasons = [trial.user_attrs["reason"] for trial in finished_trials(study) if "reason" in trial.user_attrs]
-        last = (reasons or ["none"])[-1]
-        raise UserError(f"study {study.study_name!r}: no trial was completed; the last reason: {last}")
-    return found
 
 
 def _winner(search: Search, study: Study, best: FrozenTrial, run: MlflowRun) -> Outcome:

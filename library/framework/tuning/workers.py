@@ -7,8 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -37,9 +36,7 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 def run_trials(search: Search, study: Study, parent: str) -> None:
     """Runs trials until the study has as many as were asked for, repeating those that were interrupted.
 
-    Raises:
-        StoreError: a worker could not read or write the store.
-        UserError: a worker died before it began a trial.
+    StoreError where a worker could not read or write the store; UserError where it died before it began a trial.
     """
     with Progress(search) as progress:
         progress.show(finished_trials(study))
@@ -81,18 +78,12 @@ def _start_worker(context: Any, search: Search, parent: str, tokens: Any) -> Bas
     num_threads = max(1, available_cores() // search.options.workers)
     sent = replace(search, base=type(search.base)(search.base.config))  # without the data that it has loaded
     worker: BaseProcess = context.Process(target=_work, args=(sent, parent, tokens, num_threads), daemon=True)
-    with _signals_blocked(INTERRUPTS):  # until the worker ignores them, seconds later
-        worker.start()
-    return worker
-
-
-@contextmanager
-def _signals_blocked(signals: tuple[signal.Signals, ...]) -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)  # until the worker ignores them, seconds later
     try:
-        yield
+        worker.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return worker
 
 
 def _handle_dead_worker(study: Study, worker: BaseProcess) -> None:
@@ -120,7 +111,11 @@ def _work(search: Search, parent: str, tokens: Any, num_threads: int) -> None:
             study, experiment = search.study(), search.base
             while (token := tokens.get()) is not None:
                 start_keras(min(num_threads, search.base.num_threads or num_threads))  # once there is work: it is slow
-                study.sampler = _sampler(search, token)
+                # A seed for each token: a resumed study must not draw again what it drew at first.
+                seed = int(np.random.SeedSequence([search.base.config.seed, token]).generate_state(1)[0])
+                study.sampler = optuna.samplers.TPESampler(
+                    seed=seed, n_startup_trials=6, multivariate=True, constant_liar=search.options.workers > 1
+                )
                 experiment = _run_trial(search, study, parent, experiment)
     except StoreError:
         sys.exit(STORE_FAILED)
@@ -132,18 +127,8 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def _sampler(search: Search, token: int) -> optuna.samplers.BaseSampler:
-    """TPE, seeded anew for every token: a resumed study must not draw again what it drew at first."""
-    seed = int(np.random.SeedSequence([search.base.config.seed, token]).generate_state(1)[0])
-    several = search.options.workers > 1
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=6, multivariate=True, constant_liar=several)
-
-
 def _run_trial(search: Search, study: Study, parent: str, before: Experiment) -> Experiment:
-    """One trial, in a run of its own; Optuna's state is set first, and the run ends by it.
-
-    Returns the trial's experiment, for the next one to reuse what it has loaded; takes that of the trial before.
-    """
+    """One trial, in a run that ends by Optuna's state, on the data of the trial before; returns its experiment."""
     import keras
 
     keras.utils.clear_session()
@@ -157,10 +142,9 @@ def _run_trial(search: Search, study: Study, parent: str, before: Experiment) ->
         study.tell(trial, state=TrialState.FAIL)
         return before
     name, config = search.base.name, experiment.config
-    repeat = command("train", name, config.model_dump())
-    tags = {"study": search.study_name, "trial": trial.number, "command": repeat}
-    run_name = f"trial {trial.number:03d}"
-    with start_run(search.store, name, run_name, parent=parent, config=config, tags=tags) as run:
+    repeat, number = command("train", name, config.model_dump()), trial.number
+    tags = {"study": search.study_name, "trial": number, "command": repeat}
+    with start_run(search.store, name, f"trial {number:03d}", parent=parent, config=config, tags=tags) as run:
         trial.set_user_attr("run", run.id)
         state, values, reason = _fit(search, experiment, trial, run)
         if reason:

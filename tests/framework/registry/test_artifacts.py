@@ -2,8 +2,7 @@
 
 import os
 import shutil
-import subprocess
-import sys
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import mlflow
@@ -11,7 +10,7 @@ import pytest
 
 from library import load_model
 from library.framework.errors import NotRegistered, UserError
-from library.framework.registry.stages import move, promote_if_better
+from library.framework.registry.stages import promote_if_better, set_stage
 from library.framework.tracking.store import Store
 from tests.versions import NAME, aliases, register, stages_now
 
@@ -25,31 +24,19 @@ def test_a_version_tells_where_it_came_from_and_what_it_scored(store: Store, tmp
     assert mlflow.get_run(version.run_id).info.status == "FINISHED"
 
 
-def test_the_first_version_goes_to_production_and_loads_by_stage_and_by_alias(store: Store, tmp_path: Path) -> None:
-    promotion = promote_if_better(NAME, register(store, tmp_path, "0101"))
-    assert promotion.stage == "Production"
-    assert load_model(NAME).predict(["?"]) == ["4"]
-    assert mlflow.pyfunc.load_model(f"models:/{NAME}/Production").predict(["?", "?"]) == ["4", "4"]
-    assert mlflow.pyfunc.load_model(f"models:/{NAME}@production").predict(["?"]) == ["4"]
+def load_in(folder: Path) -> None:
+    os.chdir(folder)
+    assert load_model(NAME, stage="Production").predict(["?"]) == ["2"]
 
 
-def test_without_an_open_store_the_one_of_the_folder_is_used(three: Store, tmp_path: Path) -> None:
+def test_without_an_open_store_the_one_of_the_folder_is_used(
+    three: Store, tmp_path: Path, processes: ForkServerContext
+) -> None:
     (tmp_path / "mlruns").symlink_to(three.root)
-    code = "from library import load_model; print(load_model('tiny', stage='Production').predict(['?']))"
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "['2']"
-
-
-def test_a_candidate_that_beats_the_champion_replaces_it(store: Store, tmp_path: Path) -> None:
-    promote_if_better(NAME, register(store, tmp_path, "0" * 6 + "1" * 4))
-    promotion = promote_if_better(NAME, register(store, tmp_path, "1" * 10))
-    assert promotion.stage == "Production"
-    assert promotion.reason == "beats version 1: better on 6, worse on 0 of 10 common test examples, p = 0.031"
-    assert stages_now() == {"1": "Archived", "2": "Production"}
-    assert aliases() == {"archived": "1", "production": "2"}
-    assert mlflow.MlflowClient().get_model_version(NAME, "2").tags["promotion"] == promotion.reason
+    loading = processes.Process(target=load_in, args=(tmp_path,))
+    loading.start()
+    loading.join()
+    assert loading.exitcode == 0
 
 
 def test_a_candidate_that_does_not_stays_in_staging_with_the_reason(store: Store, tmp_path: Path) -> None:
@@ -64,17 +51,10 @@ def test_a_candidate_that_does_not_stays_in_staging_with_the_reason(store: Store
         assert aliases() == {"production": "1", "staging": version, **({"archived": earlier[-1]} if earlier else {})}
 
 
-def test_only_examples_that_both_were_tested_on_count(store: Store, tmp_path: Path) -> None:
-    promote_if_better(NAME, register(store, tmp_path, "0" * 10))
-    promotion = promote_if_better(NAME, register(store, tmp_path, "1" * 10, first=5))
-    assert promotion.stage == "Staging"
-    assert "better on 5, worse on 0 of 5" in promotion.reason
-
-
 def test_one_version_a_stage(three: Store, tmp_path: Path) -> None:
     promote_if_better(NAME, register(three, tmp_path, "01"))
     assert stages_now() == {"1": "Archived", "2": "Archived", "3": "Production", "4": "Staging"}
-    move(NAME, "2", "Production")
+    set_stage(NAME, "2", force=True)
     assert stages_now() == {"1": "Archived", "2": "Production", "3": "Archived", "4": "Staging"}
     assert aliases() == {"archived": "3", "production": "2", "staging": "4"}
 
@@ -95,7 +75,7 @@ def test_what_does_not_exist_is_one_line_that_says_what_does(store: Store, tmp_p
     with pytest.raises(UserError, match="stage: got 'Prod'; allowed are Staging, Production, Archived"):
         load_model(NAME, "Prod")
     with pytest.raises(UserError, match="stage: got 'None'"):
-        move(NAME, "1", "None")
+        set_stage(NAME, "1", "None")
 
 
 def test_what_loading_leaves_behind_does_not_count_and_is_not_run(store: Store, tmp_path: Path) -> None:

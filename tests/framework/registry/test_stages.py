@@ -100,7 +100,10 @@ def test_a_rollback_passes_over_what_was_deleted_and_refuses_what_was_changed(st
 def test_the_history_says_who_when_and_why_and_travels_with_the_store(store: Store, tmp_path: Path) -> None:
     promote_if_better(NAME, register(store, tmp_path, "0" * 10))
     promote_if_better(NAME, register(store, tmp_path, "1" * 10))
+    assert stages_now() == {"1": "Archived", "2": "Production"}
+    assert aliases() == {"archived": "1", "production": "2"}
     before = production_history(NAME)
+    assert mlflow.MlflowClient().get_model_version(NAME, "2").tags["promotion"] == before[1].reason
     assert [(one.version, one.reason) for one in before] == [
         ("1", "the first version: there was no champion to beat"),
         ("2", "beats version 1: better on 10, worse on 0 of 10 common test examples, p = 0.002"),

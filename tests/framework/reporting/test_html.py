@@ -2,8 +2,6 @@
 
 import base64
 import re
-import signal
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -93,13 +91,6 @@ def register(store: Store, folder: Path, outcomes: str) -> str:
         version = artifacts.register(MODEL, package, scores, {})
     stages.promote_if_better(MODEL, version)
     return run.id
-
-
-@pytest.fixture
-def _handler() -> Iterator[None]:
-    handler = signal.getsignal(signal.SIGTERM)  # which main sets
-    yield
-    signal.signal(signal.SIGTERM, handler)
 
 
 def test_text_is_escaped_and_empty_columns_and_tables_are_left_out(store: Store) -> None:
@@ -226,7 +217,6 @@ def test_stored_figures_are_shrunk_and_left_out_where_the_page_would_grow_too_la
     assert html.StoredFigures().read(run.id, "a-wide-one") == ""
 
 
-@pytest.mark.usefixtures("_handler")
 def test_the_page_goes_where_it_is_told_and_bad_places_are_one_line(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,9 +2,7 @@
 
 import json
 import re
-import signal
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -31,12 +29,9 @@ FOUND = {"tiny": Tiny}
 
 
 @pytest.fixture(autouse=True)
-def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has the tiny experiment be found beside the shipped ones."""
     monkeypatch.setattr(rerun, "find", lambda name: FOUND.get(name) or discovery.find(name))
-    handler = signal.getsignal(signal.SIGTERM)  # which main sets
-    yield
-    signal.signal(signal.SIGTERM, handler)
 
 
 def repeat_command(run: str, store: Store) -> int:
@@ -275,10 +270,3 @@ def test_a_run_records_what_it_computed_with(store: Store, monkeypatch: pytest.M
     differences = rerun.start(rerun.plan(run.id))
     assert compute_tags()["compute.threads"] == "3"  # as many as then, whatever the experiment would have now
     assert {name for name in differences if name != "git.dirty"} == set()
-
-
-def test_a_store_that_does_not_exist_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert repeat_command("abc", Store(tmp_path / "none")) == 2
-    assert "none: there is none; train or tune first" in capsys.readouterr().err
-    assert main(["repeat"], "make") == 2
-    assert capsys.readouterr().err.startswith("error: run: nothing was given; it is id of the run")

@@ -97,21 +97,14 @@ def test_the_terminal_says_what_answers_where_and_how_to_ask(server: Server) -> 
     ]
 
 
-def test_it_answers_what_a_person_would_write(server: Server) -> None:
+def test_what_a_person_would_write_is_answered_and_a_wrong_request_is_one_line(server: Server) -> None:
     assert server.post('{"inputs": ["?", "!"]}') == (200, {"predictions": ["4", "4"]})
-
-
-def test_a_wrong_request_is_one_line(server: Server) -> None:
     for body, kind, message in (
         ("{", JSON, 'body: got "{", which is not JSON'),
-        ("[1]", JSON, "body: got [1]; allowed is an object"),
-        ('{"inputs": ["?"]}', "text/csv", "content type: got 'text/csv'; allowed is application/json"),
         ('{"inputs": ["?"]}', "", "content type: got none; allowed is application/json"),
-        ('{"inputs": ["?"], "params": {"seed": 1}}', JSON, 'params: got "seed"; this model takes none'),
     ):
         status, answer = server.post(body, kind)
-        assert status == 400
-        assert set(answer) == {"error_code", "message"}
+        assert (status, set(answer)) == (400, {"error_code", "message"})
         assert answer["message"].startswith(message)
 
 
@@ -138,7 +131,7 @@ def test_ctrl_c_ends_it_without_a_traceback(root: Path) -> None:
     with started(root) as server:
         server.process.send_signal(signal.SIGINT)
         _, err = server.process.communicate(timeout=60)
-        assert (server.process.returncode, err) == (130, "interrupted: nobody answers any more\n")
+        assert (server.process.returncode, err) == (130, "interrupted: the server has stopped\n")
         with sockets.listen(server.port):
             pass
 
@@ -157,23 +150,6 @@ def test_ctrl_c_ends_it_without_a_traceback(root: Path) -> None:
 def test_what_cannot_be_served_is_one_line(root: Path, flags: list[str], message: str, refused: Refused) -> None:
     port = [] if any("port" in flag for flag in flags) else [f"--port={sockets.find_free_port(5301)}"]
     assert refused(["serve", *flags, *port, f"--store={root}"]).startswith(f"error: {message}")
-
-
-@pytest.mark.parametrize("harm", ["changed", "missing"])
-def test_files_that_are_not_those_registered_are_not_served(root: Path, harm: str, refused: Refused) -> None:
-    import mlflow
-
-    from library import open_store
-
-    with open_store(root):
-        units = next(Path(mlflow.artifacts.download_artifacts("models:/tiny/1")).rglob("units.txt"))
-    kept = units.read_text()
-    try:
-        units.write_text("5") if harm == "changed" else units.unlink()
-        line = refused(["serve", "--model=tiny", f"--store={root}", f"--port={sockets.find_free_port(5401)}"])
-    finally:
-        units.write_text(kept)
-    assert line == "error: model 'tiny' version 1: its files are not those that were registered\n"
 
 
 def test_a_held_port_is_nobody_elses_and_is_free_again_afterwards() -> None:

@@ -29,6 +29,8 @@ ANY = RequestSchema()
         (TEXTS, {"inputs": "1+1"}, 'inputs: got "1+1"; allowed is a list of texts, as in {"inputs": ["1+1"]}'),
         (TEXTS, {"inputs": ["1+1", 2]}, "inputs: got 2; allowed is a list of texts"),
         (TEXTS, {"inputs": []}, "inputs: got []; allowed is a list of texts"),
+        (TEXTS, [1], "body: got [1]; allowed is an object"),
+        (TEXTS, {"inputs": ["?"], "params": {"seed": 1}}, 'params: got "seed"; this model takes none'),
         (TEXTS, {}, "body: got an object with []; allowed is an object with exactly one of inputs, instances, dat"),
         (TEXTS, {"inputs": ["1"], "instances": ["1"]}, 'body: got an object with ["inputs", "instances"]; allowed'),
         (TEXTS, {"dataframe_split": {"data": [["1", "2"]]}}, 'dataframe_split: got ["1", "2"]; allowed is a list of'),
@@ -43,11 +45,7 @@ ANY = RequestSchema()
         (BYTES, {"inputs": [[1, 2], [3]]}, "inputs: got lists of different lengths; allowed is uint8 [n, 2]"),
         (BYTES, {"inputs": [[True, 1]]}, "inputs: got [[true, 1]]; allowed is uint8 [n, 2]"),
         (BYTES, {"inputs": [[2**70, -1]]}, f"inputs: got -1 to {2**70}; allowed is 0 to 255"),
-        (
-            BYTES,
-            {"dataframe_split": {"data": [[1], [2]]}},
-            "dataframe_split: got int64 [2, 1]; allowed",
-        ),
+        (BYTES, {"dataframe_split": {"data": [[1], [2]]}}, "dataframe_split: got int64 [2, 1]; allowed"),
         (FLOATS, {"inputs": [[1, 1e39]]}, "inputs: got 1 to 1e+39; allowed is -3.4028234663852886e+38 to"),
         (FLOATS, {"inputs": [[1, None]]}, "inputs: got [[1, null]]; allowed is float32 [n, 2]"),
         (FLOATS, {"inputs": [["1", "2"]]}, "inputs: got str [1, 2]; allowed is float32 [n, 2]"),
@@ -56,20 +54,12 @@ ANY = RequestSchema()
         (BYTES, {"inputs": [[1, 2]], "params": 3}, "params: got 3; allowed is an object of seed [0], way [best]"),
         (BYTES, {"inputs": [[1, 2]], "params": {"sed": 3}}, 'params: got "sed"; allowed is an object of seed [0]'),
         (BYTES, {"inputs": [[1, 2]], "params": {"seed": True}}, "seed: got true; allowed is an integer"),
-        (
-            BYTES,
-            {"inputs": [[1, 2]], "params": {"seed": 2**63}},
-            f"seed: got {2**63}; allowed is an integer of 64 bits",
-        ),
+        (BYTES, {"inputs": [[1, 2]], "params": {"seed": 2**63}}, f"seed: got {2**63}; allowed is an integer of 64 "),
         (BYTES, {"inputs": [[1, 2]], "params": {"way": 1}}, "way: got 1; allowed is a text"),
         (BYTES, {"inputs": [[1, 2]], "params": {"size": 10**400}}, "size: got 1000"),
         (BYTES, {"inputs": [[1, 2]], "params": {"exact": 1}}, "exact: got 1; allowed is true or false"),
         (ANY, {"inputs": [[1], [1, 2]]}, "inputs: got lists of different lengths; allowed is an array"),
-        (
-            ANY,
-            {"inputs": ["x" * 100_000, *1000 * [""]]},
-            "inputs: got texts of 100,100,000 characters, all padded; allowed",
-        ),
+        (ANY, {"inputs": ["x" * 100_000, *1000 * [""]]}, "inputs: got texts of 100,100,000 characters, all padded; a"),
     ],
 )
 def test_a_wrong_request_raises_one_line(schema: RequestSchema, request_: Any, message: str) -> None:
@@ -108,16 +98,8 @@ def test_a_request_becomes_what_the_model_takes(schema: RequestSchema, request_:
 
 
 def test_other_bodies_and_charsets_are_refused() -> None:
-    for body in (
-        b"",
-        b"\xff",
-        b"[" * 100_000,
-        b"45+23",
-        b"NaN",
-        b'["\xed\xa0\x80"]',
-        b"1" * 5000,
-        "[]".encode("utf-16"),
-    ):
+    nested, surrogate, wide = b"[" * 100_000, b'["\xed\xa0\x80"]', "[]".encode("utf-16")
+    for body in (b"", b"\xff", nested, b"45+23", b"NaN", surrogate, b"1" * 5000, wide):
         with pytest.raises(ValueError, match=r"^body: got .*, which is not JSON"):
             TEXTS.parse(JSON, body)
     for kind in ("application/json; charset=latin-1", "application/json; version=1", "text/csv", "text/plain", ""):
@@ -246,7 +228,7 @@ def test_no_body_is_more_than_a_wrong_request(apps: dict[str, App], name: str, b
         assert len(answer["message"].splitlines()) == 1
 
 
-@pytest.mark.parametrize("depth", [33, 65, 150, 199, 250, 990, 10_000])
+@pytest.mark.parametrize("depth", [33, 65, 199, 990, 10_000])
 def test_deep_nesting_is_a_wrong_request(apps: dict[str, App], depth: int) -> None:
     nested = b"[" * depth + b"1" + b"]" * depth
     for name, form in product(("texts", "bytes", "columns", "integers"), FORMS):

@@ -1,9 +1,9 @@
 """MLflow runs: how they end, what they carry, and that none outlives its process."""
 
 import os
+import signal
 import stat
-import subprocess
-import sys
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import mlflow
@@ -19,8 +19,6 @@ from library.framework.tracking import queries
 from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.store import Store
 from tests.tiny import Tiny
-
-ROOT = Path(__file__).parents[3]
 
 
 def last_run() -> mlflow.entities.Run:
@@ -106,15 +104,18 @@ def test_children_know_their_parent_and_a_run_can_go_on(store: Store) -> None:
     assert queries.read_run(parent.id).status == "FINISHED"
 
 
-def test_whoever_opens_the_store_ends_the_runs_of_dead_processes_and_no_others(store: Store) -> None:
-    code = (
-        "import os, signal, sys; from library import open_store\n"
-        "from library.framework.tracking.mlflow_run import start_run\n"
-        "with open_store(sys.argv[1]) as store, start_run(store, 'tests', 'orphan'):\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    died = subprocess.run([sys.executable, "-c", code, store.root], cwd=ROOT, check=False)
-    assert died.returncode == -9
+def die_in_a_run(root: Path) -> None:
+    with open_store(root) as store, start_run(store, "tests", "orphan"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_whoever_opens_the_store_ends_the_runs_of_dead_processes_and_no_others(
+    store: Store, processes: ForkServerContext
+) -> None:
+    dying = processes.Process(target=die_in_a_run, args=(store.root,))
+    dying.start()
+    dying.join()
+    assert dying.exitcode == -9
     orphan = last_run().info
     assert orphan.status == "RUNNING"
     with start_run(store, "tests", "alive") as alive:
@@ -161,8 +162,9 @@ def test_a_full_disk_within_the_block_is_one_line_and_bugs_keep_their_traceback(
         raise KeyError("a bug")
 
 
-def test_processes_that_open_a_new_store_at_once_do_not_break_it(tmp_path: Path) -> None:
-    code = "import sys; from library import open_store; open_store(sys.argv[1])"
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "new")], cwd=ROOT) as other:
-        open_store(tmp_path / "new")
-    assert other.returncode == 0
+def test_processes_that_open_a_new_store_at_once_do_not_break_it(tmp_path: Path, processes: ForkServerContext) -> None:
+    other = processes.Process(target=open_store, args=(tmp_path / "new",))
+    other.start()
+    open_store(tmp_path / "new")
+    other.join()
+    assert other.exitcode == 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -101,13 +102,6 @@ def test_stops_after_the_epoch_in_which_its_minutes_are_over_with_the_best_weigh
     assert scripted([0.5] * 4, minutes=minutes) == (epochs, epochs, epochs)  # of equal epochs the last is the best
 
 
-def test_a_constant_rate_stays_at_its_peak_after_the_warm_up() -> None:
-    config = TrainingConfig(epochs=10, steps_per_epoch=10, warmup=0.1, learning_rate=0.5, schedule="constant")
-    assert [float(rate(config)(step)) for step in (0, 5, 10, 55, 100, 1000)] == pytest.approx(
-        [0, 0.25, 0.5, 0.5, 0.5, 0.5]
-    )
-
-
 def test_the_trainer_is_as_its_config_says() -> None:
     config = TrainingConfig(epochs=7, patience=3, minutes=2.5)
     assert Trainer.of(config, "val/kid", "max") == Trainer(
@@ -120,14 +114,18 @@ def test_stops_on_a_loss_that_is_not_finite_and_names_epoch_and_metric() -> None
         Tiny(fails="diverge").fit(Run())
 
 
-def test_learning_rate_warms_up_to_its_peak_and_decays_to_zero() -> None:
-    config = TrainingConfig(epochs=10, steps_per_epoch=10, warmup=0.1, learning_rate=0.5)
-    steps = (0, 5, 10, 55, 100)
-    assert [float(rate(config)(step)) for step in steps] == pytest.approx([0, 0.25, 0.5, 0.25, 0], abs=1e-6)
-
-
-def test_without_warmup_the_rate_starts_at_its_peak() -> None:
-    assert float(adamw(TrainingConfig(warmup=0, learning_rate=0.5)).learning_rate) == 0.5
+@pytest.mark.parametrize(
+    ("settings", "rates"),
+    [
+        ({"schedule": "cosine"}, [0, 0.25, 0.5, 0.25, 0]),
+        ({"schedule": "constant"}, [0, 0.25, 0.5, 0.5, 0.5]),
+        ({"warmup": 0, "schedule": "constant"}, [0.5] * 5),
+    ],
+)
+def test_the_learning_rate_warms_up_to_its_peak_and_decays_or_stays(settings: Any, rates: list[float]) -> None:
+    config = TrainingConfig(**{"epochs": 10, "steps_per_epoch": 10, "warmup": 0.1, "learning_rate": 0.5, **settings})
+    assert [float(rate(config)(step)) for step in (0, 5, 10, 55, 100)] == pytest.approx(rates, abs=1e-6)
+    assert float(adamw(config).learning_rate) == rates[0]
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(200, 50), (7, 7), (53, 1), (96, 48)])
