@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from experiments.benchmarks import Row, bookkeeping, learning, serving, speed
+from experiments.benchmarks import Row, learning, serving, speed, stock
 from library.framework.environment import start_keras
 from library.framework.errors import UserError
 
@@ -20,11 +20,11 @@ from library.framework.errors import UserError
 PARTS: Mapping[str, tuple[Callable[[], Iterator[Row]], int | None]] = {
     "study": (learning.study, 1),
     "time-to-99": (learning.time_to_99, 1),
-    "stock": (learning.stock_network, None),
+    "stock": (stock.learning, None),
     "throughput": (speed.throughput, None),
     "pipeline": (speed.pipeline, None),
     "images": (speed.images, None),
-    "overhead": (bookkeeping.overhead, 1),
+    "overhead": (speed.overhead, 1),
     "serving": (serving.serving, 1),
     "exact-match": (learning.exact_match, 1),
 }
@@ -33,9 +33,8 @@ PARTS: Mapping[str, tuple[Callable[[], Iterator[Row]], int | None]] = {
 def main(arguments: Sequence[str]) -> None:
     """Measures the requested parts, each in a new process if there are several."""
     names = [argument.lower().removeprefix("--only=") for argument in arguments] or list(PARTS)
-    for name in names:
-        if name not in PARTS:
-            raise UserError(f"only: got {name!r}; allowed are {', '.join(PARTS)}")
+    if unknown := [name for name in names if name not in PARTS]:
+        raise UserError(f"only: got {unknown[0]!r}; allowed are {', '.join(PARTS)}")
     if len(names) > 1:
         for name in names:
             subprocess.run([sys.executable, "-m", "experiments.benchmarks", f"--only={name}"], check=True)  # noqa: S603

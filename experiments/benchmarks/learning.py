@@ -1,4 +1,4 @@
-"""Scores and the time to reach them: with the defaults, by a study, and by the stock network."""
+"""Scores and the time to reach them, with the defaults and by a study."""
 
 import statistics
 import tempfile
@@ -35,17 +35,6 @@ def time_to_99() -> Iterator[Row]:
     Seq2Seq().fit(Run(), [EpochCallback(note)])
     measured = f"{reached[0]:.0f} s of {time.perf_counter() - start:.0f} s" if reached else "never"
     yield "time to 0.99 on validation, defaults", measured, "<= 60 s"
-
-
-def stock_network() -> Iterator[Row]:
-    """The stock network, settings and loop on all cores: exact match on test queries, one seed."""
-    from experiments.benchmarks import stock
-
-    for fraction in (0.5, 0.25, 0.1):
-        trained = stock.train(stock.CONFIG.model_copy(update={"train_fraction": fraction}))
-        reached = "never 0.99 on validation" if trained.reached is None else f"0.99 after {trained.reached:.0f} s"
-        measured = f"{trained.test:.4f} in {trained.seconds:.0f} s, {reached}"
-        yield f"stock, {fraction:.0%} of the queries to learn from, 30 epochs", measured, "-"
 
 
 def study() -> Iterator[Row]:
