@@ -88,8 +88,9 @@ def overhead() -> Iterator[Row]:
     seconds, durations = list[float](), list[float]()
     experiment = Seq2Seq()
     with tempfile.TemporaryDirectory() as folder, open_store(folder) as store:
-        methods = {name: method for name, method in vars(MlflowRun).items() if not name.startswith("_")}
-        with patch.multiple(MlflowRun, **{name: _timed(method, seconds) for name, method in methods.items()}):
+        public = {name: method for name, method in vars(MlflowRun).items() if not name.startswith("_")}
+        methods: dict[str, Any] = {name: _timed(method, seconds) for name, method in public.items()}
+        with patch.multiple(MlflowRun, **methods):
             start = time.perf_counter()
             with start_run(store, "bench", "bench", config=experiment.config) as run:
                 seconds.append(time.perf_counter() - start)

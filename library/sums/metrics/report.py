@@ -37,6 +37,7 @@ def evaluate(queries: Queries, answers: Sequence[str], notation: Notation) -> Ev
     groups = errors.scores_by_group(correct, errors.groups(queries.left, queries.right, operators))
     kinds = errors.kinds(queries.answers, answers)
     counts = errors.confusion(queries.answers, answers, notation.characters, notation.answer_length)
+    wrong = np.flatnonzero(~correct).tolist()
     columns = {"query": queries.texts, "truth": queries.answers, "answer": answers, "mistake": kinds}
     return Evaluation(
         correct=correct,
@@ -53,7 +54,7 @@ def evaluate(queries: Queries, answers: Sequence[str], notation: Notation) -> Ev
         },
         tables={
             "groups": groups,
-            "wrong-answers": {name: [column[i] for i in np.flatnonzero(~correct)] for name, column in columns.items()},
+            "wrong-answers": {name: [column[i] for i in wrong] for name, column in columns.items()},
         },
         figures={
             "wrong-answers": figures.operand_errors(queries.left, queries.right, operators, ~correct),
