@@ -45,11 +45,10 @@ def test_every_variant_maps_five_ids_to_three_rows_of_logits_and_is_saved_whole(
 ) -> None:
     network = seq2seq.network(Seq2SeqConfig(**{**SMALL, **fields}))
     x = np.arange(20).reshape(4, 5) % 13
-    logits = network.predict(x, verbose=0)
+    logits = network(x)
     assert logits.shape == (4, 3, 13)
     network.save(tmp_path / "network.keras")
-    kept = keras.saving.load_model(tmp_path / "network.keras")
-    np.testing.assert_array_equal(kept.predict(x, verbose=0), logits)
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "network.keras")(x), logits)
 
 
 def test_the_stock_network_has_the_size_of_the_published_one() -> None:
@@ -75,7 +74,7 @@ def test_the_order_of_answers_reverses_the_logits() -> None:
     backwards = seq2seq.network(Seq2SeqConfig(**SMALL, answer_order="ones-first"))
     backwards.set_weights(forwards.get_weights())
     x = np.zeros((1, 5), "int32")
-    np.testing.assert_array_equal(forwards.predict(x, verbose=0)[:, ::-1], backwards.predict(x, verbose=0))
+    np.testing.assert_array_equal(forwards(x)[:, ::-1], backwards(x))
 
 
 def test_exact_match_needs_every_character() -> None:
@@ -152,14 +151,10 @@ def test_the_registered_model_loads_in_a_clean_process_without_this_repository(
     registered: Outcome, tmp_path: Path
 ) -> None:
     expected = load_model("seq2seq-text-to-text").predict(["45+23", " 7-88"])
-    code = (
-        "import json, sys, mlflow\n"
-        "model = mlflow.pyfunc.load_model('models:/seq2seq-text-to-text/Production')\n"
-        "assert 'library' not in sys.modules\n"
-        "print(json.dumps(model.predict(['45+23', ' 7-88'])))"
-    )
+    code = """import json, sys, mlflow
+model = mlflow.pyfunc.load_model('models:/seq2seq-text-to-text/Production')
+assert 'library' not in sys.modules
+print(json.dumps(model.predict(['45+23', ' 7-88'])))"""
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-    )
-    assert json.loads(done.stdout.splitlines()[-1]) == expected
+    printed = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, env=environment, text=True)
+    assert json.loads(printed.splitlines()[-1]) == expected
