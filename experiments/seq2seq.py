@@ -31,8 +31,6 @@ from library.sums.data import dataset, image_files, notation, queries
 if TYPE_CHECKING:
     import keras
 
-SERVED = Path(queries.__file__).parents[1] / "served"
-
 
 class Seq2Seq(Experiment):
     """An LSTM encoder-decoder of one modality; README.md tells the exact match to expect on unseen queries."""
@@ -153,7 +151,7 @@ class Seq2Seq(Experiment):
         settings = {"operators": config.operators, "padding": config.padding}
         cli_example = {"query": "query.png" if config.reads_images else query}
         return ModelArtifacts(
-            code=SERVED / f"{config.modality.replace('-', '_')}.py",
+            code=Path(queries.__file__).parents[1] / "served" / f"{config.modality.replace('-', '_')}.py",
             files={"network": network, "notation": Path(notation.__file__)},
             settings=settings | ({"temperature": config.temperature} if config.draws_images else {}),
             params={"seed": 0} if config.draws_images else {},

@@ -71,19 +71,14 @@ class Vae(CatsExperiment):
             run.log_figure("latent-map", figures.latent_map(latent_space.pca_map(means), images, "PCA"))
             places = latent_space.tsne_map(some, perplexity=min(30, len(some) / 4))
             run.log_figure("latent-map-tsne", figures.latent_map(places, images[: len(some)], "t-SNE"))
-        self.log_latent_directions(model, means, divergences, run)
+        self.log_directions(model, means, divergences, run)
         factors = self.test_factors(model, means, run)
         samples = self.evaluate_samplers(model, run)
         errors, latents = reconstruction.evaluate(images, reconstructions), latent_space.evaluate(means, log_variances)
-        return TestResult(
-            metrics={**errors, **latents, **factors, **samples.metrics},
-            per_example_scores=self.per_image(samples.covered),
-            score=score_name("coverage", self.config.features),
-        )
+        metrics = {**errors, **latents, **factors, **samples.metrics}
+        return TestResult(metrics, self.per_image(samples.covered), score_name("coverage", self.config.features))
 
-    def log_latent_directions(
-        self, model: "autoencoders.Vae", means: np.ndarray, divergences: np.ndarray, run: Run
-    ) -> None:
+    def log_directions(self, model: "autoencoders.Vae", means: np.ndarray, divergences: np.ndarray, run: Run) -> None:
         """Interpolations between three pairs of test images, and one cat along its eight most used dimensions."""
         from library.cats import figures
         from library.cats.metrics.latent_space import INTERPOLATIONS

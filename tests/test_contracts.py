@@ -21,9 +21,9 @@ NAMES = discovery.names()
 of_each = pytest.mark.parametrize("name", NAMES)
 # Enough to run every line, and to learn nothing.
 SHRUNK = {
-    "epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "units": 4, "train_fraction": 0.99, "images": 60,
-    "latent_size": 3, "residuals": 1, "filters": "2-3-4", "discriminator_filters": "2-3-4", "hidden": 4,
-    "pretraining": 0, "validation_samples": 10, "test_samples": 20,
+    "epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "units": 4, "train_fraction": 0.99,
+    "validation_fraction": 0.01, "images": 60, "latent_size": 3, "residuals": 1, "filters": "2-3-4",
+    "discriminator_filters": "2-3-4", "hidden": 4, "pretraining": 0, "validation_samples": 10, "test_samples": 20,
 }  # fmt: skip
 
 

@@ -1,8 +1,7 @@
 """Measures what README.md states and prints a table of it, each row beside its target.
 
 make bench                    # all of it: about 40 minutes on 2 cores; let nothing else run
-make bench ONLY=throughput    # one part: exact-match, time-to-99, stock, throughput, pipeline, images, overhead,
-                              # serving or study
+make bench ONLY=throughput    # one part; of another name, it lists them
 """
 
 import subprocess
@@ -14,7 +13,6 @@ from rich.table import Table
 
 from experiments.benchmarks import Row, learning, serving, speed, stock
 from library.framework.environment import start_keras
-from library.framework.errors import UserError
 
 # Each with the number of threads that suits it; None: one for each core, as the stock loop would have anywhere.
 PARTS: Mapping[str, tuple[Callable[[], Iterator[Row]], int | None]] = {
@@ -34,7 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     """Measures the requested parts, each in a new process if there are several."""
     names = [argument.lower().removeprefix("--only=") for argument in arguments] or list(PARTS)
     if unknown := [name for name in names if name not in PARTS]:
-        raise UserError(f"only: got {unknown[0]!r}; allowed are {', '.join(PARTS)}")
+        sys.exit(f"error: only: got {unknown[0]!r}; allowed are {', '.join(PARTS)}")
     if len(names) > 1:
         for name in names:
             subprocess.run([sys.executable, "-m", "experiments.benchmarks", f"--only={name}"], check=True)  # noqa: S603
@@ -48,7 +46,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    main(sys.argv[1:])

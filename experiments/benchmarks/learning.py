@@ -18,9 +18,8 @@ def exact_match() -> Iterator[Row]:
             experiment = Seq2Seq(train_fraction=fraction, seed=seed, split_seed=seed)
             model = experiment.fit(Run()).model
             scores.append(experiment.test(model, Run()).metrics["test/exact_match"])
-        listed = ", ".join(f"{score:.4f}" for score in scores)
-        name = f"exact match, {fraction:.0%} of the queries to learn from"
-        yield name, f"{statistics.mean(scores):.4f} ({listed})", target
+        measured = f"{statistics.mean(scores):.4f} ({', '.join(f'{score:.4f}' for score in scores)})"
+        yield f"exact match, {fraction:.0%} of the queries to learn from", measured, target
 
 
 def time_to_99() -> Iterator[Row]:

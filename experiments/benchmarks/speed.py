@@ -23,7 +23,7 @@ def throughput() -> Iterator[Row]:
     from library.sums.models import seq2seq
 
     train = queries.load(stock.CONFIG).train
-    x, y = stock.one_hot(train.x[:3200]), train.y[:3200]
+    x, y = stock.ONE_HOT[train.x[:3200]], train.y[:3200]
     for batch_size in (64, 512, 2048):
         steps, rates = 12_800 // batch_size, []
         config = stock.CONFIG.model_copy(update={"batch_size": batch_size, "steps_per_epoch": steps})

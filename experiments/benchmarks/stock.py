@@ -21,6 +21,7 @@ CONFIG = Seq2SeqConfig(
     units=256, embedding_size=0, padding="right", reading_order="as-written", answer_order="as-written",
     batch_size=32, learning_rate=1e-3, warmup=0.0, weight_decay=0.0,
 )  # fmt: skip
+ONE_HOT = np.eye(13, dtype="float32")  # the vectors of character ids
 
 
 def network() -> "keras.Model":
@@ -43,7 +44,7 @@ def learning() -> Iterator[Row]:
     for fraction in (0.5, 0.25, 0.1):
         train, validation, test = queries.load(CONFIG.model_copy(update={"train_fraction": fraction}))
         keras.utils.set_random_seed(CONFIG.seed)
-        model, x = network(), one_hot(train.x)
+        model, x = network(), ONE_HOT[train.x]
         start, reached = time.perf_counter(), None
         for _ in range(30):
             model.fit(x, train.y, batch_size=32, verbose=0)
@@ -54,11 +55,6 @@ def learning() -> Iterator[Row]:
         yield name, f"{_exact_match(model, test):.4f} in {seconds:.0f} s, {until} on validation", "-"
 
 
-def one_hot(ids: np.ndarray) -> np.ndarray:
-    """Vectors `[queries, 5, 13]` of character ids `[queries, 5]`."""
-    return np.eye(13, dtype="float32")[ids]
-
-
 def _exact_match(model: "keras.Model", split: queries.Queries) -> float:
-    ids = np.argmax(model.predict(one_hot(split.x), batch_size=1000, verbose=0), axis=-1)
+    ids = np.argmax(model.predict(ONE_HOT[split.x], batch_size=1000, verbose=0), axis=-1)
     return float((ids == split.y).all(axis=-1).mean())

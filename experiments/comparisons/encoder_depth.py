@@ -9,8 +9,4 @@ from dataclasses import replace
 
 from experiments.comparisons.modalities import comparison as modalities
 
-comparison = replace(
-    modalities,
-    along=("encoder_depth", (1, 2, 3)),
-    fields={"train_fraction": 0.1},
-)
+comparison = replace(modalities, along=("encoder_depth", (1, 2, 3)), fields={"train_fraction": 0.1})

@@ -57,7 +57,7 @@ def test_trials_share_glyph_readers_of_the_same_digits_and_seed(monkeypatch: pyt
     monkeypatch.setattr(artifacts, "load_trained_from", load_trained_from)
     first = Seq2Seq(**TINY, units=2, modality="text-to-image", train_fraction=0.99)
     first.dependencies = [GlyphReader(**TINY)]
-    model = first.fit(Run()).model
+    model = first.build()
     assert loaded == list(first.dependencies)
     assert not any("pooling" in layer.name for layer in first.teacher.layers)
     second = Seq2Seq(units=4, modality="text-to-image", train_fraction=0.99).reuse(first)

@@ -22,6 +22,7 @@ from library.framework.registry.artifacts import per_example_scores
 from library.framework.tracking.queries import read_json
 from library.sums.config import Seq2SeqConfig
 from library.sums.models import seq2seq
+from tests.eager import eagerly
 
 SMALL = {"units": 4, "epochs": 1, "steps_per_epoch": 2, "batch_size": 8}
 
@@ -111,7 +112,9 @@ def test_images_of_queries_are_shown_wrong_answers_first() -> None:
 def registered(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     """The outcome of a short training, with its store open."""
     with open_store(shutil.copytree(empty_store, tmp_path_factory.mktemp("trained") / "store")) as store:
-        yield Seq2Seq(**SMALL).train(store)
+        with eagerly():
+            outcome = Seq2Seq(**SMALL, validation_fraction=0.01).train(store)
+        yield outcome
 
 
 def test_the_registered_model_takes_and_returns_text(registered: Outcome) -> None:
