@@ -99,10 +99,7 @@ def test_the_program_trains_predicts_serves_and_names_itself(program: Path, proj
         assert json.load(answer) == {"predictions": [label]}
         process.terminate()
 
-
-@pytest.mark.slow
-def test_errors_name_the_program_and_its_options(program: Path, project: Path) -> None:
-    call = [program, "predict", "digits", f"--query={[[0] * 8] * 8}", "--store=none"]
+    call = [program, "predict", "digits", f"--query={query}", "--store=none"]
     failed = subprocess.run(call, cwd=project, env=OUTSIDE, capture_output=True, text=True, check=False)
     assert failed.returncode == 2
     assert failed.stderr == "error: store none: there is none; train or tune first, or give --store=folder\n"

@@ -57,11 +57,11 @@ def test_trials_share_glyph_readers_of_the_same_digits_and_seed(monkeypatch: pyt
     monkeypatch.setattr(artifacts, "load_trained_from", load_trained_from)
     first = Seq2Seq(**TINY, units=2, modality="text-to-image", train_fraction=0.99)
     first.dependencies = [GlyphReader(**TINY)]
-    model = first.build()
+    data, model = first.data, first.build()
     assert loaded == list(first.dependencies)
     assert not any("pooling" in layer.name for layer in first.teacher.layers)
     second = Seq2Seq(units=4, modality="text-to-image", train_fraction=0.99).reuse(first)
-    assert (second.data, second.evaluator, second.teacher) == (first.data, registered, first.teacher)
+    assert (second.data, second.evaluator, second.teacher) == (data, registered, first.teacher)
     assert "teacher" not in vars(Seq2Seq(seed=1, modality="text-to-image").reuse(first))
     figures = list[str]()
     run = Run()

@@ -28,14 +28,11 @@ def bars(axes: Axes) -> dict[tuple[int, int], float]:
 
 
 def test_each_wrong_answer_is_marked_in_the_square_of_its_operator() -> None:
-    left = np.array([1, 2, 3, 4, 5, 6])
-    right = np.array([10, 20, 30, 40, 50, 60])
-    wrong = np.array([False, True, False, True, True, False])
-    sums, differences = figures.operand_errors(left, right, "+++---", wrong).axes
-    every, marked = (points.get_offsets().tolist() for points in sums.collections)
-    assert (every, marked) == ([[10, 1], [20, 2], [30, 3]], [[20, 2]])
-    every, marked = (points.get_offsets().tolist() for points in differences.collections)
-    assert (every, marked) == ([[40, 4], [50, 5], [60, 6]], [[40, 4], [50, 5]])
+    left, wrong = np.arange(1, 7), np.array([False, True, False, True, True, False])
+    sums, differences = figures.operand_errors(left, 10 * left, "+++---", wrong).axes
+    marks = [[points.get_offsets().tolist() for points in axes.collections] for axes in (sums, differences)]
+    assert marks[0] == [[[10, 1], [20, 2], [30, 3]], [[20, 2]]]
+    assert marks[1] == [[[40, 4], [50, 5], [60, 6]], [[40, 4], [50, 5]]]
     assert [axes.get_title() for axes in (sums, differences)] == ["a + b", "a - b"]
     assert [text.get_text() for text in differences.get_legend().get_texts()] == ["3 asked", "2 wrong"]
 

@@ -121,11 +121,6 @@ def test_queries_are_repeated_in_other_images_up_to_so_many(modality: str, at_le
     assert times == 1 or (images[:500] != images[500:1000]).any()
 
 
-def test_texts_are_not_repeated() -> None:
-    split = load("text-to-text").validation
-    np.testing.assert_equal(split.rendered(0, at_least=1200), (split.queries.x, split.queries.y))
-
-
 @every_drawn
 @both_operators
 def test_images_of_the_test_are_in_no_other_split(modality: str, operators: str) -> None:
@@ -152,7 +147,9 @@ def test_a_digest_is_that_of_the_data_only(modality: str) -> None:
     assert again.digest == load(modality).digest
 
 
-def test_texts_need_no_digits_and_images_do(tmp_path: Path) -> None:
+def test_texts_need_no_digits_and_are_not_repeated_and_images_need_them(tmp_path: Path) -> None:
+    split = load("text-to-text").validation
+    np.testing.assert_equal(split.rendered(0, at_least=1200), (split.queries.x, split.queries.y))
     missing = str(tmp_path / "no.npz")
     assert load("text-to-text", digits=missing).digest == load("text-to-text").digest
     for modality in DRAWN:

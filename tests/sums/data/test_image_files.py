@@ -94,18 +94,17 @@ def test_other_files_are_refused_in_one_line_that_names_them(kind: str, tmp_path
     assert len(message.splitlines()) == 1
 
 
-def test_the_one_bad_file_of_five_is_named(tmp_path: Path) -> None:
-    paths = [save(tmp_path / f"{i}.png", image) for i, image in enumerate(QUERY)]
-    wrong(28, 29)(tmp_path / "3.png")
-    with pytest.raises(ValueError, match=r"3\.png' has 8 bits and is 29 wide and 28 high; .* 28 pixels wide"):
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        *[(files, f"^query: got {files} files; allowed is one of 5 characters, or 5 of one") for files in (2, 4, 6)],
+        (5, r"1\.png' has 8 bits and is 29 wide and 28 high; .* 28 pixels wide"),
+    ],
+)
+def test_other_numbers_of_files_are_refused_and_a_bad_file_is_named(files: int, message: str, tmp_path: Path) -> None:
+    paths = [wrong(28, 29 if i == 1 else 28)(tmp_path / f"{i}.png") for i in range(files)]
+    with pytest.raises(ValueError, match=message):
         image_files.read(",".join(paths), 5)
-
-
-@pytest.mark.parametrize("files", [2, 4, 6])
-def test_other_numbers_of_files_are_refused(files: int, tmp_path: Path) -> None:
-    path = wrong(28, 28)(tmp_path / "one.png")
-    with pytest.raises(ValueError, match=rf"^query: got {files} files; allowed is one of 5 characters, or 5 of one"):
-        image_files.read(",".join([path] * files), 5)
 
 
 def test_dark_ink_on_a_light_background_is_refused(tmp_path: Path) -> None:
@@ -134,7 +133,7 @@ def test_another_path_than_a_png_in_a_folder_is_no_target(name: str, tmp_path: P
         images.check_target("")
 
 
-@pytest.mark.parametrize("shape", [(75, 75), (20, 20), (300, 200), (40, 90)])
+@pytest.mark.parametrize("shape", [(20, 20), (300, 200), (40, 90)])
 def test_a_photo_of_any_size_is_its_middle_square_in_colour(shape: tuple[int, int], tmp_path: Path) -> None:
     photo = np.zeros((*shape, 3), np.uint8)
     photo[..., 0] = 200

@@ -92,16 +92,15 @@ def test_what_is_written_is_read_back(notation: Notation, left: int, right: int,
     assert notation.parse(decoded) == (left, operator, right)
 
 
-@pytest.mark.parametrize(("operators", "lowest", "highest", "length"), [("+-", -99, 198, 3), ("*", 0, 9801, 4)])
+@pytest.mark.parametrize(("operators", "values", "length"), [("+-", range(-99, 199), 3), ("*", range(9802), 4)])
 @pytest.mark.parametrize("padding", ["left", "right"])
 def test_answers_are_of_one_length_and_decode_to_the_value(
-    operators: str, lowest: int, highest: int, length: int, padding: str
+    operators: str, values: range, length: int, padding: str
 ) -> None:
     notation = Notation(operators, padding)
-    written = [notation.write_answer(value) for value in range(lowest, highest + 1)]
-    assert notation.answer_length == length
-    assert {len(text) for text in written} == {length}
-    assert notation.decode(notation.encode(written)) == [str(value) for value in range(lowest, highest + 1)]
+    written = [notation.write_answer(value) for value in values]
+    assert {notation.answer_length, *map(len, written)} == {length}
+    assert notation.decode(notation.encode(written)) == [str(value) for value in values]
 
 
 @pytest.mark.parametrize(

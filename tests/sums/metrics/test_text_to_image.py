@@ -81,11 +81,6 @@ def test_covariances_that_do_not_commute() -> None:
     assert frechet_distance(axes(np.array([2.0, 1.0])), turned) == pytest.approx(distance)
 
 
-def test_drawn_gaussians_are_near_their_true_distance() -> None:
-    a, b = normal(0, 20_000, 4), 3 * normal(1, 20_000, 4) + 2
-    assert frechet_distance(a, b) == pytest.approx(4 * 2**2 + 4 * (3 - 1) ** 2, rel=0.02)
-
-
 @pytest.mark.parametrize("images", [2, 5, 30])
 def test_fewer_images_than_features_are_enough(images: int) -> None:
     some = normal(0, images, 128).astype(np.float32)

@@ -15,7 +15,6 @@ TINY = {"modality": "text-to-image", "units": 4, "filters": 1, "noise_size": 2, 
 QUERIES = np.random.default_rng(0).integers(0, 13, (10, 5), dtype=np.int32)
 IMAGES = np.random.default_rng(1).integers(0, 256, (3, 28, 28), dtype=np.uint8)
 both_styles = pytest.mark.parametrize("handwriting", ["varied", "mean"])
-every_size = pytest.mark.parametrize("filters", [1, 5])
 spelling = pytest.mark.parametrize("character_loss", [1.0, 0.0])
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -51,18 +50,14 @@ def targets(ids: np.ndarray) -> dict[str, np.ndarray]:
     return {"ids": ids.astype(np.int32), "images": np.full((*ids.shape, 28, 28), 128, dtype=np.uint8)}
 
 
-@every_size
-def test_a_reader_maps_images_to_logits_past_its_features(filters: int) -> None:
+@pytest.mark.parametrize("filters", [1, 5])
+def test_a_reader_maps_images_to_logits_past_its_features_and_a_decoder_codes_to_images(filters: int) -> None:
     model = glyph_networks.glyph_reader(filters, 7)
     assert model(IMAGES).shape == (3, 7)
     assert model.layers[-2].name == "features"
     assert model.get_layer("features").output.shape == (None, glyph_networks.FEATURES)
     convolutions = [layer.filters for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     assert convolutions == [filters, 2 * filters, 4 * filters]
-
-
-@every_size
-def test_a_glyph_decoder_maps_codes_to_images(filters: int) -> None:
     codes = 1e3 * np.random.default_rng(0).normal(size=(3, 9))
     images = glyph_networks.glyph_decoder(filters, 9)(codes).numpy()
     assert images.shape == (3, 28, 28)
