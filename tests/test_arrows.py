@@ -18,11 +18,8 @@ FILES = {
 }
 HEAVY = {"keras", "tensorflow", "mlflow", "numpy", "matplotlib", "sklearn", "cv2", "pandas", "torch", "jax"}
 BRIDGES = {
-    f"library.framework.{name}"
-    for name in (
-        "tracking", "registry", "tuning", "pipeline", "comparison", "cli", "serving", "notebook", "reproduction",
-        "reporting",
-    )
+    f"library.framework.{name}" for name in ("tracking", "registry", "tuning", "pipeline", "comparison", "cli",
+    "serving", "notebook", "reproduction", "reporting")
 }  # fmt: skip
 
 

@@ -57,10 +57,8 @@ def study(store: Store, name: str, **options: Any) -> Any:
     given = dict(word.split("=", 1) for word in run.tags["command"].split()[2:])
     own = {key.lower(): given.pop(key) for key in ("STUDY", "TRIALS", "WORKERS")}
     fields = {key.lower(): value for key, value in given.items()}
-    experiment = find(run.experiment)(**fields)
-    return tune(
-        Search(experiment, find_space(run.experiment), tuple(fields), StudyOptions(**{**own, **options}), store)
-    )
+    experiment, space = find(run.experiment)(**fields), find_space(run.experiment)
+    return tune(Search(experiment, space, tuple(fields), StudyOptions(**{**own, **options}), store))
 
 
 def test_its_versions_load_by_stage_and_answer_as_then(old: Store, root: Path) -> None:

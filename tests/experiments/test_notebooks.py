@@ -60,9 +60,7 @@ def test_a_notebook_was_executed_from_top_to_bottom_without_an_error(name: str) 
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_says_what_trains_its_model_is_small_and_holds_nothing_of_the_machine(
-    name: str,
-) -> None:
+def test_a_notebook_names_its_model_is_small_and_holds_nothing_of_the_machine(name: str) -> None:
     notebook = read(name)
     assert re.findall(r"/(?:root|work|tmp|home|Users)/\S*|\bat 0x\w+|[A-Z]:\\\S*", texts(notebook)) == []
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}

@@ -55,6 +55,7 @@ def test_trials_share_glyph_readers_of_the_same_digits_and_seed(monkeypatch: pyt
         return SimpleNamespace(network=registered)
 
     monkeypatch.setattr(artifacts, "load_trained_from", load_trained_from)
+    monkeypatch.setattr("library.sums.metrics.text_to_image.MAX_REPEATED", 5)
     first = Seq2Seq(**TINY, units=2, modality="text-to-image", train_fraction=0.99)
     first.dependencies = [GlyphReader(**TINY)]
     data, model = first.data, first.build()
