@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from library.sums.metrics import errors
 
 CHARACTERS = "0123456789- "
+PRODUCTS = [(0, 99, 1), (9, 9, 2), (10, 10, 3), (99, 99, 4)]  # with the number of their digits
 integers = st.integers(-99, 9801).map(str)
 texts = integers | st.text("0123456789-", max_size=4)
 pairs = st.lists(st.tuples(integers, texts), min_size=1, max_size=20)
@@ -108,35 +109,24 @@ def test_a_text_that_does_not_fit_is_refused(truth: str, answer: str, characters
 
 
 def test_an_answer_for_each_truth_is_needed() -> None:
-    for function in (errors.kinds, errors.differences, errors.exact_matches):
+    others = [(one,) for one in (errors.kinds, errors.differences, errors.exact_matches)]
+    for function, *more in (*others, (errors.confusion, CHARACTERS, 3), (errors.per_character, 3)):
         with pytest.raises(ValueError, match="zip"):
-            function(["1", "2"], ["1"])
-    for function, arguments in ((errors.confusion, (CHARACTERS, 3)), (errors.per_character, (3,))):
-        with pytest.raises(ValueError, match="zip"):
-            function(["1", "2"], ["1"], *arguments)
+            function(["1", "2"], ["1"], *more)
 
 
 def test_queries_are_grouped_by_what_makes_them_hard() -> None:
-    assert groups_of((5, 5, "+"), (44, 55, "+"), (90, 20, "+"), (21, 3, "-"), (3, 21, "-"), (23, 1, "-")) == {
-        "addition": [True, True, True, False, False, False],
-        "subtraction": [False, False, False, True, True, True],
-        "carry": [True, False, False, False, False, False],
-        "no carry": [False, True, True, False, False, False],
-        "borrow": [False, False, False, True, True, False],
-        "no borrow": [False, False, False, False, False, True],
-        "2-digit answer": [True, True, False, True, True, True],
-        "3-digit answer": [False, False, True, False, False, False],
+    expected = {
+        (5, 5, "+"): {"addition", "carry", "2-digit answer"},
+        (44, 55, "+"): {"addition", "no carry", "2-digit answer"},
+        (90, 20, "+"): {"addition", "no carry", "3-digit answer"},
+        (21, 3, "-"): {"subtraction", "borrow", "2-digit answer"},
+        (3, 21, "-"): {"subtraction", "borrow", "2-digit answer"},
+        (23, 1, "-"): {"subtraction", "no borrow", "2-digit answer"},
+        **{(n, m, "*"): {"multiplication", f"{d}-digit answer"} for n, m, d in PRODUCTS},
     }
-
-
-def test_a_product_neither_carries_nor_borrows_and_has_up_to_four_digits() -> None:
-    assert groups_of((0, 99, "*"), (9, 9, "*"), (10, 10, "*"), (99, 99, "*")) == {
-        "multiplication": [True, True, True, True],
-        "1-digit answer": [True, False, False, False],
-        "2-digit answer": [False, True, False, False],
-        "3-digit answer": [False, False, True, False],
-        "4-digit answer": [False, False, False, True],
-    }
+    masks = groups_of(*expected)
+    assert [{name for name, mask in masks.items() if mask[i]} for i in range(len(expected))] == [*expected.values()]
 
 
 @pytest.mark.parametrize(
