@@ -1,6 +1,7 @@
 """The package as a stranger gets it: built, installed where this repository is not, and used as the docs say."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -113,6 +114,7 @@ def test_the_same_lines_run_in_a_notebook(project: Path) -> None:
     imports, body = SCRIPT.split('if __name__ == "__main__":\n')
     cells = [imports, *textwrap.dedent(body).replace('"mlruns"', '"notebook"').split("\n\n")]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(project)}}).execute()
+    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(project)}})
+    client.execute(env={**os.environ, "PYTHONPATH": str(ROOT)})
     [shown] = [output for output in notebook.cells[-1].outputs if output.output_type == "stream"]
     assert re.fullmatch(r"\['\d'(, '\d'){4}\]\n", shown.text)
