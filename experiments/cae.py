@@ -55,8 +55,6 @@ class Cae(CatsExperiment):
             places = latent_space.pca_map(autoencoders.encode(model, images))
             run.log_figure("latent-map", figures.latent_map(places, images, "PCA"))
         samples = self.evaluate_samplers(model, run)
-        return TestResult(
-            metrics={**reconstruction.evaluate(images, reconstructions), **samples.metrics},
-            per_example_scores=self.per_image(-reconstruction.mean_squared_errors(images, reconstructions)),
-            score="test/mean_squared_error",
-        )
+        metrics = {**reconstruction.evaluate(images, reconstructions), **samples.metrics}
+        scores = self.per_image(-reconstruction.mean_squared_errors(images, reconstructions))
+        return TestResult(metrics, scores, "test/mean_squared_error")

@@ -54,13 +54,8 @@ class GlyphReader(Classifier):
         run.log_dataset("glyphs", data.digest, data.inputs)
         keras.utils.set_random_seed(config.seed)  # before build: the weights are drawn there
         model = glyph_networks.build(config, len(self.labels))
-        batches = Batches(
-            np.arange(len(self.labels)),
-            batch_size=config.batch_size,
-            steps=config.steps_per_epoch,
-            seed=config.seed,
-            render=render,
-        )
+        ids, size, steps = np.arange(len(self.labels)), config.batch_size, config.steps_per_epoch
+        batches = Batches(ids, batch_size=size, steps=steps, seed=config.seed, render=render)
         return Trainer.of(config).fit(model, batches, tuple(data.validation.digits), run, callbacks)
 
     def test(self, model: "keras.Model", run: Run) -> TestResult:

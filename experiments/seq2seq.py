@@ -31,9 +31,6 @@ from library.sums.data import dataset, image_files, notation, queries
 if TYPE_CHECKING:
     import keras
 
-SERVED = Path(queries.__file__).parents[1] / "served"
-MAX_QUERIES_SHOWN = 24
-
 
 class Seq2Seq(Experiment):
     """An LSTM encoder-decoder of one modality; README.md tells the exact match to expect on unseen queries."""
@@ -64,14 +61,9 @@ class Seq2Seq(Experiment):
         config, data = self.config, self.data
         run.log_dataset(f"arithmetic-{config.split}", data.digest, data.inputs)
         model = self.build()
-        batches = Batches(
-            data.train.queries.x,
-            data.train.queries.y,
-            batch_size=config.batch_size,
-            steps=config.steps_per_epoch,
-            seed=config.seed,
-            render=partial(data.train.render, vary=config.vary),
-        )
+        x, y, render = data.train.queries.x, data.train.queries.y, partial(data.train.render, vary=config.vary)
+        size, steps = config.batch_size, config.steps_per_epoch
+        batches = Batches(x, y, batch_size=size, steps=steps, seed=config.seed, render=render)
         is_text = config.modality == "text-to-text"
         trainer = Trainer.of(config) if is_text else Trainer.of(config, monitor="val/exact_match", mode="max")
         return trainer.fit(model, batches, data.validation.rendered(seed=0, at_least=1000), run, callbacks)
@@ -88,9 +80,8 @@ class Seq2Seq(Experiment):
             readers.append(self.teacher)
         readers = [glyph_networks.select_characters(one, GlyphReader.labels, characters) for one in readers]
         keras.utils.set_random_seed(config.seed)  # before build: the weights are drawn there
-        if config.draws_images:
-            return text_to_image.build(config, *readers)
-        return (image_to_text if config.reads_images else seq2seq).build(config)
+        models = {"text-to-text": seq2seq, "image-to-text": image_to_text, "text-to-image": text_to_image}
+        return models[config.modality].build(config, *readers)
 
     @cached_property
     def dependencies(self) -> Sequence[GlyphReader]:
@@ -120,23 +111,21 @@ class Seq2Seq(Experiment):
 
     def test(self, model: "keras.Model", run: Run) -> TestResult:
         """Answers every test query once; reports exact match, its parts, and where and how it errs."""
-        from matplotlib.figure import Figure
-
         from library.sums import figures
         from library.sums.metrics import report, text_to_image
         from library.sums.models.seq2seq import inference_model
 
         config, split, notation = self.config, self.data.test, queries.notation(self.config)
         x, y = split.rendered(seed=0)
-        metrics, pictures = dict[str, float](), dict[str, Figure]()
         if config.draws_images:
             ids, metrics, pictures = text_to_image.evaluate(model, split, y["images"], config.temperature)
         else:
-            ids = np.argmax(inference_model(model).predict(x, batch_size=500, verbose=0), axis=-1)
+            logits = inference_model(model).predict(x, batch_size=500, verbose=0)
+            ids, metrics, pictures = np.argmax(logits, axis=-1), {}, {}
         answers, truth = notation.decode(ids), split.queries.answers
         evaluation = report.evaluate(split.queries, answers, notation)
         if config.reads_images:
-            shown = np.argsort(evaluation.correct, kind="stable")[:MAX_QUERIES_SHOWN]  # wrong ones before right ones
+            shown = np.argsort(evaluation.correct, kind="stable")[:24]  # wrong ones before right ones
             texts = ([each[i] for i in shown] for each in (answers, truth))
             pictures = {"readings": figures.answered_queries(x[shown], *texts)}
         for name, columns in evaluation.tables.items():
@@ -145,8 +134,7 @@ class Seq2Seq(Experiment):
             run.log_figure(name, figure)
         # With the digest where there are images: models are compared on examples that are the same to the pixel.
         suffix = "" if config.modality == "text-to-text" else f" in {self.dataset_digest}"
-        names = (text + suffix for text in split.queries.texts)
-        scores = dict(zip(names, map(float, evaluation.correct), strict=True))
+        scores = {text + suffix: float(one) for text, one in zip(split.queries.texts, evaluation.correct, strict=True)}
         return TestResult({**evaluation.metrics, **metrics}, scores, score="test/exact_match")
 
     def package(self, model: "keras.Model", folder: Path) -> ModelArtifacts:
@@ -163,7 +151,7 @@ class Seq2Seq(Experiment):
         settings = {"operators": config.operators, "padding": config.padding}
         cli_example = {"query": "query.png" if config.reads_images else query}
         return ModelArtifacts(
-            code=SERVED / f"{config.modality.replace('-', '_')}.py",
+            code=Path(queries.__file__).parents[1] / "served" / f"{config.modality.replace('-', '_')}.py",
             files={"network": network, "notation": Path(notation.__file__)},
             settings=settings | ({"temperature": config.temperature} if config.draws_images else {}),
             params={"seed": 0} if config.draws_images else {},

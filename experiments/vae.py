@@ -66,43 +66,29 @@ class Vae(CatsExperiment):
         divergences = latent_space.kl_per_dimension(means, log_variances)
         run.log_figure("reconstructions", figures.labelled_rows({"original": images[:12], "VAE": reconstructions[:12]}))
         run.log_figure("divergences", figures.kl_bars(divergences, means))
-        self.log_latent_maps(means, run)
-        self.log_latent_directions(model, means, divergences, run)
-        factors = self.test_factors(model, means, run)
-        samples = self.evaluate_samplers(model, run)
-        errors, latents = reconstruction.evaluate(images, reconstructions), latent_space.evaluate(means, log_variances)
-        return TestResult(
-            metrics={**errors, **latents, **factors, **samples.metrics},
-            per_example_scores=self.per_image(samples.covered),
-            score=score_name("coverage", self.config.features),
-        )
-
-    def log_latent_maps(self, means: np.ndarray, run: Run) -> None:
-        """The test images at the places of their codes: by PCA, and the first 1,000 by t-SNE."""
-        from library.cats import figures
-        from library.cats.metrics import latent_space
-
         if self.config.latent_size > 1:
-            images, some = self.data.test, means[:1000]
+            some = means[:1000]
             run.log_figure("latent-map", figures.latent_map(latent_space.pca_map(means), images, "PCA"))
             places = latent_space.tsne_map(some, perplexity=min(30, len(some) / 4))
             run.log_figure("latent-map-tsne", figures.latent_map(places, images[: len(some)], "t-SNE"))
+        self.log_directions(model, means, divergences, run)
+        factors = self.test_factors(model, means, run)
+        samples = self.evaluate_samplers(model, run)
+        errors, latents = reconstruction.evaluate(images, reconstructions), latent_space.evaluate(means, log_variances)
+        metrics = {**errors, **latents, **factors, **samples.metrics}
+        return TestResult(metrics, self.per_image(samples.covered), score_name("coverage", self.config.features))
 
-    def log_latent_directions(
-        self, model: "autoencoders.Vae", means: np.ndarray, divergences: np.ndarray, run: Run
-    ) -> None:
+    def log_directions(self, model: "autoencoders.Vae", means: np.ndarray, divergences: np.ndarray, run: Run) -> None:
         """Interpolations between three pairs of test images, and one cat along its eight most used dimensions."""
         from library.cats import figures
         from library.cats.metrics.latent_space import INTERPOLATIONS
         from library.cats.models.generative import decode
 
-        interpolations = {
-            f"{name} {pair + 1}": decode(
-                model.decoder, interpolate(means[2 * pair], means[2 * pair + 1], 10).astype(np.float32)
-            )
-            for pair in range(3)
-            for name, interpolate in INTERPOLATIONS.items()
-        }
+        interpolations = {}
+        for pair, (start, end) in enumerate(zip(means[:6:2], means[1:6:2], strict=True), start=1):
+            for name, interpolate in INTERPOLATIONS.items():
+                codes = interpolate(start, end, 10).astype(np.float32)
+                interpolations[f"{name} {pair}"] = decode(model.decoder, codes)
         run.log_figure("interpolations", figures.labelled_rows(interpolations))
         traversals = {}
         for dimension in np.argsort(-divergences)[:8]:

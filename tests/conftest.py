@@ -79,10 +79,11 @@ def served_sums(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     from library import TestResult, open_store
     from library.framework.registry import artifacts, stages
     from library.framework.tracking.mlflow_run import start_run
+    from tests.eager import eagerly
 
     small = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "filters": 2}
     reader = GlyphReader(**small)
-    with open_store(shutil.copytree(empty_store, tmp_path_factory.mktemp("sums") / "store")) as store:
+    with open_store(shutil.copytree(empty_store, tmp_path_factory.mktemp("sums") / "store")) as store, eagerly():
         names = [reader.train(store).model]
         for modality in ("text-to-text", "image-to-text", "text-to-image"):
             experiment = Seq2Seq(**small, units=8, train_fraction=0.99, modality=modality)

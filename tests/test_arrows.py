@@ -1,6 +1,7 @@
 """Imports run one way, and no tracked file knows the machine that it was written on."""
 
 import ast
+import functools
 import importlib.util
 import re
 import shutil
@@ -17,15 +18,12 @@ FILES = {
 }
 HEAVY = {"keras", "tensorflow", "mlflow", "numpy", "matplotlib", "sklearn", "cv2", "pandas", "torch", "jax"}
 BRIDGES = {
-    f"library.framework.{name}"
-    for name in (
-        "tracking", "registry", "tuning", "pipeline", "comparison", "cli", "serving", "notebook", "reproduction",
-        "reporting",
-    )
+    f"library.framework.{name}" for name in ("tracking", "registry", "tuning", "pipeline", "comparison", "cli",
+    "serving", "notebook", "reproduction", "reporting")
 }  # fmt: skip
-FAMILIES = {"cats", "sums"}
 
 
+@functools.cache
 def imports(name: str) -> set[str]:
     """All that a file imports, wherever in it: modules, their parents, and what is taken from them."""
     package = name.replace("/", ".").removesuffix(".py").rpartition(".")[0]
@@ -37,14 +35,6 @@ def imports(name: str) -> set[str]:
             module = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             found |= {f"{module}.{alias.name}" for alias in node.names}
     return {".".join(one.split(".")[:depth]) for one in found for depth in range(1, one.count(".") + 2)}
-
-
-def importers(module: str) -> set[str]:
-    return {name for name in FILES if module in imports(name)}
-
-
-def of(*folders: str) -> list[str]:
-    return [name for name in FILES if name.startswith(folders)]
 
 
 def tracked_texts() -> dict[str, str]:
@@ -67,52 +57,42 @@ def test_the_walk_finds_imports_of_every_kind() -> None:
     assert {"optuna", "optuna.trial"} <= imports("search_spaces/seq2seq.py")
 
 
-@pytest.mark.parametrize("name", of("library/"))
-def test_the_library_knows_neither_experiments_nor_search_spaces(name: str) -> None:
-    assert imports(name) & {"experiments", "search_spaces"} == set()
-
-
-@pytest.mark.parametrize("name", of("library/framework/"))
-def test_the_framework_knows_no_family(name: str) -> None:
-    assert imports(name) & {f"library.{family}" for family in FAMILIES} == set()
-
-
-@pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_a_family_does_not_know_the_other(family: str) -> None:
-    others = {f"library.{other}" for other in FAMILIES - {family}}
-    assert [name for name in of(f"library/{family}/") if imports(name) & others] == []
+@pytest.mark.parametrize(
+    ("importing", "forbidden"),
+    [
+        ("library/", {"experiments", "search_spaces"}),
+        ("library/framework/", {"library.cats", "library.sums"}),
+        ("library/cats/", {"library.sums"}),
+        ("library/sums/", {"library.cats"}),
+        (r"library/(cats|sums)/(data(?!/curation/run)|models|metrics)/", {"mlflow", "optuna"} | BRIDGES),
+        ("search_spaces/", HEAVY | BRIDGES),
+    ],
+)
+def test_imports_run_one_way(importing: str, forbidden: set[str]) -> None:
+    files = [name for name in FILES if re.match(importing, name)]
+    assert files
+    assert {name: found for name in files if (found := imports(name) & forbidden)} == {}
 
 
 def test_the_framework_imports_itself_relatively_so_that_it_can_have_another_name() -> None:
     absolute = re.compile(r"^\s*(?:from|import) library\b", re.MULTILINE)
-    assert [name for name in of("library/framework/") if absolute.search(FILES[name].read_text(encoding="utf-8"))] == []
+    assert [
+        name for name, path in FILES.items() if "/framework/" in name and absolute.search(path.read_text("utf-8"))
+    ] == []
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in FILES if re.match(r"library/(cats|sums)/(data|models|metrics)/", name)]
+    ("module", "allowed"),
+    [
+        (
+            "mlflow",
+            r"library/framework/(tracking/|registry/|serving/|notebook.py)|library/(sums/served/|cats/served_model)",
+        ),
+        ("optuna", r"library/framework/tuning/|search_spaces/"),
+    ],
 )
-def test_data_models_and_metrics_know_nothing_of_tracking_or_tuning(name: str) -> None:
-    if name != "library/cats/data/curation/run.py":
-        assert imports(name) & ({"mlflow", "optuna"} | BRIDGES) == set()
-
-
-def test_only_tracking_registry_and_what_is_served_import_mlflow() -> None:
-    allowed = {
-        "library/framework/notebook.py",
-        "library/cats/served_model.py",
-        *of("library/framework/tracking/", "library/framework/registry/", "library/framework/serving/"),
-        *of("library/sums/served/"),
-    }
-    assert importers("mlflow") - allowed == set()
-
-
-def test_only_tuning_and_search_spaces_import_optuna() -> None:
-    assert importers("optuna") - {*of("library/framework/tuning/"), *of("search_spaces/")} == set()
-
-
-@pytest.mark.parametrize("name", of("search_spaces/"))
-def test_a_search_space_imports_nothing_heavy(name: str) -> None:
-    assert imports(name) & (HEAVY | BRIDGES) == set()
+def test_a_heavy_library_is_imported_where_it_belongs_only(module: str, allowed: str) -> None:
+    assert [name for name in FILES if module in imports(name) and not re.match(allowed, name)] == []
 
 
 def test_no_tracked_text_holds_a_path_of_a_machine() -> None:

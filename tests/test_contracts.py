@@ -1,26 +1,37 @@
 """What every experiment, search space and served model must keep; found by discovery, so an added one is tested too."""
 
 import pickle
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib
 import mlflow
 import optuna
 import pytest
 
-from library import Config, Experiment, load_model
+from library import Config, Experiment, load_model, open_store
 from library.framework import discovery
 from library.framework.options import StudyOptions
 from library.framework.tracking.store import Store
 from library.framework.tuning.search import Search
+from tests.eager import eagerly
 
 NAMES = discovery.names()
 of_each = pytest.mark.parametrize("name", NAMES)
 # Enough to run every line, and to learn nothing.
 SHRUNK = {
-    "epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "images": 60, "latent_size": 3, "residuals": 1,
-    "filters": "2-3-4", "discriminator_filters": "2-3-4", "hidden": 4, "pretraining": 0, "validation_samples": 10,
-    "test_samples": 20,
+    "epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "units": 4, "train_fraction": 0.99,
+    "validation_fraction": 0.01, "images": 60, "latent_size": 3, "residuals": 1, "filters": "2-3-4",
+    "discriminator_filters": "2-3-4", "hidden": 4, "pretraining": 0, "validation_samples": 10, "test_samples": 20,
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shared(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store for all experiments."""
+    with open_store(shutil.copytree(empty_store, tmp_path_factory.mktemp("contracts") / "store")) as store:
+        yield store
 
 
 def shrunk(name: str) -> Experiment:
@@ -66,9 +77,16 @@ def test_the_digest_of_the_data_is_a_function_of_the_config(name: str) -> None:
 
 
 @of_each
-def test_the_shipped_experiment_shrunk_trains_scores_registers_and_answers(name: str, store: Store) -> None:
+def test_the_shipped_experiment_shrunk_trains_scores_registers_and_answers(
+    name: str, shared: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("library.cats.models.feature_extractors.BLOCKS", [(2, 1)] * 2)  # 8 features in place of 736
+    monkeypatch.setitem(matplotlib.rcParams, "savefig.dpi", 20)
     experiment = shrunk(name)
-    outcome = experiment.train(store)
+    with eagerly():
+        outcome = experiment.train(shared)
+        model = load_model(experiment.model_name)
+        assert len(model.predict(model.input_example)) == len(model.input_example)
     run = mlflow.get_run(outcome.run)
     assert "epochs 1" in run.info.run_name  # the fields that are not at their defaults, and no others
     assert "seed" not in run.info.run_name
@@ -78,6 +96,3 @@ def test_the_shipped_experiment_shrunk_trains_scores_registers_and_answers(name:
     assert experiment.objectives
     assert experiment.resolved_objectives.keys() <= outcome.metrics.keys()
     assert any(metric.startswith("test/") for metric in outcome.metrics)
-    model = load_model(experiment.model_name)
-    example = model.input_example
-    assert len(model.predict(example)) == len(example)

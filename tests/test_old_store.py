@@ -31,16 +31,14 @@ MADE_IN = "/before/store2"
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """The store at a place of its own; nothing but the paths in its database is changed."""
-    folder = tmp_path / "store"
+    folder, change = tmp_path / "store", 'UPDATE {0} SET "{1}" = replace("{1}", ?, ?) WHERE "{1}" LIKE ?'
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder, filter="data")
     with closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
-        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in tables:
+        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             for _, column, kind, *_ in database.execute(f"PRAGMA table_info({table})").fetchall():
                 if "CHAR" in kind or kind == "TEXT":
-                    change = f'UPDATE {table} SET "{column}" = replace("{column}", ?, ?) WHERE "{column}" LIKE ?'  # noqa: S608
-                    database.execute(change, (MADE_IN, str(folder), f"%{MADE_IN}%"))
+                    database.execute(change.format(table, column), (MADE_IN, str(folder), f"%{MADE_IN}%"))
     return folder
 
 
@@ -59,10 +57,8 @@ def study(store: Store, name: str, **options: Any) -> Any:
     given = dict(word.split("=", 1) for word in run.tags["command"].split()[2:])
     own = {key.lower(): given.pop(key) for key in ("STUDY", "TRIALS", "WORKERS")}
     fields = {key.lower(): value for key, value in given.items()}
-    experiment = find(run.experiment)(**fields)
-    return tune(
-        Search(experiment, find_space(run.experiment), tuple(fields), StudyOptions(**{**own, **options}), store)
-    )
+    experiment, space = find(run.experiment)(**fields), find_space(run.experiment)
+    return tune(Search(experiment, space, tuple(fields), StudyOptions(**{**own, **options}), store))
 
 
 def test_its_versions_load_by_stage_and_answer_as_then(old: Store, root: Path) -> None:
@@ -96,6 +92,7 @@ def test_a_finished_study_tells_its_winner_again_and_trains_nothing(old: Store) 
     assert len(all_runs()) == runs
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_is_resumed(old: Store) -> None:
     from library.framework.tuning.results import stored_studies
 

@@ -1,6 +1,7 @@
 """The field's standard terms: words of the project's early dialect are not used again, as names or in texts."""
 
 import ast
+import functools
 import io
 import json
 import re
@@ -15,86 +16,16 @@ CODE = sorted(path for folder in ("library", "experiments", "search_spaces") for
 NOTEBOOKS = sorted((ROOT / "experiments").rglob("*.ipynb"))
 PAGES = [ROOT / "Makefile", *sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
-NAMES = [
-    "Enough",
-    "Question",
-    "ask",
-    "ask_text",
-    "asked",
-    "provide",
-    "nothing",
-    "as_they_are",
-    "Package",
-    "any_input",
-    "Scores",
-    "outcomes",
-    "Within",
-    "unbeaten",
-    "_asking",
-    "_naming",
-    "_used",
-    "_title",
-    "align_run",
-    "settle",
-    "settled",
-    "appoint",
-    "alone",
-    "_alone",
-    "holder",
-    "told",
-    "_told",
-    "_tell",
-    "inventory",
-    "succession",
-    "Term",
-    "mend",
-    "_bury",
-    "_work_off",
-    "_held_back",
-    "counted",
-    "Past",
-    "looking",
-    "look",
-    "sameness",
-    "Verdict",
-    "repeating",
-    "Telling",
-    "Kind",
-    "_aim",
-    "_leaders",
-    "filled",
-    "ALONE",
-    "VERBS",
-    "Judged",
-    "judged",
-    "ways",
-    "Strategy",
-    "fitted_afterwards",
-    "SHOWN",
-    "VALIDATED",
-    "REMEMBERED",
-    "COMPARED",
-    "FITTED",
-    "reading",
-    "drawing",
-    "pen",
-    "spared",
-    "won",
-    "_lost",
-    "begin_with",
-    "exercises",
-    "Exercises",
-    "Pools",
-    "pools",
-    "sift",
-    "make_cats",
-    "_shown",
-    "course",
-    "course_of",
-    "courses",
-    "likeness",
-    "Likeness",
-]
+NAMES = {
+    "Enough", "Question", "ask", "ask_text", "asked", "provide", "nothing", "as_they_are", "Package", "any_input",
+    "Scores", "outcomes", "Within", "unbeaten", "_asking", "_naming", "_used", "_title", "align_run", "settle",
+    "settled", "appoint", "alone", "_alone", "holder", "told", "_told", "_tell", "inventory", "succession", "Term",
+    "mend", "_bury", "_work_off", "_held_back", "counted", "Past", "looking", "look", "sameness", "Verdict",
+    "repeating", "Telling", "Kind", "_aim", "_leaders", "filled", "ALONE", "VERBS", "Judged", "judged", "ways",
+    "Strategy", "fitted_afterwards", "SHOWN", "VALIDATED", "REMEMBERED", "COMPARED", "FITTED", "reading", "drawing",
+    "pen", "spared", "won", "_lost", "begin_with", "exercises", "Exercises", "Pools", "pools", "sift", "make_cats",
+    "_shown", "course", "course_of", "courses", "likeness", "Likeness",
+}  # fmt: skip
 """Names of things in code; each has a standard term, which CONTRIBUTING.md's map and the code use."""
 
 PHRASES = {
@@ -134,26 +65,24 @@ def texts_in(path: Path) -> Iterator[str]:
             yield " ".join(token.string.split())
 
 
-def sources(path: Path) -> str:
-    """What was typed into a notebook."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return " ".join("".join(cell["source"]) for cell in cells)
+@functools.cache
+def texts() -> dict[Path, str]:
+    """What people read of each file: strings and comments of code, pages, and what was typed into notebooks."""
+    cells = {path: json.loads(path.read_text(encoding="utf-8"))["cells"] for path in NOTEBOOKS}
+    return {
+        **{path: "\n".join(texts_in(path)) for path in CODE},
+        **{path: " ".join(path.read_text(encoding="utf-8").split()) for path in PAGES},
+        **{path: " ".join("".join(cell["source"]) for cell in cells[path]) for path in NOTEBOOKS},
+    }
 
 
-@pytest.mark.parametrize("path", CODE, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_names_are_standard_terms(path: Path) -> None:
-    assert names_in(path) & set(NAMES) == set()
-    assert path.stem not in NAMES
+def test_names_are_standard_terms() -> None:
+    assert {path: found for path in CODE if (found := NAMES & {path.stem, *names_in(path)})} == {}
 
 
-@pytest.mark.parametrize("path", [*CODE, *PAGES, *NOTEBOOKS], ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_texts_are_plain_english(path: Path) -> None:
-    if path.suffix == ".py":
-        text = "\n".join(texts_in(path))
-    else:
-        text = sources(path) if path.suffix == ".ipynb" else " ".join(path.read_text(encoding="utf-8").split())
-    found = {phrase: write for phrase, write in PHRASES.items() if re.search(phrase, text, re.IGNORECASE)}
-    assert found == {}
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_texts_are_plain_english(phrase: str) -> None:
+    assert [path for path, text in texts().items() if re.search(phrase, text, re.IGNORECASE)] == [], PHRASES[phrase]
 
 
 def test_the_reader_finds_names_and_texts_of_every_kind(tmp_path: Path) -> None:

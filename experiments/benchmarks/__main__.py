@@ -1,8 +1,7 @@
 """Measures what README.md states and prints a table of it, each row beside its target.
 
 make bench                    # all of it: about 40 minutes on 2 cores; let nothing else run
-make bench ONLY=throughput    # one part: exact-match, time-to-99, stock, throughput, pipeline, images, overhead,
-                              # serving or study
+make bench ONLY=throughput    # one part; of another name, it lists them
 """
 
 import subprocess
@@ -12,19 +11,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from experiments.benchmarks import Row, bookkeeping, learning, serving, speed
+from experiments.benchmarks import Row, learning, serving, speed, stock
 from library.framework.environment import start_keras
-from library.framework.errors import UserError
 
 # Each with the number of threads that suits it; None: one for each core, as the stock loop would have anywhere.
 PARTS: Mapping[str, tuple[Callable[[], Iterator[Row]], int | None]] = {
     "study": (learning.study, 1),
     "time-to-99": (learning.time_to_99, 1),
-    "stock": (learning.stock_network, None),
+    "stock": (stock.learning, None),
     "throughput": (speed.throughput, None),
     "pipeline": (speed.pipeline, None),
     "images": (speed.images, None),
-    "overhead": (bookkeeping.overhead, 1),
+    "overhead": (speed.overhead, 1),
     "serving": (serving.serving, 1),
     "exact-match": (learning.exact_match, 1),
 }
@@ -33,9 +31,8 @@ PARTS: Mapping[str, tuple[Callable[[], Iterator[Row]], int | None]] = {
 def main(arguments: Sequence[str]) -> None:
     """Measures the requested parts, each in a new process if there are several."""
     names = [argument.lower().removeprefix("--only=") for argument in arguments] or list(PARTS)
-    for name in names:
-        if name not in PARTS:
-            raise UserError(f"only: got {name!r}; allowed are {', '.join(PARTS)}")
+    if unknown := [name for name in names if name not in PARTS]:
+        sys.exit(f"error: only: got {unknown[0]!r}; allowed are {', '.join(PARTS)}")
     if len(names) > 1:
         for name in names:
             subprocess.run([sys.executable, "-m", "experiments.benchmarks", f"--only={name}"], check=True)  # noqa: S603
@@ -49,7 +46,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Scores and the time to reach them: with the defaults, by a study, and by the stock network."""
+"""Scores and the time to reach them, with the defaults and by a study."""
 
 import statistics
 import tempfile
@@ -18,9 +18,8 @@ def exact_match() -> Iterator[Row]:
             experiment = Seq2Seq(train_fraction=fraction, seed=seed, split_seed=seed)
             model = experiment.fit(Run()).model
             scores.append(experiment.test(model, Run()).metrics["test/exact_match"])
-        listed = ", ".join(f"{score:.4f}" for score in scores)
-        name = f"exact match, {fraction:.0%} of the queries to learn from"
-        yield name, f"{statistics.mean(scores):.4f} ({listed})", target
+        measured = f"{statistics.mean(scores):.4f} ({', '.join(f'{score:.4f}' for score in scores)})"
+        yield f"exact match, {fraction:.0%} of the queries to learn from", measured, target
 
 
 def time_to_99() -> Iterator[Row]:
@@ -35,17 +34,6 @@ def time_to_99() -> Iterator[Row]:
     Seq2Seq().fit(Run(), [EpochCallback(note)])
     measured = f"{reached[0]:.0f} s of {time.perf_counter() - start:.0f} s" if reached else "never"
     yield "time to 0.99 on validation, defaults", measured, "<= 60 s"
-
-
-def stock_network() -> Iterator[Row]:
-    """The stock network, settings and loop on all cores: exact match on test queries, one seed."""
-    from experiments.benchmarks import stock
-
-    for fraction in (0.5, 0.25, 0.1):
-        trained = stock.train(stock.CONFIG.model_copy(update={"train_fraction": fraction}))
-        reached = "never 0.99 on validation" if trained.reached is None else f"0.99 after {trained.reached:.0f} s"
-        measured = f"{trained.test:.4f} in {trained.seconds:.0f} s, {reached}"
-        yield f"stock, {fraction:.0%} of the queries to learn from, 30 epochs", measured, "-"
 
 
 def study() -> Iterator[Row]:

@@ -5,14 +5,8 @@ All models learn from a tenth of the queries, where the scores leave room for im
     make compare-encoder-depth
 """
 
-from library import Comparison
+from dataclasses import replace
 
-comparison = Comparison(
-    experiment="seq2seq",
-    metric="test/exact_match",
-    more_metrics=("test/per_character",),
-    along=("encoder_depth", (1, 2, 3)),
-    lines=("modality", ("text-to-text", "image-to-text")),
-    fields={"train_fraction": 0.1},
-    paired=True,
-)
+from experiments.comparisons.modalities import comparison as modalities
+
+comparison = replace(modalities, along=("encoder_depth", (1, 2, 3)), fields={"train_fraction": 0.1})

@@ -5,14 +5,8 @@
 The answers have up to four digits.
 """
 
-from library import Comparison
+from dataclasses import replace
 
-comparison = Comparison(
-    experiment="seq2seq",
-    metric="test/exact_match",
-    more_metrics=("test/per_character",),
-    along=("train_fraction", (0.8,)),
-    lines=("modality", ("text-to-text", "image-to-text")),
-    fields={"operators": "*"},
-    paired=True,
-)
+from experiments.comparisons.modalities import comparison as modalities
+
+comparison = replace(modalities, along=("train_fraction", (0.8,)), fields={"operators": "*"})

@@ -7,14 +7,12 @@ Drawn answers use average handwriting, which the classifier reads without errors
 handwriting style.
 """
 
-from library import Comparison
+from dataclasses import replace
 
-comparison = Comparison(
-    experiment="seq2seq",
-    metric="test/exact_match",
-    more_metrics=("test/per_character",),
+from experiments.comparisons.modalities import comparison as modalities
+
+comparison = replace(
+    modalities,
     along=("train_fraction", (0.75, 0.5, 0.25, 0.1)),
     lines=("modality", ("text-to-text", "image-to-text", "text-to-image")),
-    fields={"handwriting": "mean"},
-    paired=True,
 )

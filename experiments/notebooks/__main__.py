@@ -24,31 +24,19 @@ from library.framework.cli.main import main
 from library.framework.cli.parser import Command
 from library.framework.errors import UserError
 
-FOLDER = Path(__file__).parent
-KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-SECONDS = 1800  # for a cell
+NOTEBOOKS = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.ipynb"))}
 COLORS = 128  # of an image: a third of the bytes, and hardly a visible difference
 
 
-def notebooks() -> dict[str, Path]:
-    """All notebooks by name."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
-
-
 def execute(path: Path, store: Path) -> NotebookNode:
-    """A notebook, executed anew on a store and cleaned; its file stays as it is.
-
-    Raises:
-        UserError: a cell raises one.
-        CellExecutionError: a cell fails otherwise.
-    """
+    """A notebook, executed anew on a store and cleaned; its file stays as it is. UserError where a cell raises one."""
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     where = {"metadata": {"path": str(path.parent)}}
     with tempfile.TemporaryDirectory() as folder:
         # Through files that nobody else can read; a port is open to all users of the machine.
         config = Config(KernelManager={"transport": "ipc", "ip": f"{folder}/kernel"})
         client = NotebookClient(notebook, config=config, record_timing=False, coalesce_streams=True, resources=where)
-        client.timeout = client.startup_timeout = SECONDS
+        client.timeout = client.startup_timeout = 1800  # seconds for a cell
         try:
             client.execute(env={**os.environ, "STORE": str(store)})
         except CellExecutionError as error:
@@ -60,7 +48,8 @@ def execute(path: Path, store: Path) -> NotebookNode:
 
 def clean(notebook: NotebookNode) -> NotebookNode:
     """The notebook without traces of the machine and the time, and with small images."""
-    notebook["metadata"] = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook["metadata"] = {"kernelspec": kernel, "language_info": {"name": "python"}}
     for cell in notebook.cells:
         cell["metadata"] = {}
         for output in cell.get("outputs", []):
@@ -80,20 +69,19 @@ class Notebooks(Command):
     only: str = Field("", description="name of the notebook, such as VAE; empty: all of them")
 
     def __call__(self) -> int:
-        there, status = notebooks(), 0
-        if self.only and self.only not in there:
-            raise UserError(f"only: got {self.only!r}; allowed are {', '.join(there)}")
+        status = 0
+        if self.only and self.only not in NOTEBOOKS:
+            raise UserError(f"only: got {self.only!r}; allowed are {', '.join(NOTEBOOKS)}")
         self.open_existing_store()
-        for name in [self.only] if self.only else there:
-            start = time.perf_counter()
+        for name in [self.only] if self.only else NOTEBOOKS:
+            start, path = time.perf_counter(), NOTEBOOKS[name]
             try:
-                nbformat.write(execute(there[name], self.store), there[name])  # type: ignore[no-untyped-call]
+                nbformat.write(execute(path, self.store), path)  # type: ignore[no-untyped-call]
             except UserError as error:
                 print(f"error: {error}", file=sys.stderr)
                 status = 2
             else:
-                size = there[name].stat().st_size / 1000
-                print(f"{name}: {time.perf_counter() - start:.0f} s, {size:.0f} kB", flush=True)
+                print(f"{name}: {time.perf_counter() - start:.0f} s, {path.stat().st_size / 1000:.0f} kB", flush=True)
         return status
 
 

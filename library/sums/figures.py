@@ -17,14 +17,7 @@ from library.sums.metrics.errors import KINDS
 
 
 def operand_errors(left: np.ndarray, right: np.ndarray, operator: Sequence[str], wrong: np.ndarray) -> Figure:
-    """Wrong answers by operands: a square of 100x100 for each operator that occurs, in the order `+`, `-`, `*`.
-
-    Args:
-        left: left operands of the queries, 0 to 99; at least one.
-        right: right operands.
-        operator: `+`, `-` or `*` of each query.
-        wrong: whether its answer is wrong.
-    """
+    """Wrong answers by operands, 0 to 99: a square for each operator that occurs, in the order `+`, `-`, `*`."""
     present = sorted(set(operator), key="+-*".index)
     figure = Figure(figsize=(5 * len(present), 5), layout="constrained")
     for axes, symbol in zip(figure.subplots(1, len(present), squeeze=False).flat, present, strict=True):
@@ -38,11 +31,7 @@ def operand_errors(left: np.ndarray, right: np.ndarray, operator: Sequence[str],
 
 
 def group_scores(scores: Mapping[str, Sequence[Any]]) -> Figure:
-    """Exact match of each group as a dot in its 95 % interval; a dotted line marks the first, which is all queries.
-
-    Args:
-        scores: the columns of `errors.scores_by_group`.
-    """
+    """Exact match of each group of `errors.scores_by_group` in its 95 % interval; a line marks that of all queries."""
     rows = range(len(scores["group"]))
     figure = Figure(figsize=(8, 1 + 0.35 * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -58,19 +47,15 @@ def group_scores(scores: Mapping[str, Sequence[Any]]) -> Figure:
 
 
 def mistake_kinds(kinds: Sequence[str]) -> Figure:
-    """The number of mistakes of each kind: a bar for each of `KINDS`.
-
-    Args:
-        kinds: as `errors.kinds` gives them, "" for a right answer.
-    """
+    """The number of mistakes of each kind: a bar for each of `KINDS`; "" is a right answer, as in `errors.kinds`."""
     counts = Counter(kinds)
     wrong = [counts[kind] for kind in KINDS]
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     axes = figure.subplots()
     axes.bar_label(axes.barh(KINDS, wrong, color="tab:red"), [f"{count:,}" for count in wrong], padding=3)
     axes.invert_yaxis()
-    _count_axis(axes.xaxis)
-    axes.set(title=f"{sum(wrong):,} of {len(kinds):,} answers are wrong", xlabel="answers", xlim=(0, _room(wrong)))
+    axes.set(title=f"{sum(wrong):,} of {len(kinds):,} answers are wrong", xlabel="answers")
+    axes.set_xlim(0, _format_counts(axes.xaxis, wrong))
     return figure
 
 
@@ -78,10 +63,7 @@ def differences(values: np.ndarray) -> Figure:
     """A histogram of answer minus truth: a bar for each difference up to 10, wider ones beyond.
 
     The axis is linear up to 10 and logarithmic beyond, so that 1 and 10 can be told apart whatever the largest is. The
-    wider bars hold 11 to 20, 21 to 50, 51 to 100, 101 to 200, ...
-
-    Args:
-        values: of every readable answer, as `errors.differences` gives them.
+    wider bars hold 11 to 20, 21 to 50, 51 to 100, 101 to 200, ...  Values are those of `errors.differences`.
     """
     wrong = values[values != 0]
     ends = np.append(np.arange(1, 10), np.outer(10 ** np.arange(1, 19), [1, 2, 5]))  # 1, 2, ..., 10, 20, 50, 100, ...
@@ -93,40 +75,28 @@ def differences(values: np.ndarray) -> Figure:
     axes.bar(bins[:-1], counts, np.diff(bins), align="edge", color="tab:red", edgecolor="white", linewidth=0.5)
     if not len(wrong):
         axes.text(0.5, 0.5, "no wrong answer", ha="center", backgroundcolor="white", transform=axes.transAxes)
-    _signed_log_axis(axes, ends)
-    _count_axis(axes.yaxis)
-    axes.set(title=f"{len(wrong):,} of {len(values):,} readable answers are wrong", ylim=(0, _room(counts)))
+    axes.set_xscale("symlog", linthresh=10, linscale=2)
+    labelled = [end for end in ends if end == 5 or str(end).strip("0") == "1"]  # 5 and powers of ten
+    ticks = [sign * end for sign in (-1, 1) for end in labelled]
+    axes.set_xticks(ticks, [f"{tick:+,}" for tick in ticks])
+    axes.set_xticks([*-ends, *ends], minor=True)
+    axes.set_xlim(-1.2 * ends[-1], 1.2 * ends[-1])
+    axes.axvline(0, color="0.7", linestyle=":", zorder=0)
     axes.set(xlabel="answer minus truth", ylabel="answers")
+    axes.set(title=f"{len(wrong):,} of {len(values):,} readable answers are wrong")
+    axes.set_ylim(0, _format_counts(axes.yaxis, counts))
     return figure
 
 
-def _room(counts: Sequence[int] | np.ndarray) -> float:
-    """The upper limit of an axis of counts; above 0 even without counts."""
+def _format_counts(axis: Axis, counts: Sequence[int] | np.ndarray) -> float:
+    """Labels an axis with whole numbers and returns its upper limit, which is above 0 even without counts."""
+    axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter("{x:,.0f}")
     return 1.1 * max([1, *counts])
 
 
-def _count_axis(axis: Axis) -> None:
-    axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axis.set_major_formatter("{x:,.0f}")
-
-
-def _signed_log_axis(axes: Axes, marks: np.ndarray) -> None:
-    """Marks an x-axis on both sides of 0 and labels 1, 5 and the powers of ten."""
-    labelled = [mark for mark in marks if mark == 5 or str(mark).strip("0") == "1"]
-    axes.set_xscale("symlog", linthresh=10, linscale=2)
-    labels = [f"{sign}{mark:,}" for sign in "-+" for mark in labelled]
-    axes.set_xticks([sign * mark for sign in (-1, 1) for mark in labelled], labels)
-    axes.set_xticks([*-marks, *marks], minor=True)
-    axes.set_xlim(-1.2 * marks[-1], 1.2 * marks[-1])
-    axes.axvline(0, color="0.7", linestyle=":", zorder=0)
-
-
 def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
-    """Images side by side, a row for each name.
-
-    Args:
-        rows: `[images, height, width]` uint8, light ink on a dark background, of one shape for all.
-    """
+    """Images `[images, height, width]` uint8, light ink on a dark background, side by side: a row for each name."""
     images = next(iter(rows.values()))
     height, width = images.shape[1], images.shape[0] * images.shape[2]
     figure = Figure(figsize=(10, 10 * height / width * len(rows) + 0.2), layout="constrained")
@@ -137,12 +107,9 @@ def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
 
 
 def answered_queries(queries: np.ndarray, answers: Sequence[str], truth: Sequence[str]) -> Figure:
-    """Images of queries, four in a row, each with its answer as a title, and the truth where the answer is wrong.
+    """Images `[queries, characters, height, width]` of queries, four in a row, with their answers as titles.
 
-    Args:
-        queries: `[queries, characters, height, width]` uint8, light ink on a dark background; at least one.
-        answers: of the model.
-        truth: the right answers.
+    Images are uint8, light ink on a dark background; where an answer is wrong, the title gives the truth too.
     """
     rows = -(-len(queries) // 4)
     figure = Figure(figsize=(8, 0.8 * rows), layout="constrained")

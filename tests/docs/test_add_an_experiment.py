@@ -33,14 +33,9 @@ def copy_of_the_repository(folder: Path) -> Path:
 
 def run(command: str, folder: Path) -> str:
     """What a command prints; make is told that the environment is there."""
-    done = subprocess.run(
-        ["/bin/sh", "-c", command.replace("make ", f"{MAKE} --no-print-directory --assume-old=.venv/.installed ", 1)],
-        cwd=folder,
-        env=environment("PYTHONPATH"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    typed = command.replace("make ", f"{MAKE} --no-print-directory --assume-old=.venv/.installed ", 1)
+    options = {"cwd": folder, "env": environment("PYTHONPATH"), "capture_output": True, "text": True}
+    done = subprocess.run(["/bin/sh", "-c", typed], check=False, **options)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -82,16 +77,12 @@ def test_what_the_page_tells_to_do_does_what_it_shows(tmp_path: Path) -> None:
     assert printed["predict"] == shown["predict"]
 
     compared = run("make compare-digits-width EPOCHS=1", folder)
-    assert [line.split(" | ")[0] for line in compared.splitlines() if line.startswith("|")][2:] == [
-        "| 8",
-        "| 32",
-        "| 128",
-    ]
+    assert re.findall(r"^\| (\d+) \|", compared, re.MULTILINE) == ["8", "32", "128"]
 
-    plain = ELSEWHERE.replace("/path/to", str(folder))
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "plain.py").write_text(plain, encoding="utf-8")
-    assert run(f"{sys.executable} plain.py", tmp_path / "elsewhere") == ANSWER
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "plain.py").write_text(ELSEWHERE.replace("/path/to", str(folder)), encoding="utf-8")
+    assert run(f"{sys.executable} plain.py", elsewhere) == ANSWER
 
 
 def test_what_the_page_says_of_the_contract_is_true() -> None:

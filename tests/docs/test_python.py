@@ -1,13 +1,16 @@
 """The package as a stranger gets it: built, installed where this repository is not, and used as the docs say."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 import sysconfig
+import textwrap
 import urllib.request
 import venv
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -19,6 +22,7 @@ PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 ADD = (ROOT / "docs" / "add-an-experiment.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"`((?:experiments|search_spaces)/\w+\.py)`:\n\n```python\n(.*?)```", ADD, re.DOTALL))
 [SCRIPT] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 OUTSIDE = environment("PYTHONPATH", "CATS_AND_SUMS_PROGRAM")
 """The environment without what leads to this repository or names make."""
 
@@ -28,20 +32,25 @@ def run(folder: Path, *words: str | Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The console script of a built wheel, in an environment of its own with the packages of this one."""
-    folder = tmp_path_factory.mktemp("installed")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
     (folder / "source").mkdir()
     run(ROOT, "cp", "-r", "library", "pyproject.toml", "README.md", "LICENSE", folder / "source")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    run(folder, *pip, "wheel", "--no-build-isolation", "--no-deps", "--no-index", "./source")
-    venv.create(folder / "venv", with_pip=False)
-    python = folder / "venv" / "bin" / "python"
+    run(folder, *PIP, "wheel", "--no-build-isolation", "--no-deps", "--no-index", "./source")
+    [path] = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def program(wheel: Path) -> Path:
+    """The console script of the wheel, in an environment of its own with the packages of this one."""
+    folder = wheel.parent / "venv"
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
     site = run(folder, python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
     Path(site, "packages.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
-    [wheel] = folder.glob("*.whl")
-    run(folder, *pip, f"--python={python}", "install", "--no-deps", "--no-index", wheel)
-    return folder / "venv" / "bin" / "cats-and-sums"
+    run(folder, *PIP, f"--python={python}", "install", "--no-deps", "--no-index", wheel)
+    return folder / "bin" / "cats-and-sums"
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +63,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_the_wheel_holds_the_library_its_program_and_nothing_else(wheel: Path) -> None:
+    files = {path for path in (ROOT / "library").rglob("*") if path.suffix in {".py", ".j2", ".css"}}
+    with ZipFile(wheel) as archive:
+        of_the_package = {name for name in archive.namelist() if ".dist-info/" in name}
+        assert set(archive.namelist()) - of_the_package == {path.relative_to(ROOT).as_posix() for path in files}
+        [scripts] = (archive.read(name).decode() for name in of_the_package if name.endswith("entry_points.txt"))
+    assert scripts == "[console_scripts]\ncats-and-sums = library.framework.cli.main:console\n"
+
+
+@pytest.mark.slow
 def test_the_script_trains_tunes_compares_and_loads(program: Path, project: Path) -> None:
     lines = run(project, program.with_name("python"), "script.py").splitlines()
     assert re.match(r"0\.\d+ Production the first version: there was no champion to beat", lines[0])
@@ -62,6 +81,7 @@ def test_the_script_trains_tunes_compares_and_loads(program: Path, project: Path
     assert re.fullmatch(r"\['\d'(, '\d'){4}\]", lines[-1])
 
 
+@pytest.mark.slow
 def test_the_program_trains_predicts_serves_and_names_itself(program: Path, project: Path) -> None:
     trained = run(project, program, "train", "digits", "--epochs=1", "--store=other")
     assert "digits version 1, Production" in trained
@@ -80,9 +100,7 @@ def test_the_program_trains_predicts_serves_and_names_itself(program: Path, proj
         assert json.load(answer) == {"predictions": [label]}
         process.terminate()
 
-
-def test_errors_name_the_program_and_its_options(program: Path, project: Path) -> None:
-    call = [program, "predict", "digits", f"--query={[[0] * 8] * 8}", "--store=none"]
+    call = [program, "predict", "digits", f"--query={query}", "--store=none"]
     failed = subprocess.run(call, cwd=project, env=OUTSIDE, capture_output=True, text=True, check=False)
     assert failed.returncode == 2
     assert failed.stderr == "error: store none: there is none; train or tune first, or give --store=folder\n"
@@ -94,11 +112,9 @@ def test_the_same_lines_run_in_a_notebook(project: Path) -> None:
     from nbclient import NotebookClient
 
     imports, body = SCRIPT.split('if __name__ == "__main__":\n')
-    cells = [
-        imports,
-        *body.replace("\n    ", "\n").removeprefix("    ").replace('"mlruns"', '"notebook"').split("\n\n"),
-    ]
+    cells = [imports, *textwrap.dedent(body).replace('"mlruns"', '"notebook"').split("\n\n")]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(project)}}).execute()
+    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(project)}})
+    client.execute(env={**os.environ, "PYTHONPATH": str(ROOT)})
     [shown] = [output for output in notebook.cells[-1].outputs if output.output_type == "stream"]
     assert re.fullmatch(r"\['\d'(, '\d'){4}\]\n", shown.text)

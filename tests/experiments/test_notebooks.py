@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from experiments.notebooks.__main__ import Notebooks, clean, execute, notebooks
+from experiments.notebooks.__main__ import NOTEBOOKS, Notebooks, clean, execute
 from library import open_store
 from library.framework import discovery
 from library.framework.cli.main import main
@@ -20,16 +20,14 @@ from library.framework.errors import NotRegistered, UserError
 
 NAMES = ["CAE", "GAN", "VAE", "image-to-text", "studies", "text-to-image", "text-to-text"]
 SHORT = {"epochs": 2, "steps_per_epoch": 2, "batch_size": 8}
-CATS = {
-    "images": 80, "filters": "4-8-8", "latent_size": 4, "validation_samples": 40, "test_samples": 40, **SHORT,
-}  # fmt: skip
+CATS = {"images": 80, "filters": "4-8-8", "latent_size": 4, "validation_samples": 40, "test_samples": 40, **SHORT}
 GAN = {"pretraining": 0, "discriminator_filters": "4-8-8", "hidden": 4}
 SUMS = {"units": 8, "filters": 2, "train_fraction": 0.97, **SHORT}
 PNG = "image/png"
 
 
 def read(name: str) -> NotebookNode:
-    return nbformat.read(notebooks()[name], as_version=4)
+    return nbformat.read(NOTEBOOKS[name], as_version=4)
 
 
 def outputs(notebook: NotebookNode) -> list[NotebookNode]:
@@ -50,11 +48,7 @@ def texts(notebook: NotebookNode) -> str:
     return "\n".join(map(str, found))
 
 
-def test_those_that_are_asked_for_are_there() -> None:
-    assert list(notebooks()) == NAMES
-
-
-@pytest.mark.parametrize("name", notebooks())
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_was_executed_from_top_to_bottom_without_an_error(name: str) -> None:
     notebook = read(name)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -65,19 +59,15 @@ def test_a_notebook_was_executed_from_top_to_bottom_without_an_error(name: str) 
     assert images(notebook)
 
 
-@pytest.mark.parametrize("name", notebooks())
-def test_a_notebook_holds_nothing_of_the_machine_and_is_small(name: str) -> None:
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_names_its_model_is_small_and_holds_nothing_of_the_machine(name: str) -> None:
     notebook = read(name)
     assert re.findall(r"/(?:root|work|tmp|home|Users)/\S*|\bat 0x\w+|[A-Z]:\\\S*", texts(notebook)) == []
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     assert notebook.metadata == {"kernelspec": kernel, "language_info": {"name": "python"}}
     assert all(cell.metadata == {} for cell in notebook.cells)
-    assert notebooks()[name].stat().st_size < 400_000
-
-
-@pytest.mark.parametrize("name", notebooks())
-def test_a_notebook_says_what_it_shows_and_what_trains_the_model(name: str) -> None:
-    first = read(name).cells[0]
+    assert NOTEBOOKS[name].stat().st_size < 400_000
+    first = notebook.cells[0]
     title, subject, command, *_ = [line for line in first.source.splitlines() if line]
     assert first.cell_type == "markdown"
     assert title.startswith("# ")
@@ -128,9 +118,9 @@ def filled(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", notebooks())
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_shows_whatever_models_there_are(name: str, filled: Path) -> None:
-    notebook = execute(notebooks()[name], filled)
+    notebook = execute(NOTEBOOKS[name], filled)
     assert len(images(notebook)) >= 5
     assert [output.text for output in outputs(notebook) if output.get("name") == "stderr"] == []
     assert str(filled) not in texts(notebook)
@@ -150,12 +140,12 @@ def test_a_notebook_without_its_model_shows_one_line_that_says_what_to_do(
     name: str, model: str, command: str, store_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     line = f"no Production version of {model} in store {store_path}; {command} first"
-    before = notebooks()[name].read_bytes()
+    before = NOTEBOOKS[name].read_bytes()
     assert run(f"--store={store_path}", f"--only={name}") == 2
     assert capfd.readouterr().err == f"error: notebook {name}: {line}\n"
-    assert notebooks()[name].read_bytes() == before
+    assert NOTEBOOKS[name].read_bytes() == before
     with pytest.raises(UserError) as caught:
-        execute(notebooks()[name], store_path)
+        execute(NOTEBOOKS[name], store_path)
     seen = str(caught.value.__cause__)
     assert f"\nerror: {line}\n" in seen
     assert "Traceback" not in seen

@@ -25,12 +25,9 @@ Inputs are ids `[examples, 5]` int32 or images `[examples, 5, 28, 28]` uint8. Ta
 
 @dataclass(frozen=True)
 class Split:
-    """One split: its queries, and the handwriting that no other split uses.
+    """One split: its queries, and the handwriting that no other split uses, None where all is text.
 
-    Attributes:
-        queries: with their answers.
-        handwriting: images of their characters; None where all is text.
-        draws_images: whether the answers are images, not the queries.
+    `draws_images` tells whether the answers are images, not the queries.
     """
 
     queries: Queries
@@ -38,12 +35,9 @@ class Split:
     draws_images: bool
 
     def render(self, ids: tuple[np.ndarray, ...], random: np.random.Generator, *, vary: bool = False) -> Arrays:
-        """Renders the ids of queries and answers as the network sees them; images are drawn anew each time.
+        """Renders ids `[examples, 5]` of queries and `[examples, answer length]` of answers as the network sees them.
 
-        Args:
-            ids: `[examples, 5]` and `[examples, answer length]`.
-            random: picks the images.
-            vary: augment the images of queries, but not those of answers, which show how people write.
+        Images are drawn anew each time; `vary` augments those of queries, but not answers, which show how people write.
         """
         x, y = ids
         if self.handwriting is None:

@@ -27,12 +27,7 @@ _Labelled = tuple[np.ndarray, np.ndarray]
 
 
 class Glyphs(NamedTuple):
-    """Images of characters.
-
-    Attributes:
-        images: `[images, 28, 28]` uint8, 0 the background and 255 the ink, sorted by character.
-        ids: `[images]` int32, the character of each.
-    """
+    """Images `[n, 28, 28]` uint8, 0 the background and 255 the ink, and their characters `[n]` int32, ascending."""
 
     images: np.ndarray
     ids: np.ndarray
@@ -43,13 +38,7 @@ class Glyphs(NamedTuple):
         return Glyphs(self.images[self.ids < 10], self.ids[self.ids < 10])
 
     def draw(self, ids: np.ndarray, random: np.random.Generator, *, vary: bool = False) -> np.ndarray:
-        """Images `[..., 28, 28]` uint8 of characters `[...]`, each picked at random from all of its kind.
-
-        Args:
-            ids: character ids of any shape.
-            random: picks the images.
-            vary: also `augment` them.
-        """
+        """Images `[..., 28, 28]` uint8 of characters `[...]`, each picked at random from its kind; `vary` augments."""
         first = np.searchsorted(self.ids, np.arange(self.ids[-1] + 2))
         count = np.diff(first)
         images = self.images[first[ids] + (random.random(ids.shape) * count[ids]).astype(np.int64)]
@@ -84,11 +73,9 @@ def load(digits: str, characters: str) -> HandwritingSplits:
     sorted by writer, so that most test writers are no training writers. A tenth of the rest is for validation.
 
     Args:
-        digits: `scikit-learn`, `mnist` (downloaded by Keras), or the path of an `.npz` file as Keras keeps MNIST.
+        digits: `scikit-learn`, `mnist` (downloaded), or the path of an `.npz` file as Keras keeps MNIST; UserError if
+            it cannot be had or is something else.
         characters: digits, operators and a blank, in the order of their ids.
-
-    Raises:
-        UserError: a file of digits cannot be read, or is not what Keras keeps MNIST as.
     """
     (images, labels), test = _scikit_learn() if digits == "scikit-learn" else _mnist(digits)
     held_out = len(images) // 10
@@ -128,12 +115,7 @@ def _random_affine_maps(count: int, random: np.random.Generator) -> np.ndarray:
 
 
 def draw_strokes(lines: np.ndarray, thickness: float) -> np.ndarray:
-    """A `[28, 28]` uint8 image of straight strokes.
-
-    Args:
-        lines: `[strokes, 2, 2]` both ends of each, as (x, y) in pixels.
-        thickness: in pixels.
-    """
+    """A `[28, 28]` uint8 image of lines `[strokes, 2, 2]`, both ends of each as (x, y); all lengths are in pixels."""
     large = np.zeros((SIZE * _OVERSAMPLING, SIZE * _OVERSAMPLING), dtype=np.uint8)
     width = round(thickness * _OVERSAMPLING)
     for start, end in np.rint(lines * _OVERSAMPLING).astype(int):
@@ -184,7 +166,7 @@ def _scikit_learn() -> tuple[_Labelled, _Labelled]:
 
 
 def _mnist(source: str) -> tuple[_Labelled, _Labelled]:
-    splits = _download() if source == "mnist" else _read(Path(source))
+    splits = _download() if source == "mnist" else _read(source)
     for images, labels in splits:
         is_drawn = images.shape[1:] == (SIZE, SIZE) and images.dtype == np.uint8
         if not is_drawn or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
@@ -198,14 +180,14 @@ def _mnist(source: str) -> tuple[_Labelled, _Labelled]:
     return splits
 
 
-def _read(path: Path) -> tuple[_Labelled, _Labelled]:
+def _read(path: str) -> tuple[_Labelled, _Labelled]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # which leaves a bad zip open
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:  # which leaves a bad zip open
             x_train, y_train, x_test, y_test = (np.asarray(archive[name]) for name in ARRAYS)
             return (x_train, y_train), (x_test, y_test)
     except Exception as error:  # numpy, zipfile and zlib have theirs for each way a file can be damaged
         raise UserError(
-            f"digits: got {str(path)!r}, which cannot be read ({' '.join(str(error).split())[:100]}); "
+            f"digits: got {path!r}, which cannot be read ({' '.join(str(error).split())[:100]}); "
             f"allowed is scikit-learn, mnist, or an .npz file with the arrays {', '.join(ARRAYS)}"
         ) from None
 

@@ -20,8 +20,7 @@ def read(query: str, characters: int) -> np.ndarray:
         characters: how many there must be.
 
     Raises:
-        ValueError: a file is missing, empty or no image, or is not 8-bit, 28 pixels high, of the right width and light
-            ink on a dark background; one line names the file, what it is and what is allowed.
+        ValueError: a file is missing, empty, no image, or not of 8 bits, the right size and light ink on dark ground.
     """
     paths = [Path(path) for path in query.split(",")]
     if len(paths) not in (1, characters):

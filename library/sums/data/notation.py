@@ -16,12 +16,7 @@ _QUERY = re.compile(r" *([0-9]{1,2}) *([-+*]) *([0-9]{1,2}) *")
 
 @dataclass(frozen=True)
 class Notation:
-    """One way of writing queries and answers.
-
-    Attributes:
-        operators: `+-` or `*`.
-        padding: the side that blanks fill up, `left` or `right`.
-    """
+    """One way of writing queries and answers: with operators `+-` or `*`, filled up with blanks on one side."""
 
     operators: str = "+-"
     padding: str = "left"
@@ -37,11 +32,7 @@ class Notation:
         return 4 if "*" in self.operators else 3
 
     def parse(self, query: str) -> tuple[int, str, int]:
-        """The operands and the operator of a query: `" 7-88"` is `(7, "-", 88)`.
-
-        Raises:
-            ValueError: the query is not two numbers of at most two digits with an operator between them.
-        """
+        """The operands and the operator of a query: `" 7-88"` is `(7, "-", 88)`; ValueError if it is no query."""
         match = _QUERY.fullmatch(query) if isinstance(query, str) else None
         if match is None or match.group(2) not in self.operators:
             allowed = " or ".join(self.operators)

@@ -19,16 +19,16 @@ OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 @dataclass(frozen=True)
 class Queries:
-    """Queries and answers, as texts without padding and as padded character ids.
+    """Queries and answers.
 
     Attributes:
-        texts: queries such as `7-88`.
-        answers: their answers, such as `-81`.
-        x: `[queries, 5]` int32 character ids of the queries.
-        y: `[queries, 3]` int32 character ids of the answers; 4 of products.
-        left: `[queries]` the left operand of each, 0 to 99.
-        operator: `[queries]` its operator.
-        right: `[queries]` its right operand.
+        texts: queries without padding, such as `7-88`.
+        answers: such as `-81`.
+        x: `[queries, 5]` int32 character ids of the padded queries.
+        y: `[queries, 3]` int32 character ids of the padded answers; 4 of products.
+        left: `[queries]` left operands, 0 to 99.
+        operator: `[queries]` operators.
+        right: `[queries]` right operands, 0 to 99.
     """
 
     texts: tuple[str, ...]
@@ -74,12 +74,9 @@ def load(config: ArithmeticConfig) -> QuerySplits:
 
 
 def mirror_groups(which: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Numbers that are equal for a query and its mirror image (`a+b` and `b+a`, `a-b` and `b-a`), `[queries]`.
+    """Numbers `[queries]` that are equal for mirror images alone (`a+b` and `b+a`, `a-b` and `b-a`).
 
-    Args:
-        which: `[queries]` index of the operator.
-        left: `[queries]` left operands, 0 to 99.
-        right: `[queries]` right operands.
+    Each query is given by its operator's index, 0 or 1, and its operands, 0 to 99.
     """
     return np.minimum(left, right) * 200 + np.maximum(left, right) * 2 + which
 
@@ -103,7 +100,7 @@ def split(groups: np.ndarray, train_fraction: float, validation_fraction: float,
 
 
 def _write(notation: Notation, left: np.ndarray, operators: np.ndarray, right: np.ndarray) -> Queries:
-    triples = list(zip(map(int, left), map(str, operators), map(int, right), strict=True))
+    triples = list(zip(left.tolist(), operators.tolist(), right.tolist(), strict=True))
     values = [OPERATIONS[sign](a, b) for a, sign, b in triples]
     return Queries(
         texts=tuple(f"{a}{sign}{b}" for a, sign, b in triples),

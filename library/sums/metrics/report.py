@@ -19,14 +19,7 @@ from library.sums.metrics import errors
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The evaluation of a split.
-
-    Attributes:
-        correct: `[queries]` booleans: which answers match in every character.
-        metrics: named as in `test/exact_match`.
-        tables: columns by the table's name: `groups` and `wrong-answers`.
-        figures: by name.
-    """
+    """Which answers `[queries]` match in every character, metrics, the columns of tables, and figures, by name."""
 
     correct: np.ndarray
     metrics: Mapping[str, float]
@@ -37,17 +30,15 @@ class Evaluation:
 def evaluate(queries: Queries, answers: Sequence[str], notation: Notation) -> Evaluation:
     """Evaluates answers as wholes, by character, by group and by kind of mistake, and lists every wrong one.
 
-    Args:
-        queries: with true answers; at least one.
-        answers: `[queries]` texts as `Notation.decode` gives them.
-        notation: how answers are written.
+    There is at least one query; answers are texts `[queries]` as `Notation.decode` gives them.
     """
     correct = errors.exact_matches(queries.answers, answers)
     operators = list(queries.operator)
     groups = errors.scores_by_group(correct, errors.groups(queries.left, queries.right, operators))
     kinds = errors.kinds(queries.answers, answers)
     counts = errors.confusion(queries.answers, answers, notation.characters, notation.answer_length)
-    wrong = [i for i, one in enumerate(correct) if not one]
+    wrong = np.flatnonzero(~correct).tolist()
+    columns = {"query": queries.texts, "truth": queries.answers, "answer": answers, "mistake": kinds}
     return Evaluation(
         correct=correct,
         metrics={
@@ -63,12 +54,7 @@ def evaluate(queries: Queries, answers: Sequence[str], notation: Notation) -> Ev
         },
         tables={
             "groups": groups,
-            "wrong-answers": {
-                "query": [queries.texts[i] for i in wrong],
-                "truth": [queries.answers[i] for i in wrong],
-                "answer": [answers[i] for i in wrong],
-                "mistake": [kinds[i] for i in wrong],
-            },
+            "wrong-answers": {name: [column[i] for i in wrong] for name, column in columns.items()},
         },
         figures={
             "wrong-answers": figures.operand_errors(queries.left, queries.right, operators, ~correct),

@@ -56,12 +56,7 @@ def evaluate(
 
 
 def predict(evaluator: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features `[..., features]` and character ids `[...]` of images `[..., 28, 28]`.
-
-    Args:
-        evaluator: a network of `glyph_networks.glyph_reader`, with its outputs in the order of the ids.
-        images: 0 to 255.
-    """
+    """Features `[..., features]` and ids `[...]` of images `[..., 28, 28]`, 0 to 255, by a `glyph_reader`."""
     feature_model = keras.Model(evaluator.input, [evaluator.get_layer("features").output, evaluator.output])
     flat = images.reshape(-1, *images.shape[-2:])
     features, logits = feature_model.predict(flat, batch_size=1000, verbose=0)
@@ -84,13 +79,9 @@ def frechet_metrics(evaluator: keras.Model, drawn: np.ndarray, real: np.ndarray,
 
 
 def spread_metrics(evaluator: keras.Model, drawn: np.ndarray, real: np.ndarray, ids: np.ndarray) -> dict[str, float]:
-    """The spread of repeated images of one answer in the evaluator's features, and that of handwriting.
+    """The spread, in the evaluator's features, of drawn and of real images `[answers, repeats, characters, 28, 28]`.
 
-    Args:
-        evaluator: as in `predict`.
-        drawn: images `[answers, repeats, characters, 28, 28]`.
-        real: images of the same characters in handwriting.
-        ids: of the characters, `[answers, characters]`; the highest id is the blank's, which does not count.
+    The ids `[answers, characters]` are those of all repeats; blanks do not count.
     """
     inked = ids < evaluator.output.shape[-1] - 1
     ours, theirs = (predict(evaluator, images.swapaxes(1, 2)[inked])[0] for images in (drawn, real))

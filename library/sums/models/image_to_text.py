@@ -18,12 +18,7 @@ class ImageToText(keras.Model):
     """
 
     def __init__(self, network: keras.Model, weight: float) -> None:
-        """A model that is yet to be compiled.
-
-        Args:
-            network: from images of queries to the logits of answers and of the queries' characters.
-            weight: of the cross-entropy of the queries' characters, against 1 of the answers'.
-        """
+        """A model that is yet to be compiled; `weight` is that of the queries' cross-entropy, against 1 of answers."""
         super().__init__(name="image_to_text")
         self.network, self._weight = network, weight
         self._arithmetic = None  # from the characters of a query to the answer
@@ -65,8 +60,7 @@ class ImageToText(keras.Model):
         answer, read = y_pred
         self._exact_match.update_state(seq2seq.exact_match(y["answer"], answer))
         self._read_characters.update_state(ops.equal(y["query"], ops.cast(ops.argmax(read, axis=-1), y["query"].dtype)))
-        metrics: Mapping[str, Any] = self.get_metrics_result()
-        return metrics
+        return self.get_metrics_result()
 
 
 def build(config: Seq2SeqConfig) -> ImageToText:

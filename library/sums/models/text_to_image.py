@@ -36,14 +36,7 @@ class TextToImage(keras.Model):
     def __init__(
         self, network: keras.Model, config: Seq2SeqConfig, evaluator: keras.Model, teacher: keras.Model | None
     ):
-        """A model that is yet to be compiled.
-
-        Args:
-            network: from queries, and noise if it has a second input, to images and maybe logits.
-            config: weight of the logits' cross-entropy, seed and temperature of the noise.
-            evaluator: from images `[n, 28, 28]`, 0 to 255, to logits of the characters.
-            teacher: another such network; None to draw the average.
-        """
+        """A model that is yet to be compiled; evaluator and teacher are glyph readers of the characters of answers."""
         super().__init__(name="text_to_image")
         self.network, self.evaluator, self.teacher = network, evaluator, None
         self.evaluator.trainable = False
@@ -68,9 +61,7 @@ class TextToImage(keras.Model):
 
     def call(self, query: keras.KerasTensor, training: bool | None = None) -> Sequence[keras.KerasTensor]:
         """Codes to be drawn, `[batch, answer length, ...]`, and maybe logits of their characters."""
-        # Keras gives a list of one as the one.
-        outputs: Sequence[keras.KerasTensor] = keras.tree.flatten(self._text_network(query, training=training))
-        return outputs
+        return keras.tree.flatten(self._text_network(query, training=training))  # Keras gives a list of one as the one
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -86,23 +77,17 @@ class TextToImage(keras.Model):
         codes = ops.reshape(codes, (-1, codes.shape[-1]))[:MAX_DRAWN]
         images = ops.cast(ops.reshape(y["images"], (-1, SIZE, SIZE))[:MAX_DRAWN], "float32") / 255
         if self.teacher:
-            ids = ops.reshape(y["ids"], (-1,))[:MAX_DRAWN]
-            loss = self._varied_loss(self.teacher, codes, images, ids)
+            *features, read = self.teacher(255 * ops.concatenate([self._draw(codes), self._draw(codes), images]))
+            ids = ops.tile(ops.reshape(y["ids"], (-1,))[:MAX_DRAWN], 2)
+            read = read[: ops.shape(ids)[0]]  # without those of real images
+            cross_entropy = keras.losses.sparse_categorical_crossentropy(ids, read, from_logits=True)
+            loss = energy_score(features) + LEGIBILITY_WEIGHT * ops.mean(cross_entropy)
         else:
             loss = ops.mean(ops.square(self._draw(codes) - images))
         for one in logits:
             cross_entropy = keras.losses.sparse_categorical_crossentropy(y["ids"], one, from_logits=True)
             loss += self._weight * ops.mean(cross_entropy)
         return loss
-
-    def _varied_loss(
-        self, teacher: keras.Model, codes: keras.KerasTensor, images: keras.KerasTensor, ids: keras.KerasTensor
-    ) -> keras.KerasTensor:
-        drawn = [self._draw(codes), self._draw(codes)]
-        *features, logits = teacher(255 * ops.concatenate([*drawn, images]))
-        logits = logits[: 2 * ops.shape(ids)[0]]
-        cross_entropy = keras.losses.sparse_categorical_crossentropy(ops.tile(ids, 2), logits, from_logits=True)
-        return energy_score(features) + LEGIBILITY_WEIGHT * ops.mean(cross_entropy)
 
     def _update_exact_match(self, codes: keras.KerasTensor, ids: keras.KerasTensor, answers: int | None) -> None:
         codes, ids = codes[:answers], ops.cast(ids[:answers], "int32")
@@ -129,13 +114,9 @@ def build(config: Seq2SeqConfig, evaluator: keras.Model, teacher: keras.Model | 
 
 
 def draw(network: keras.Model, queries: np.ndarray, random: np.random.Generator, temperature: float) -> np.ndarray:
-    """Draws an image of each answer's characters, `[queries, answer length, 28, 28]` uint8.
+    """Images `[queries, answer length, 28, 28]` uint8 of the answers to queries `[queries, 5]` by an inference model.
 
-    Args:
-        network: the inference model of a trained `TextToImage`.
-        queries: `[queries, 5]` character ids.
-        random: of the noise, if there is any.
-        temperature: the noise's standard deviation.
+    Noise, where handwriting varies, is drawn with the temperature as its standard deviation.
     """
     shapes = [(len(queries), *noise.shape[1:]) for noise in network.inputs[1:]]
     noise = [random.normal(scale=temperature, size=shape).astype("float32") for shape in shapes]

@@ -29,8 +29,9 @@ def save(path: Path, image: np.ndarray) -> str:
     return str(path)
 
 
-def blank(*shape: int, dtype: Any = np.uint8) -> np.ndarray:
-    return np.zeros(shape, dtype)
+def wrong(*shape: int, dtype: Any = np.uint8) -> Callable[[Path], str]:
+    """Saves a black image."""
+    return partial(save, image=np.zeros(shape, dtype))
 
 
 @settings(deadline=None)
@@ -43,16 +44,9 @@ def test_written_images_are_read_again(tmp_path_factory: pytest.TempPathFactory,
     np.testing.assert_array_equal(read, images)
 
 
-def test_characters_stand_side_by_side(tmp_path: Path) -> None:
-    image_files.write(QUERY, tmp_path / "query.png")
-    strip = cv2.imread(str(tmp_path / "query.png"), cv2.IMREAD_UNCHANGED)
-    assert strip is not None
-    assert strip.shape == (28, 140)
-    np.testing.assert_array_equal(strip[:, 28:56], QUERY[1])
-
-
 def test_five_files_are_read_as_one_strip_is(tmp_path: Path) -> None:
     image_files.write(QUERY, tmp_path / "query.png")
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "query.png"), cv2.IMREAD_UNCHANGED), np.hstack(QUERY))
     singles = [save(tmp_path / f"{i}.png", image) for i, image in enumerate(QUERY)]
     strip = image_files.read(str(tmp_path / "query.png"), 5)
     np.testing.assert_array_equal(image_files.read(",".join(singles), 5), strip)
@@ -60,8 +54,7 @@ def test_five_files_are_read_as_one_strip_is(tmp_path: Path) -> None:
 
 
 def test_colour_is_turned_to_grey(tmp_path: Path) -> None:
-    grey = np.concatenate(list(QUERY), axis=1)
-    path = save(tmp_path / "query.png", cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
+    path = save(tmp_path / "query.png", cv2.cvtColor(np.hstack(QUERY), cv2.COLOR_GRAY2BGR))
     np.testing.assert_array_equal(image_files.read(path, 5), QUERY)
     green = np.zeros((28, 140, 3), np.uint8)
     green[..., 1] = 200
@@ -77,14 +70,14 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "the head of a PNG": (lambda path: path.write_bytes(encoded(QUERY.reshape(28, 140))[:20]), "is no image"),
     "half a PNG": (lambda path: path.write_bytes(encoded(QUERY.reshape(28, 140))[:2000]), "is no image"),
     "a damaged PNG": (lambda path: path.write_bytes(encoded(QUERY.reshape(28, 140))[:-99] + bytes(99)), "is no image"),
-    "too wide": (partial(save, image=blank(28, 141)), "has 8 bits and is 141 wide and 28 high"),
-    "too narrow": (partial(save, image=blank(28, 139)), "has 8 bits and is 139 wide and 28 high"),
-    "too high": (partial(save, image=blank(29, 140)), "has 8 bits and is 140 wide and 29 high"),
-    "too low": (partial(save, image=blank(1, 140)), "has 8 bits and is 140 wide and 1 high"),
-    "a single character": (partial(save, image=blank(28, 28)), "has 8 bits and is 28 wide and 28 high"),
-    "16 bits": (partial(save, image=blank(28, 140, dtype=np.uint16)), "has 16 bits and is 140 wide and 28 high"),
-    "16 bits in colour": (partial(save, image=blank(28, 140, 3, dtype=np.uint16)), "has 16 bits"),
-    "transparent": (partial(save, image=blank(28, 140, 4)), "is partly transparent"),
+    "too wide": (wrong(28, 141), "has 8 bits and is 141 wide and 28 high"),
+    "too narrow": (wrong(28, 139), "has 8 bits and is 139 wide and 28 high"),
+    "too high": (wrong(29, 140), "has 8 bits and is 140 wide and 29 high"),
+    "too low": (wrong(1, 140), "has 8 bits and is 140 wide and 1 high"),
+    "a single character": (wrong(28, 28), "has 8 bits and is 28 wide and 28 high"),
+    "16 bits": (wrong(28, 140, dtype=np.uint16), "has 16 bits and is 140 wide and 28 high"),
+    "16 bits in colour": (wrong(28, 140, 3, dtype=np.uint16), "has 16 bits"),
+    "transparent": (wrong(28, 140, 4), "is partly transparent"),
 }
 
 
@@ -101,23 +94,21 @@ def test_other_files_are_refused_in_one_line_that_names_them(kind: str, tmp_path
     assert len(message.splitlines()) == 1
 
 
-def test_the_one_bad_file_of_five_is_named(tmp_path: Path) -> None:
-    paths = [save(tmp_path / f"{i}.png", image) for i, image in enumerate(QUERY)]
-    save(tmp_path / "3.png", blank(28, 29))
-    with pytest.raises(ValueError, match=r"3\.png' has 8 bits and is 29 wide and 28 high; .* 28 pixels wide"):
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        *[(files, f"^query: got {files} files; allowed is one of 5 characters, or 5 of one") for files in (2, 4, 6)],
+        (5, r"1\.png' has 8 bits and is 29 wide and 28 high; .* 28 pixels wide"),
+    ],
+)
+def test_other_numbers_of_files_are_refused_and_a_bad_file_is_named(files: int, message: str, tmp_path: Path) -> None:
+    paths = [wrong(28, 29 if i == 1 else 28)(tmp_path / f"{i}.png") for i in range(files)]
+    with pytest.raises(ValueError, match=message):
         image_files.read(",".join(paths), 5)
 
 
-@pytest.mark.parametrize("files", [2, 4, 6])
-def test_other_numbers_of_files_are_refused(files: int, tmp_path: Path) -> None:
-    path = save(tmp_path / "one.png", blank(28, 28))
-    with pytest.raises(ValueError, match=rf"^query: got {files} files; allowed is one of 5 characters, or 5 of one"):
-        image_files.read(",".join([path] * files), 5)
-
-
 def test_dark_ink_on_a_light_background_is_refused(tmp_path: Path) -> None:
-    dark = np.concatenate(list(255 - QUERY // 4), axis=1)
-    path = save(tmp_path / "query.png", dark)
+    path = save(tmp_path / "query.png", np.hstack(255 - QUERY // 4))
     with pytest.raises(ValueError, match=r"query\.png' is dark ink on a light background; allowed is light ink on a"):
         image_files.read(path, 5)
 
@@ -129,24 +120,20 @@ def test_a_png_in_a_folder_is_a_target_whether_or_not_it_exists(name: str, tmp_p
     assert images.check_target(str(tmp_path / name)) == tmp_path / name
 
 
-def test_a_target_must_be_given() -> None:
-    with pytest.raises(ValueError, match=r"^out: nothing was given; it is the PNG to write to, as in OUT=answer.png"):
-        images.check_target("")
-
-
 @pytest.mark.parametrize(
     "name", ["answer.jpg", "answer", ".png", "png", "missing/answer.png", "file/answer.png", "folder.png"]
 )
 def test_another_path_than_a_png_in_a_folder_is_no_target(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(
-        ValueError, match=r"^out: got '.*'; allowed is a file ending in \.png in a folder that can be written$"
-    ):
+    allowed = r"allowed is a file ending in \.png in a folder that can be written"
+    with pytest.raises(ValueError, match=rf"^out: got '.*'; {allowed}$"):
         images.check_target(f"{tmp_path}/{name}")
+    with pytest.raises(ValueError, match=r"^out: nothing was given; it is the PNG to write to, as in OUT=answer.png"):
+        images.check_target("")
 
 
-@pytest.mark.parametrize("shape", [(75, 75), (20, 20), (300, 200), (40, 90)])
+@pytest.mark.parametrize("shape", [(20, 20), (300, 200), (40, 90)])
 def test_a_photo_of_any_size_is_its_middle_square_in_colour(shape: tuple[int, int], tmp_path: Path) -> None:
     photo = np.zeros((*shape, 3), np.uint8)
     photo[..., 0] = 200

@@ -1,6 +1,7 @@
 """Exact matches, kinds and sizes of mistakes, confused characters and groups of queries, by examples and laws."""
 
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from library.sums.metrics import errors
 
 CHARACTERS = "0123456789- "
+PRODUCTS = [(0, 99, 1), (9, 9, 2), (10, 10, 3), (99, 99, 4)]  # with the number of their digits
 integers = st.integers(-99, 9801).map(str)
 texts = integers | st.text("0123456789-", max_size=4)
 pairs = st.lists(st.tuples(integers, texts), min_size=1, max_size=20)
@@ -27,7 +29,7 @@ def groups_of(*asked: tuple[int, int, str]) -> dict[str, list[bool]]:
     [
         *[("68", "68", ""), ("-5", "-5", ""), ("0", "0", "")],
         *[("68", answer, "unreadable") for answer in ("", "-", "4-", "--3", "+68", "6 8", " 68", "68\n", "6.8", "٦٨")],
-        *[("5", "-5", "sign"), ("-81", "81", "sign"), ("0", "-0", "sign"), ("7", "-07", "sign")],
+        *[("5", "-5", "sign"), ("-5", "5", "sign"), ("-81", "81", "sign"), ("0", "-0", "sign"), ("7", "-07", "sign")],
         *[("68", "67", "off by one"), ("9", "10", "off by one"), ("0", "-1", "off by one"), ("1", "00", "off by one")],
         *[("68", "78", "off by ten"), ("95", "105", "off by ten"), ("3", "-7", "off by ten")],
         *[("7", "07", "length"), ("-7", "-07", "length"), ("123", "12", "length"), ("12", "-12345", "length")],
@@ -36,10 +38,6 @@ def groups_of(*asked: tuple[int, int, str]) -> dict[str, list[bool]]:
 )
 def test_a_mistake_is_of_the_first_kind_that_applies(truth: str, answer: str, kind: str) -> None:
     assert errors.kinds([truth], [answer]) == [kind]
-
-
-def test_the_sign_goes_before_the_difference() -> None:
-    assert errors.kinds(["5", "-5"], ["-5", "5"]) == ["sign", "sign"]  # off by ten, too
 
 
 @given(pairs)
@@ -51,16 +49,16 @@ def test_every_wrong_answer_is_of_one_kind_and_no_right_one_is(pairs: list[tuple
     assert len(kinds) - kinds.count("unreadable") == len(errors.differences(truth, answers))
 
 
-def test_differences_are_those_of_readable_answers_in_order() -> None:
-    truth, answers = ["68", "-81", "5", "7", "9801", "0"], ["68", "81", "4-", "07", "9", "-1"]
+@pytest.mark.parametrize(
+    ("truth", "answers", "expected"),
+    [
+        (["68", "-81", "5", "7", "9801", "0"], ["68", "81", "4-", "07", "9", "-1"], [0, 162, 0, -9792, -1]),
+        (["1", "2"], ["", "--"], []),
+    ],
+)
+def test_differences_are_those_of_readable_answers_in_order(truth: Any, answers: Any, expected: list[int]) -> None:
     values = errors.differences(truth, answers)
-    assert values.tolist() == [0, 162, 0, -9792, -1]
-    assert values.dtype == np.int64
-
-
-def test_nothing_readable_leaves_no_difference() -> None:
-    values = errors.differences(["1", "2"], ["", "--"])
-    assert (values.shape, values.dtype) == ((0,), np.int64)
+    assert (values.tolist(), values.dtype) == (expected, np.int64)
 
 
 @given(st.lists(st.tuples(st.integers(-99, 9801), st.integers(-99, 9801))))
@@ -96,58 +94,39 @@ def test_the_confusion_does_not_depend_on_the_order(pairs: list[tuple[str, str]]
     assert (errors.confusion(*zip(*shuffled, strict=True), CHARACTERS, 4) == counts).all()
 
 
-def test_no_text_confuses_nothing() -> None:
-    assert errors.confusion([], [], CHARACTERS, 3).tolist() == np.zeros((3, 12, 12)).tolist()
-
-
 @pytest.mark.parametrize(
-    ("truth", "answer", "message"),
+    ("truth", "answer", "characters", "message"),
     [
-        ("1", "1234", "text: got '1234' of 4 characters; allowed are at most 3"),
-        ("1234", "1", "text: got '1234' of 4 characters; allowed are at most 3"),
-        ("123", "1+2", "text: got '1\\+2' with '\\+'; allowed are the characters '0123456789- '"),
+        ("1", "1234", CHARACTERS, "'1234' of 4 characters; allowed are at most 3"),
+        ("1234", "1", CHARACTERS, "'1234' of 4 characters; allowed are at most 3"),
+        ("123", "1+2", CHARACTERS, "'1\\+2' with '\\+'; allowed are the characters '0123456789- '"),
+        ("7", "7", "0123456789", "'7' with ' '; allowed are the characters '0123456789'"),
     ],
 )
-def test_a_text_that_does_not_fit_is_refused_in_one_line(truth: str, answer: str, message: str) -> None:
-    with pytest.raises(ValueError, match=f"^{message}$"):
-        errors.confusion([truth], [answer], CHARACTERS, 3)
-
-
-def test_a_short_text_needs_the_blank_among_the_characters() -> None:
-    with pytest.raises(ValueError, match="text: got '7' with ' '; allowed are the characters '0123456789'"):
-        errors.confusion(["7"], ["7"], "0123456789", 2)
+def test_a_text_that_does_not_fit_is_refused(truth: str, answer: str, characters: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^text: got {message}$"):
+        errors.confusion([truth], [answer], characters, 3)
 
 
 def test_an_answer_for_each_truth_is_needed() -> None:
-    for function in (errors.kinds, errors.differences, errors.exact_matches):
+    others = [(one,) for one in (errors.kinds, errors.differences, errors.exact_matches)]
+    for function, *more in (*others, (errors.confusion, CHARACTERS, 3), (errors.per_character, 3)):
         with pytest.raises(ValueError, match="zip"):
-            function(["1", "2"], ["1"])
-    for function, arguments in ((errors.confusion, (CHARACTERS, 3)), (errors.per_character, (3,))):
-        with pytest.raises(ValueError, match="zip"):
-            function(["1", "2"], ["1"], *arguments)
+            function(["1", "2"], ["1"], *more)
 
 
 def test_queries_are_grouped_by_what_makes_them_hard() -> None:
-    assert groups_of((5, 5, "+"), (44, 55, "+"), (90, 20, "+"), (21, 3, "-"), (3, 21, "-"), (23, 1, "-")) == {
-        "addition": [True, True, True, False, False, False],
-        "subtraction": [False, False, False, True, True, True],
-        "carry": [True, False, False, False, False, False],
-        "no carry": [False, True, True, False, False, False],
-        "borrow": [False, False, False, True, True, False],
-        "no borrow": [False, False, False, False, False, True],
-        "2-digit answer": [True, True, False, True, True, True],
-        "3-digit answer": [False, False, True, False, False, False],
+    expected = {
+        (5, 5, "+"): {"addition", "carry", "2-digit answer"},
+        (44, 55, "+"): {"addition", "no carry", "2-digit answer"},
+        (90, 20, "+"): {"addition", "no carry", "3-digit answer"},
+        (21, 3, "-"): {"subtraction", "borrow", "2-digit answer"},
+        (3, 21, "-"): {"subtraction", "borrow", "2-digit answer"},
+        (23, 1, "-"): {"subtraction", "no borrow", "2-digit answer"},
+        **{(n, m, "*"): {"multiplication", f"{d}-digit answer"} for n, m, d in PRODUCTS},
     }
-
-
-def test_a_product_neither_carries_nor_borrows_and_has_up_to_four_digits() -> None:
-    assert groups_of((0, 99, "*"), (9, 9, "*"), (10, 10, "*"), (99, 99, "*")) == {
-        "multiplication": [True, True, True, True],
-        "1-digit answer": [True, False, False, False],
-        "2-digit answer": [False, True, False, False],
-        "3-digit answer": [False, False, True, False],
-        "4-digit answer": [False, False, False, True],
-    }
+    masks = groups_of(*expected)
+    assert [{name for name, mask in masks.items() if mask[i]} for i in range(len(expected))] == [*expected.values()]
 
 
 @pytest.mark.parametrize(
@@ -161,11 +140,6 @@ def test_a_product_neither_carries_nor_borrows_and_has_up_to_four_digits() -> No
 def test_only_the_ones_carry_and_the_smaller_number_is_taken_from_the_larger(left: int, right: int, name: str) -> None:
     names = groups_of((left, right, "+" if "carry" in name else "-")).keys()
     assert names & {"carry", "no carry", "borrow", "no borrow"} == {name}
-
-
-def test_the_sign_is_no_digit() -> None:
-    assert "2-digit answer" in groups_of((7, 88, "-"))
-    assert "1-digit answer" in groups_of((7, 8, "-"))
 
 
 def test_another_operator_is_refused() -> None:
@@ -200,6 +174,8 @@ def test_scores_are_those_of_all_queries_and_then_of_each_group() -> None:
     assert scores["exact_match"] == [0.8, 0.5, 1.0]
     assert scores["low"] == pytest.approx([0.4902, 0.1500, 0.6097], abs=5e-5)
     assert scores["high"] == pytest.approx([0.9433, 0.8500, 1.0], abs=5e-5)
+    scores = errors.scores_by_group(np.array([True, False]), {})
+    assert [scores[key] for key in ("group", "queries", "exact_match")] == [["all"], [2], [0.5]]
 
 
 @settings(deadline=None)
@@ -217,32 +193,34 @@ def test_an_interval_holds_its_share(asked: list[tuple[int, int, str]], random: 
         assert share * n == pytest.approx(round(share * n))
 
 
-def test_without_groups_all_is_the_only_row() -> None:
-    scores = errors.scores_by_group(np.array([True, False]), {})
-    assert [scores[key] for key in ("group", "queries", "exact_match")] == [["all"], [2], [0.5]]
-
-
 def test_an_exact_match_needs_every_character() -> None:
     matches = errors.exact_matches(["68", "-81", "0", "5"], ["68", "-80", "0", "55"])
     assert matches.tolist() == [True, False, True, False]
     assert matches.dtype == bool
 
 
-def test_no_text_gives_no_match() -> None:
+def test_without_texts_there_is_no_match_and_no_confusion() -> None:
     assert errors.exact_matches([], []).shape == (0,)
+    assert errors.confusion([], [], CHARACTERS, 3).tolist() == np.zeros((3, 12, 12)).tolist()
 
 
 @pytest.mark.parametrize(
-    ("truth", "answer", "share"),
-    [("68", "68", 1), ("68", "58", 2 / 3), ("-81", "81", 2 / 3), ("5", "55", 2 / 3), ("123", "", 0), ("7", "", 2 / 3)],
+    ("truth", "answer", "length", "share"),
+    [
+        *[
+            ("68", "68", 3, 1),
+            ("68", "58", 3, 2 / 3),
+            ("-81", "81", 3, 2 / 3),
+            ("5", "55", 3, 2 / 3),
+            ("123", "", 3, 0),
+        ],
+        *[("7", "", 3, 2 / 3), ("12", "13", 2, 1 / 2), ("12 -5", "12 95", 3, 5 / 6)],
+    ],
 )
-def test_characters_are_compared_from_the_right(truth: str, answer: str, share: float) -> None:
-    assert errors.per_character([truth], [answer], 3) == pytest.approx(share)
-
-
-def test_the_share_is_that_of_all_characters_of_all_texts() -> None:
-    assert errors.per_character(["12", "-5"], ["12", "95"], 3) == pytest.approx(5 / 6)
-    assert errors.per_character(["12"], ["13"], 2) == pytest.approx(1 / 2)
+def test_characters_of_all_texts_are_compared_from_the_right(
+    truth: str, answer: str, length: int, share: float
+) -> None:
+    assert errors.per_character(truth.split(" "), answer.split(" "), length) == pytest.approx(share)
 
 
 @given(st.lists(integers, min_size=1, max_size=20), st.randoms())

@@ -17,6 +17,7 @@ from library.sums.models import glyph_networks
 
 BLANK = 12
 IMAGES = np.random.default_rng(1).integers(0, 256, (6, 4, 3, 28, 28), dtype=np.uint8)
+pytestmark = pytest.mark.usefixtures("eager")
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 12)
 
@@ -45,25 +46,13 @@ def axes(deviations: np.ndarray) -> np.ndarray:
     return np.concatenate([half, -half])
 
 
-def test_the_points_that_these_tests_use_have_the_covariance_that_they_claim() -> None:
-    points = axes(np.array([1.0, 2.0, 5.0]))
-    np.testing.assert_allclose(np.cov(points, rowvar=False), np.diag([1.0, 4.0, 25.0]), atol=1e-12)
-    assert not points.mean(axis=0).any()
-
-
-@settings(deadline=None)
-@given(seeds, st.integers(2, 40), sizes)
-def test_a_set_is_at_no_distance_from_itself(seed: int, images: int, features: int) -> None:
-    some = normal(seed, images, features)
-    assert frechet_distance(some, some) == pytest.approx(0, abs=1e-5)
-
-
 @settings(deadline=None)
 @given(seeds, st.integers(2, 40), st.integers(2, 40), sizes)
 def test_it_is_the_same_from_both_sides_and_in_any_order_of_images(seed: int, a: int, b: int, features: int) -> None:
     one, other = 2 * normal(seed, a, features), normal(seed + 1, b, features)
     distance = frechet_distance(one, other)
     assert distance > -1e-5
+    assert frechet_distance(other, other) == pytest.approx(0, abs=1e-5)
     assert frechet_distance(other, one) == pytest.approx(distance, abs=1e-5)
     shuffled = np.random.default_rng(seed).permutation(one)
     assert frechet_distance(shuffled, other) == pytest.approx(distance, abs=1e-5)
@@ -72,8 +61,7 @@ def test_it_is_the_same_from_both_sides_and_in_any_order_of_images(seed: int, a:
 @settings(deadline=None)
 @given(seeds, vectors(-100))
 def test_a_shift_adds_its_squared_length(seed: int, shifts: np.ndarray) -> None:
-    shift = shifts[0]
-    some = normal(seed, 20, len(shift))
+    shift, some = shifts[0], normal(seed, 20, shifts.shape[1])
     assert frechet_distance(some, some + shift) == pytest.approx(np.square(shift).sum(), rel=1e-6, abs=1e-5)
 
 
@@ -93,21 +81,11 @@ def test_covariances_that_do_not_commute() -> None:
     assert frechet_distance(axes(np.array([2.0, 1.0])), turned) == pytest.approx(distance)
 
 
-def test_drawn_gaussians_are_near_their_true_distance() -> None:
-    a, b = normal(0, 20_000, 4), 3 * normal(1, 20_000, 4) + 2
-    assert frechet_distance(a, b) == pytest.approx(4 * 2**2 + 4 * (3 - 1) ** 2, rel=0.02)
-
-
 @pytest.mark.parametrize("images", [2, 5, 30])
 def test_fewer_images_than_features_are_enough(images: int) -> None:
     some = normal(0, images, 128).astype(np.float32)
     assert frechet_distance(some, some) == pytest.approx(0, abs=1e-3)
     assert frechet_distance(some, some + 1) == pytest.approx(128, abs=1e-3)
-
-
-def test_sets_that_vary_in_different_features_share_nothing() -> None:
-    a, b = axes(np.array([1.0, 2.0, 0.0, 0.0])), axes(np.array([0.0, 0.0, 3.0, 4.0]))
-    assert frechet_distance(a, b) == pytest.approx(1 + 4 + 9 + 16)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8])
@@ -130,9 +108,8 @@ def test_equal_drawings_have_no_spread(features: np.ndarray, drawings: int) -> N
 
 def test_a_spread_worked_out_by_hand() -> None:
     # One thing's drawings are 3, 4, 5 from their mean (variance 50 / 2), the other's are all the same (variance 0).
-    assert spread(np.array([[[3.0, 0.0], [0.0, 4.0], [-3.0, -4.0]], [[7.0, 7.0]] * 3])) == pytest.approx(
-        np.sqrt(25 / 2)
-    )
+    features = np.array([[[3.0, 0.0], [0.0, 4.0], [-3.0, -4.0]], [[7.0, 7.0]] * 3])
+    assert spread(features) == pytest.approx(np.sqrt(25 / 2))
 
 
 @settings(deadline=None)
@@ -148,15 +125,13 @@ def test_a_spread_does_not_depend_on_how_many_drawings_there_are(drawings: int) 
     assert spread(features) == pytest.approx(3 * np.sqrt(4), rel=0.01)
 
 
-@pytest.mark.parametrize("images", [IMAGES, IMAGES[0], IMAGES[0, 0]])
+@pytest.mark.parametrize("images", [IMAGES, IMAGES[0, 0]])
 def test_predictions_keep_the_shape_of_the_images(images: np.ndarray) -> None:
     evaluator = reader()
+    shape, logits = images.shape[:-2], evaluator(images.reshape(-1, 28, 28)).numpy()
     features, ids = text_to_image.predict(evaluator, images)
-    assert features.shape == (*images.shape[:-2], glyph_networks.FEATURES)
-    assert (
-        ids.tolist()
-        == evaluator(images.reshape(-1, 28, 28)).numpy().argmax(axis=-1).reshape(images.shape[:-2]).tolist()
-    )
+    assert features.shape == (*shape, glyph_networks.FEATURES)
+    np.testing.assert_array_equal(ids, logits.argmax(axis=-1).reshape(shape))
 
 
 def test_the_frechet_distance_counts_no_blanks() -> None:

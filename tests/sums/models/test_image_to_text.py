@@ -25,7 +25,7 @@ LOGITS = {
     "answer": np.array([[[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0.0, 0.0, 4.0], [1.0, 0.0, 0.0]]]),
     "query": np.array([[[0.0, 3.0]], [[5.0, 0.0]]]),
 }
-every_variant = pytest.mark.parametrize("variant", VARIANTS)
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 def built(**fields: Any) -> image_to_text.ImageToText:
@@ -33,17 +33,10 @@ def built(**fields: Any) -> image_to_text.ImageToText:
     return image_to_text.build(Seq2SeqConfig(**{**TINY, **fields}))
 
 
-def lengths(model: image_to_text.ImageToText) -> tuple[int, int]:
-    """Characters of an answer, and kinds of character."""
-    return tuple(model.network.outputs[0].shape[1:])
-
-
 def targets(model: image_to_text.ImageToText) -> dict[str, np.ndarray]:
-    length, characters = lengths(model)
-    random = np.random.default_rng(1)
-    return {
-        name: random.integers(0, characters, (6, n), dtype=np.int32) for name, n in (("answer", length), ("query", 5))
-    }
+    (_, length, characters), random = model.network.outputs[0].shape, np.random.default_rng(1)
+    lengths = {"answer": length, "query": 5}
+    return {name: random.integers(0, characters, (6, n), dtype=np.int32) for name, n in lengths.items()}
 
 
 def cross_entropy(logits: np.ndarray, ids: np.ndarray) -> float:
@@ -87,8 +80,8 @@ def test_an_answer_counts_as_a_whole_and_a_query_by_its_characters() -> None:
         assert (float(metrics["exact_match"]), float(metrics["read_characters"])) == expected
 
 
-@every_variant
-def test_every_variant_trains_a_step(variant: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_trains_a_step_and_its_inference_model_is_saved_whole(variant: str, tmp_path: Path) -> None:
     model = built(**VARIANTS[variant])
     before = [weight.copy() for weight in model.network.get_weights()]
     history = model.fit(IMAGES, targets(model), batch_size=6, verbose=0).history
@@ -97,25 +90,16 @@ def test_every_variant_trains_a_step(variant: str) -> None:
     after = model.network.get_weights()
     assert [bool((now != then).any()) for now, then in zip(after, before, strict=True)] == [True] * len(before)
     assert len(model.trainable_variables) == len(model.network.weights)
-
-
-@every_variant
-def test_the_inference_model_has_one_output_and_is_saved_whole(variant: str, tmp_path: Path) -> None:
-    model = built(**VARIANTS[variant])
-    length, characters = (4, 12) if variant == "products" else (3, 13)
-    logits = model.inference_model.predict(IMAGES, verbose=0)
-    assert logits.shape == (6, length, characters)
-    np.testing.assert_allclose(logits, model.network.predict(IMAGES, verbose=0)[0], rtol=1e-6)
+    logits = model.inference_model(IMAGES)
+    assert logits.shape == ((6, 4, 12) if variant == "products" else (6, 3, 13))
+    np.testing.assert_allclose(logits, model.network(IMAGES)[0], rtol=1e-6)
     model.inference_model.save(tmp_path / "network.keras")
-    kept = keras.saving.load_model(tmp_path / "network.keras")
-    np.testing.assert_array_equal(kept.predict(IMAGES, verbose=0), logits)
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "network.keras")(IMAGES), logits)
 
 
 def test_each_image_is_recognised_by_itself() -> None:
-    network = built().network
-    read = network.predict(IMAGES, verbose=0)[1]
+    read, turned = (built().network(images)[1].numpy() for images in (IMAGES, IMAGES[:, ::-1]))
     assert read.shape == (6, 5, 13)
-    turned = network.predict(IMAGES[:, ::-1], verbose=0)[1]
     np.testing.assert_allclose(turned[:, ::-1], read, rtol=1e-4, atol=1e-6)
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import keras
 import mlflow
@@ -22,6 +22,7 @@ from library.framework.registry.artifacts import per_example_scores
 from library.framework.tracking.queries import read_json
 from library.sums.config import Seq2SeqConfig
 from library.sums.models import seq2seq
+from tests.eager import eagerly
 
 SMALL = {"units": 4, "epochs": 1, "steps_per_epoch": 2, "batch_size": 8}
 
@@ -45,37 +46,27 @@ def test_every_variant_maps_five_ids_to_three_rows_of_logits_and_is_saved_whole(
 ) -> None:
     network = seq2seq.network(Seq2SeqConfig(**{**SMALL, **fields}))
     x = np.arange(20).reshape(4, 5) % 13
-    logits = network.predict(x, verbose=0)
+    logits = network(x)
     assert logits.shape == (4, 3, 13)
     network.save(tmp_path / "network.keras")
-    kept = keras.saving.load_model(tmp_path / "network.keras")
-    np.testing.assert_array_equal(kept.predict(x, verbose=0), logits)
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "network.keras")(x), logits)
 
 
-def test_the_stock_network_has_the_size_of_the_published_one() -> None:
+def test_the_network_has_its_published_size_one_shared_embedding_and_an_lstm_for_each_additional_layer() -> None:
     # LSTM(256) on 13 characters, LSTM(256), Dense(13): 4 (256 (13 + 256) + 256) + 4 (256 (256 + 256) + 256) + 257 * 13
     assert weights(units=256, embedding_size=0) == 276_480 + 525_312 + 3_341
-
-
-def test_input_and_output_share_one_embedding() -> None:
     assert weights(embedding_size=16) - weights(embedding_size=15) == 13 + 4 * 4 + 4 + 1
-
-
-def test_each_additional_layer_adds_one_lstm() -> None:
     assert weights(encoder_depth=2) - weights() == weights(decoder_depth=2) - weights() == 4 * (4 * 8 + 4)
 
 
-def test_pairs_are_read_from_the_ones_up() -> None:
+def test_pairs_are_read_from_the_ones_up_and_the_order_of_answers_reverses_the_logits() -> None:
     assert [" 7-88"[place] for place in seq2seq.PAIR_ORDER] == ["-", "7", "8", " ", "8"]
-
-
-def test_the_order_of_answers_reverses_the_logits() -> None:
     keras.utils.set_random_seed(0)
     forwards = seq2seq.network(Seq2SeqConfig(**SMALL, answer_order="as-written"))
     backwards = seq2seq.network(Seq2SeqConfig(**SMALL, answer_order="ones-first"))
     backwards.set_weights(forwards.get_weights())
     x = np.zeros((1, 5), "int32")
-    np.testing.assert_array_equal(forwards.predict(x, verbose=0)[:, ::-1], backwards.predict(x, verbose=0))
+    np.testing.assert_array_equal(forwards(x)[:, ::-1], backwards(x))
 
 
 def test_exact_match_needs_every_character() -> None:
@@ -100,14 +91,10 @@ def test_images_of_queries_are_shown_wrong_answers_first() -> None:
     for modality in ("text-to-text", "image-to-text"):
         shown.clear()
         experiment = Seq2Seq(modality=modality, train_fraction=0.99)
-
-        class AllRightButThree:
-            def predict(self, x: np.ndarray, experiment: Seq2Seq = experiment, **_: Any) -> np.ndarray:
-                ids = experiment.data.test.queries.y.copy()
-                ids[-3:] = (ids[-3:] + 1) % 10
-                return np.eye(13)[ids]
-
-        result = experiment.test(AllRightButThree(), FigureTitles())
+        ids = experiment.data.test.queries.y.copy()
+        ids[-3:] = (ids[-3:] + 1) % 10
+        all_right_but_three = SimpleNamespace(predict=lambda *_, ids=ids, **__: np.eye(13)[ids])
+        result = experiment.test(all_right_but_three, FigureTitles())
         assert sum(result.per_example_scores.values()) == 197
         assert result.metrics[result.score] == 197 / 200
         assert ("readings" in shown) == (modality == "image-to-text")
@@ -115,18 +102,12 @@ def test_images_of_queries_are_shown_wrong_answers_first() -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
-    """A store, and the outcome of a short training in it."""
-    root = Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("trained") / "store"))
-    with open_store(root) as store:
-        return root, Seq2Seq(**SMALL).train(store)
-
-
-@pytest.fixture
-def registered(trained: tuple[Path, Outcome]) -> Iterator[Outcome]:
-    """That outcome, with its store open."""
-    with open_store(trained[0]):
-        yield trained[1]
+def registered(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+    """The outcome of a short training, with its store open."""
+    with open_store(shutil.copytree(empty_store, tmp_path_factory.mktemp("trained") / "store")) as store:
+        with eagerly():
+            outcome = Seq2Seq(**SMALL, validation_fraction=0.01).train(store)
+        yield outcome
 
 
 def test_the_registered_model_takes_and_returns_text(registered: Outcome) -> None:
@@ -148,18 +129,15 @@ def test_the_run_lists_every_wrong_answer_and_the_score_of_every_query(registere
     assert registered.metrics["test/exact_match"] == pytest.approx(np.mean(list(scores.values())))
 
 
+@pytest.mark.slow
 def test_the_registered_model_loads_in_a_clean_process_without_this_repository(
     registered: Outcome, tmp_path: Path
 ) -> None:
     expected = load_model("seq2seq-text-to-text").predict(["45+23", " 7-88"])
-    code = (
-        "import json, sys, mlflow\n"
-        "model = mlflow.pyfunc.load_model('models:/seq2seq-text-to-text/Production')\n"
-        "assert 'library' not in sys.modules\n"
-        "print(json.dumps(model.predict(['45+23', ' 7-88'])))"
-    )
+    code = """import json, sys, mlflow
+model = mlflow.pyfunc.load_model('models:/seq2seq-text-to-text/Production')
+assert 'library' not in sys.modules
+print(json.dumps(model.predict(['45+23', ' 7-88'])))"""
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-    )
-    assert json.loads(done.stdout.splitlines()[-1]) == expected
+    printed = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, env=environment, text=True)
+    assert json.loads(printed.splitlines()[-1]) == expected
