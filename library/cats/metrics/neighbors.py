@@ -60,12 +60,8 @@ def covered(real: np.ndarray, samples: np.ndarray, neighbors: int = NEIGHBORS) -
 def nearest(queries: np.ndarray, references: np.ndarray) -> Nearest:
     """The nearest reference of each query, by Euclidean distance.
 
-    Args:
-        queries: `[queries, features]`, features or pixels; at least one.
-        references: `[references, features]`, at least one.
-
-    Raises:
-        ValueError: one is empty, or the features differ in number.
+    Takes features or pixels, `[queries, features]` and `[references, features]`; ValueError if there are none of
+    either, or the features differ in number.
     """
     check_sets("nearest", queries, references, 1)
     references, queries = _centered(references, queries)

@@ -23,9 +23,9 @@ class Cae(Generative):
     ) -> None:
         super().__init__(config, name, extractor)
         depth, activation = config.residuals, config.activation
-        codes = outputs or config.latent_size
-        self.encoder = blocks.encoder(config.filters, codes, residuals=depth, activation=activation)
-        self.decoder = blocks.decoder(config.filters, config.latent_size, residuals=depth, activation=activation)
+        filters, size = config.filters, config.latent_size
+        self.encoder = blocks.encoder(filters, outputs or size, residuals=depth, activation=activation)
+        self.decoder = blocks.decoder(filters, size, residuals=depth, activation=activation)
         self.squared = keras.metrics.Mean(name="mean_squared_error")
 
     def call(self, images: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:

@@ -51,12 +51,10 @@ def normal(latent_size: int, temperature: float = 1.0, bound: float = np.inf) ->
 
 
 def fit_mixture(latents: np.ndarray, components: int, seed: int) -> LatentSampler:
-    """Fits Gaussians of full covariance, by expectation maximization; 1e-3 of the variance regularizes the covariances.
+    """Fits Gaussians of full covariance to latent vectors `[images, latent_size]`, by expectation maximization.
 
-    Args:
-        latents: `[images, latent_size]`; at least two images per component.
-        components: 1 fits a single Gaussian.
-        seed: of the initialization.
+    Takes two images per component or more, and a seed of the initialization; 1e-3 of the variance regularizes the
+    covariances.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture  # here: sampling needs only numpy

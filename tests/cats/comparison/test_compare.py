@@ -10,10 +10,10 @@ import mlflow
 import numpy as np
 import pytest
 
-from library.cats.comparison import compare, figures
+from library.cats.comparison import figures
+from library.cats.comparison.compare import compare
 from library.cats.comparison.markdown import CAPTIONS, page, table
-from library.cats.comparison.registered import Model, data_of, load
-from library.cats.comparison.samples import SCORES, ModelSamples, sample
+from library.cats.comparison.registered import SCORES, Model, ModelSamples, data_of, load, sample
 from library.cats.config import CatsConfig
 from library.cats.data import dataset
 from library.cats.models.feature_extractors import FeatureExtractor
@@ -48,8 +48,17 @@ def filled(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with open_store(Path(root)) as store, pytest.MonkeyPatch.context() as patch:
         patch.setattr(FeatureExtractor, "__call__", coarse)
         start_keras(None)
+        import time, tensorflow as tf, cProfile, pstats, os
+        if os.environ.get("EAGER"):
+            tf.config.run_functions_eagerly(True)
+            import warnings
+            warnings.filterwarnings("ignore", message="Even though the")
+        prof = cProfile.Profile(); prof.enable()
         for name in ("cae", "vae", "gan"):
+            t = time.time()
             pipeline.train_in_full(discovery.find(name)(**SMALL, **OWN.get(name, {})), store)
+            print(name, time.time() - t)
+        prof.disable(); pstats.Stats(prof).sort_stats("cumtime").print_stats(70)
         yield store
 
 
@@ -188,9 +197,10 @@ def test_samples_and_their_neighbours_are_of_the_best_strategy(
     models: list[Model], samples: list[ModelSamples], data: dataset.Cats
 ) -> None:
     best = [one for one in samples if one.is_best]
-    assert [(one.model.name, one.sampler) for one in best] == [(model.name, model.best) for model in models]
+    names = {model.name: model.python_model.best for model in models}
+    assert {one.model.name: one.sampler for one in best} == names
     shown = figures.best_samples(samples).axes
-    assert [axes.get_ylabel() for axes in shown[::2]] == [f"{model.name}\n{model.best}" for model in models]
+    assert [axes.get_ylabel() for axes in shown[::2]] == [f"{name}\n{sampler}" for name, sampler in names.items()]
     np.testing.assert_array_equal(np.asarray(shown[0].images[0].get_array())[:, :75], best[0].images[0])
     above, below = figures.nearest_neighbors(samples, data.train).axes[:2]
     nearest = best[0].nearest

@@ -35,10 +35,9 @@ class BadSource(UserError):
 
 @dataclass(frozen=True)
 class Source:
-    """Raw images to curate.
+    """Raw images to curate, `given` as the path or address that the user wrote.
 
     Attributes:
-        given: the path or address, as the user wrote it.
         fingerprint: changes whenever the images may have changed.
         total: number of images; None if that is unknown before all are read.
         read: yields the names and contents from the nth image on.
@@ -53,11 +52,11 @@ class Source:
 
 
 def open_source(path: Path) -> Source:
-    """Opens a folder, zip, tar or npy file.
+    """Opens a folder, zip, tar or npy file; reading the source may raise, too.
 
     Raises:
-        BadSource: the path does not exist, cannot be read or is of an unknown kind, or an entry's name or link points
-            outside its folder; while reading, also if an archive is broken.
+        BadSource: the path does not exist, cannot be read or is of an unknown kind, an archive is broken, or an entry's
+            name or link points outside its folder.
     """
     try:
         if path.is_dir():
@@ -200,12 +199,3 @@ def _unreadable(path: Path, error: Exception) -> BadSource:
         return BadSource(f"cats: {str(path)!r} cannot be read ({error.strerror}); give another {option(cats='...')}")
     reason = " ".join(str(error).split())[:100] or type(error).__name__
     return BadSource(f"cats: {str(path)!r} is a broken archive ({reason}); get it again")
-
-
-def no_images(source: Source) -> BadSource:
-    """The error for a source without a single image."""
-    counts = ", ".join(f"{count} {suffix}" for suffix, count in source.others.most_common(8))
-    return BadSource(
-        f"cats: {source.given!r} holds no image among its {source.others.total()} files"
-        f"{f' ({counts})' if counts else ''}; allowed are {', '.join(SUFFIXES)}"
-    )

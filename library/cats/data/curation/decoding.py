@@ -22,10 +22,9 @@ BLANK = np.full((SIZE, SIZE, 3), 128, dtype=np.uint8)
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded image.
+    """A decoded image, `[75, 75, 3]` uint8 RGB; uniformly grey if nothing could be decoded.
 
     Attributes:
-        image: `[75, 75, 3]` uint8 RGB; uniformly grey if nothing could be decoded.
         side: of the square it was scaled from, in pixels; 0 if nothing could be decoded.
         reason: why it is dropped: `broken`, `too large`, `too small`, `nearly flat`; empty if it is kept.
     """
@@ -38,11 +37,8 @@ class Picture:
 def decode(content: bytes | np.ndarray | None) -> Picture:
     """Scales the central square of an image to 75x75: by area averaging if it is larger, else by cubic interpolation.
 
-    Pillow may warn of damaged metadata. The caller ignores that: threads share the filters of warnings.
-
-    Args:
-        content: a file's bytes, or uint8 or uint16 of `[h, w]`, `[h, w, 3]` (RGB) or `[h, w, 4]` (RGBA); None stands
-            for a file over the size limit.
+    Takes a file's bytes, or uint8 or uint16 of `[h, w]`, `[h, w, 3]` (RGB) or `[h, w, 4]` (RGBA); None is a file over
+    the size limit. Pillow may warn of damaged metadata. The caller ignores that: threads share the filters.
     """
     if content is None:
         return Picture(BLANK, 0, "too large")

@@ -12,8 +12,6 @@ from urllib.parse import unquote, urlsplit
 from library.framework.environment import start_keras
 from library.framework.errors import UserError
 
-_TIMEOUT = 30.0  # seconds without a byte
-
 
 def is_address(cats: str) -> bool:
     """Whether this is an http(s) address rather than a path."""
@@ -30,12 +28,7 @@ def file_name(address: str) -> str:
 
 
 def download(address: str, folder: Path, sha256: str) -> Path:
-    """Downloads a file into a folder, unless an earlier call has, and returns its path.
-
-    Args:
-        address: http or https.
-        folder: is made if it does not exist.
-        sha256: expected checksum; empty accepts any file.
+    """Downloads a file into a folder, unless an earlier call has, and returns its path; no checksum accepts any file.
 
     Raises:
         UserError: the download fails, or the checksum differs; no file is kept then.
@@ -60,7 +53,7 @@ def _get_file(address: str, path: Path) -> Path:
     import keras
 
     timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT)
+    socket.setdefaulttimeout(30)  # seconds without a byte
     try:
         with redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):  # a bar, on a terminal only
             keras.utils.get_file(path.name, address, cache_subdir=str(path.parent), force_download=True)

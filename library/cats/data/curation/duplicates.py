@@ -45,12 +45,9 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
 def deduplicate(thumbs: np.ndarray) -> Duplicates:
     """Compares each image and its mirror image with all earlier images, and finds the one it is a copy of.
 
-    Only images that stay count as originals: no two of them are copies of each other, and no image is dropped for
-    resembling one that was dropped itself. Time is quadratic (a few seconds for 30,000 images on two cores), memory
-    is linear.
-
-    Args:
-        thumbs: thumbnails `[n, 16, 16]`, in descending order of preference.
+    Takes thumbnails `[n, 16, 16]`, in descending order of preference. Only images that stay count as originals: no two
+    of them are copies of each other, and no image is dropped for resembling one that was dropped itself. Time is
+    quadratic (a few seconds for 30,000 images on two cores), memory is linear.
     """
     even, odd = _mirror_halves(thumbs)
     # Coarse coordinates first; the norms of the rest bound what it adds to a correlation (Cauchy-Schwarz).

@@ -1,6 +1,7 @@
-"""Fur: its colours, and the five patterns they form.
+"""Fur: its colours, the five patterns that they form, and the light on them.
 
-Two numbers span the colours of cats: from grey to ginger, and from dark to light.
+Two numbers span the colours of cats: from grey to ginger, and from dark to light. Shading gives the head depth, and one
+cat many appearances.
 """
 
 import math
@@ -12,6 +13,7 @@ from library.cats.data.synthetic.canvas import Cat, Head, X, Y, blend, bump, noi
 from library.cats.data.synthetic.factors import PATTERNS
 
 WHITE, CREAM = rgb(0.97, 0.955, 0.93), rgb(0.97, 0.92, 0.84)
+_WARM, _COOL = rgb(1.05, 1.0, 0.93), rgb(0.84, 0.86, 1.0)  # light
 _GREYS = np.array([[0.13, 0.125, 0.15], [0.47, 0.49, 0.54], [0.93, 0.93, 0.94]])
 _GINGERS = np.array([[0.32, 0.17, 0.10], [0.84, 0.48, 0.20], [0.98, 0.88, 0.72]])
 _CLOUDS = noise(3, 28, 28)
@@ -56,6 +58,29 @@ def grain_offset(cat: Cat, salt: float) -> float:
 def hair_texture(cat: Cat) -> np.ndarray:
     """Streaks `[75, 75]` that run outwards from the nose, of standard deviation about 1."""
     return sample_tile(_HAIR, _AROUND + grain_offset(cat, 0.61), _OUTWARDS + grain_offset(cat, 0.05))
+
+
+def light_direction(cat: Cat) -> np.ndarray:
+    """The unit vector `[3]` towards the light: right, down, front."""
+    angle = math.radians(cat["light_angle"])
+    towards = np.array([0.8 * math.sin(angle), -0.35 - 0.35 * math.cos(angle), 0.62])
+    return np.asarray(towards / np.linalg.norm(towards))
+
+
+def illumination(cat: Cat, direction: np.ndarray, *normal: np.ndarray | float) -> np.ndarray:
+    """Light on a surface, about 1 where it is full: even if the light is soft, with deep shade if it is hard.
+
+    Takes the direction towards the light, `[3]`, and the surface normal at each pixel, along the same three axes.
+    """
+    even = 0.80 + 0.22 * normal[2]
+    falling = sum(float(share) * part for share, part in zip(direction, normal, strict=True))
+    hard = 0.28 + 0.92 * np.maximum(0, falling + 0.35) / 1.35
+    return np.asarray(even + (0.25 + 0.75 * cat["light_strength"]) * (hard - even))
+
+
+def apply_light(colour: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """Applies light to colours: warm where it is bright, cool in the shade."""
+    return colour * (light * (_COOL + np.minimum(light, 1) * (_WARM - _COOL)))
 
 
 def _solid(cat: Cat, head: Head, strength: float) -> Coat:

@@ -27,14 +27,7 @@ _CURVE = np.linspace(0, 1, 9)[:, None]
 
 
 def paint_features(canvas: np.ndarray, cat: Cat, head: Head, light: np.ndarray) -> None:
-    """Paints eyes, nose and mouth.
-
-    Args:
-        canvas: `[3, 75, 75]`, 0 to 1, changed in place.
-        cat: its factors.
-        head: in its pose.
-        light: on the head, `[75, 75]`, about 1.
-    """
+    """Paints eyes, nose and mouth on a canvas `[3, 75, 75]`, 0 to 1; takes the light on the head, `[75, 75]`."""
     window = mask_box((np.abs(head.u) < 0.75) & (head.v > -0.35) & (head.v < 0.85) & (head.w > 0))
     canvas, head, light = canvas[:, *window], head.crop(window), light[window]
     _paint_nose(canvas, cat, head, light)
