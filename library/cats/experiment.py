@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from library.cats.models.generative import Generative
     from library.cats.models.samplers import LatentSampler
 
-SERVING = Path(__file__).with_name("served_model.py")
 GRID_SIZE = 36  # samples in the image of an epoch
 MAX_VALIDATION_IMAGES = 1000  # after each epoch
 MAX_REFERENCE_IMAGES = 10_000  # training images among which the nearest ones are searched for
@@ -167,7 +166,7 @@ class CatsExperiment(Experiment):
                 files[part] = folder / f"{part}.keras"
                 network.save(files[part])
         return ModelArtifacts(
-            code=SERVING,
+            code=Path(__file__).with_name("served_model.py"),
             files=files,
             settings={"strategy": evaluation.best},
             example=[1],

@@ -89,10 +89,7 @@ def sample_scores(rows: Mapping[str, Mapping[str, float]], network: str) -> Figu
 
 
 def kl_bars(divergences: np.ndarray, means: np.ndarray) -> Figure:
-    """The KL divergence of each latent dimension, in decreasing order; inactive dimensions are grey.
-
-    Takes what `latent_space.kl_per_dimension` returns, and the means that it takes.
-    """
+    """What `latent_space.kl_per_dimension` returns for the means, in decreasing order; inactive dimensions are grey."""
     order = np.argsort(-divergences, kind="stable")
     active = means.var(axis=0)[order] > ACTIVE
     figure = Figure(figsize=(PAGE, 3.5), layout="constrained")

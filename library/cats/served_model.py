@@ -44,9 +44,14 @@ class Cats(PythonModel):
     ) -> np.ndarray:
         """Images, or latent vectors for the task `encode`; ValueError for invalid inputs and params."""
         given, values = self._read(np.asarray(model_input))
-        task = self._task(given, **(params or {}))
+        task = self._task(given, (params or {}).get("task", "auto"))
         if task == "generate":
-            values = self._sample(int(values), **(params or {}))
+            name, seed = (params or {}).get("strategy") or self.best, (params or {}).get("seed", 0)
+            if name not in self.strategies:
+                raise ValueError(f"strategy: got {name!r}; this model has {', '.join(self.strategies)}")
+            if seed < 0:
+                raise ValueError(f"seed: got {seed}; allowed is 0 or more")
+            values = self.strategies[name].sample(int(values), np.random.default_rng(seed))
         elif given == IMAGES:
             codes = (self.encoder.predict_on_batch(some.astype(np.float32) / 255) for some in _batches(values))
             # A VAE's encoder also outputs log variances, after the means.
@@ -84,7 +89,7 @@ class Cats(PythonModel):
             f"{' and images uint8 [n, 75, 75, 3]' if self.encoder else ''}"
         )
 
-    def _task(self, given: str, task: str = "auto", **_: Any) -> str:
+    def _task(self, given: str, task: str) -> str:
         if task not in ("auto", *TASKS):
             raise ValueError(f"task: got {task!r}; allowed are {', '.join(['auto', *TASKS])}")
         if not self.encoder and IMAGES in (given, TASKS.get(task)):
@@ -97,14 +102,6 @@ class Cats(PythonModel):
         if TASKS[task] != given:
             raise ValueError(f"task: got {task!r} with {given}; allowed is {TASKS[task]}")
         return task
-
-    def _sample(self, count: int, strategy: str = "", seed: int = 0, **_: Any) -> np.ndarray:
-        name = strategy or self.best
-        if name not in self.strategies:
-            raise ValueError(f"strategy: got {name!r}; this model has {', '.join(self.strategies)}")
-        if seed < 0:
-            raise ValueError(f"seed: got {seed}; allowed is 0 or more")
-        return self.strategies[name].sample(count, np.random.default_rng(seed))
 
 
 def _batches(values: np.ndarray) -> list[np.ndarray]:

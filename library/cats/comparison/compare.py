@@ -28,9 +28,7 @@ Row = dict[str, str | float]
 def compare(options: SideBySideOptions, store: Store) -> Path:
     """Compares the models of a stage in a run of the experiment `cats`; returns the page.
 
-    Raises:
-        NotRegistered: a model has no version in that stage.
-        UserError: the models were trained on different images, those no longer exist, or the folder is not writable.
+    Raises as `load` and `data_of`, and UserError if the folder is not writable.
     """
     models = load(options.stage)
     data = data_of(models)

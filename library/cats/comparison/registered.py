@@ -28,14 +28,9 @@ SCORES = (
 
 @dataclass(frozen=True)
 class Model:
-    """A registered model and what its run recorded.
+    """A registered model, named as in `VAE`, and what its run recorded.
 
-    Attributes:
-        name: for people, as in `VAE`.
-        version: its number in the registry.
-        run: its training.
-        digest: of the images that it was trained on.
-        served: what `mlflow.pyfunc.load_model` returns.
+    The digest is that of its training images, `served` what `mlflow.pyfunc.load_model` returns.
     """
 
     name: str
@@ -110,14 +105,9 @@ def data_of(models: list[Model]) -> dataset.Cats:
 
 @dataclass(frozen=True)
 class ModelSamples:
-    """Samples of a model by one of its samplers.
+    """The first `MAX_NEAREST_SAMPLES` samples of a model by a sampler, and the nearest training image of each.
 
-    Attributes:
-        model: the registered model.
-        sampler: the sampler's name.
-        images: the first `MAX_NEAREST_SAMPLES` of them.
-        nearest: the nearest training image of each of those.
-        scores: of all samples, named as in `SCORES`.
+    The scores are those of all samples, named as in `SCORES`.
     """
 
     model: Model

@@ -32,14 +32,8 @@ def dci(
     codes are predicted, the mean of R^2, or for categories of the accuracy rescaled from the most frequent category's
     share to 1; negative values count as 0. (The paper reports an error instead.)
 
-    Args:
-        codes: `[images, dimensions]` for training.
-        factors: each `[images]`, by name; integers and booleans are categories, others are continuous.
-        test_codes: `[test images, dimensions]`.
-        test_factors: of the same names and kinds.
-
-    Raises:
-        ValueError: a factor does not vary.
+    Takes codes `[images, dimensions]` and factors, `[images]` by name, for training and of test images. Integers and
+    booleans are categories, others are continuous; ValueError if one does not vary.
     """
     importances, scores = np.zeros((codes.shape[1], len(factors))), np.zeros(len(factors))
     for i, (name, values) in enumerate(factors.items()):

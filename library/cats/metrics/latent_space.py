@@ -100,12 +100,8 @@ def pca_map(codes: np.ndarray) -> np.ndarray:
 def tsne_map(codes: np.ndarray, seed: int = 0, perplexity: float = 30) -> np.ndarray:
     """Codes on a plane that keeps neighbors but not distances, `[images, 2]`: t-SNE (van der Maaten and Hinton 2008).
 
-    It takes seconds for a thousand codes, minutes for tens of thousands, and starts from the PCA map.
-
-    Args:
-        codes: `[images, dimensions]`, more than `perplexity`.
-        seed: of the optimization.
-        perplexity: about how many neighbors of each code to keep.
+    Takes codes `[images, dimensions]`, more than the perplexity, which is about how many neighbors of each to keep. It
+    takes seconds for a thousand codes, minutes for tens of thousands, and starts from the PCA map.
     """
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]

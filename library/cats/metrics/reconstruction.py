@@ -16,13 +16,8 @@ BLOCK = 200  # images in memory at a time
 def evaluate(originals: np.ndarray, reconstructions: np.ndarray, split: str = "test") -> dict[str, float]:
     """The means over the images of all three, named as in `test/ssim`, and as in `test/ssim_standard_error`.
 
-    Args:
-        originals: `[images, height, width, channels]`, 0 to 255; height and width at least 11; at least one image.
-        reconstructions: of the same shape and range.
-        split: that of the originals, for the names.
-
-    Raises:
-        ValueError: the shapes differ, or the images are smaller than 11 pixels.
+    Takes one original or more, `[images, height, width, channels]`, 0 to 255, and reconstructions of the same shape and
+    range; ValueError if the shapes differ, or height or width are below 11 pixels. The split is that of the originals.
     """
     measures = {"mean_squared_error": mean_squared_errors, "psnr": psnr, "ssim": ssim}
     values = {f"{split}/{name}": each(originals, reconstructions) for name, each in measures.items()}

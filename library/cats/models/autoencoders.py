@@ -66,9 +66,7 @@ class Vae(Cae):
         mean, log_variance = ops.split(self.encoder(blocks.to_unit(images)), 2, axis=-1)
         return mean, ops.clip(log_variance, *LOG_VARIANCES)
 
-    def call(
-        self, images: keras.KerasTensor, training: bool | None = None
-    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def call(self, images: keras.KerasTensor, training: bool | None = None) -> tuple[Any, Any]:
         """Decodes a sample of the posterior (its mean, unless training); returns the images and the divergence."""
         mean, log_variance = self.posterior(images)
         noise = keras.random.normal(ops.shape(mean), seed=self._random) if training else 0.0

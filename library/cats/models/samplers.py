@@ -16,13 +16,10 @@ COMPONENTS = 10  # of a mixture, as in Ghosh et al. 2020
 
 @dataclass(frozen=True)
 class LatentSampler:
-    """A mixture of Gaussians over latent vectors.
+    """A mixture of Gaussians over latent vectors: `weights`, `[components]`, sum to 1; `means`, `[components, size]`.
 
-    Attributes:
-        weights: `[components]`, the probability of each; they sum to 1.
-        means: `[components, latent_size]`.
-        factors: `[components, latent_size, latent_size]`, each times its transpose a covariance.
-        bound: standard normal numbers beyond it are drawn again, before the factor is applied.
+    Each of `factors`, `[components, size, size]`, times its transpose is a covariance. Standard normal numbers beyond
+    the bound are drawn again, before the factor is applied.
     """
 
     weights: np.ndarray

@@ -46,13 +46,10 @@ def test_the_error_is_what_leaving_out_one_after_the_other_gives(kernel: Kernel)
     assert kernel_distance(a, b, kernel).standard_error == pytest.approx(slow_error(a, b, kernel), rel=1e-4)
 
 
-def test_the_cubic_kernel_worked_out_by_hand() -> None:
+def test_the_kernels_worked_out_by_hand() -> None:
     # x.y of the four pairs is 0, 2, 4 and 6, of two features.
     values = polynomial(np.array([[0.0, 2.0], [2.0, 2.0]]), np.array([[1.0, 0.0], [1.0, 2.0]]))
     assert values.tolist() == [[1, 27], [8, 64]]
-
-
-def test_the_inverse_multiquadric_worked_out_by_hand() -> None:
     values = inverse_multiquadric(np.array([[0.0, 0.0]]), np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0]]))
     assert values.tolist() == [[1, 0.5, pytest.approx(1 / 3)]]
 

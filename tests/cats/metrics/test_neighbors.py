@@ -49,19 +49,13 @@ def test_points_on_a_line_worked_out_by_hand() -> None:
     assert neighborhood_scores(real, samples, 1) == pytest.approx(expected)
 
 
-def test_samples_of_one_mode_of_two_are_precise_and_recall_half() -> None:
+def test_samples_of_one_mode_of_one_image_and_of_nothing_real() -> None:
     near, far = normal(0, 300, 4), normal(1, 300, 4) + 100
     found = neighborhood_scores(np.concatenate([near, far]), normal(2, 600, 4))
     assert found["precision"] > 0.9
     assert found["recall"] < 0.5
     assert 0.4 < found["coverage"] <= 0.5
-
-
-def test_samples_far_from_all_that_is_real_score_nothing() -> None:
     assert neighborhood_scores(normal(0, 50, 3), normal(1, 50, 3) + 100) == dict.fromkeys(SCORES, 0.0)
-
-
-def test_one_image_again_and_again_covers_next_to_nothing_but_is_precise() -> None:
     real = normal(0, 400, 3)
     found = neighborhood_scores(real, np.repeat(real[:1], 400, axis=0))
     assert found["precision"] == 1
@@ -101,14 +95,11 @@ def test_copies_are_found_in_pixels() -> None:
     assert found.distances == pytest.approx([0, 0], abs=1)
 
 
-def test_what_is_as_far_as_test_images_is_not_memorised() -> None:
+def test_copies_are_memorised_and_what_is_as_far_as_test_images_is_not() -> None:
     distances = np.linspace(1, 2, 1001)
     assert memorization(distances, distances) == pytest.approx(
         {"memorisation_ratio": 1, "memorisation_share": 0.01}, abs=1e-3
     )
-
-
-def test_copies_are_memorised() -> None:
     copied = np.concatenate([np.zeros(30), np.full(70, 1.5)])
     assert memorization(copied, np.linspace(1, 2, 1001)) == {"memorisation_ratio": 1.0, "memorisation_share": 0.3}
 
@@ -117,8 +108,5 @@ def test_copies_are_memorised() -> None:
 def test_sets_that_cannot_be_compared_are_refused(a: tuple[int, int], b: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=r"^neighborhoods: got .*; allowed are 6 rows or more, same features$"):
         neighborhood_scores(np.zeros(a), np.zeros(b))
-
-
-def test_without_references_nothing_is_nearest() -> None:
     with pytest.raises(ValueError, match=r"^nearest: got \(2, 3\) and \(0, 3\); allowed are 1 rows or more"):
         nearest(np.zeros((2, 3)), np.zeros((0, 3)))

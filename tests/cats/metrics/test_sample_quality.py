@@ -31,29 +31,20 @@ def test_each_score_says_its_network_and_split() -> None:
     assert (found["val/real_images"], found["val/samples"]) == (50, 40)
     assert sample_quality.score_name("kid", "net", "val") in found
     assert all(isinstance(value, float) for value in found.values())
-
-
-def test_without_training_images_nothing_is_said_of_memorisation() -> None:
     assert set(scored(drawn(1, 500))) == {*NAMES, "real_images", "samples"}
 
 
-def test_samples_like_the_real_ones_score_well() -> None:
+def test_good_samples_too_even_ones_and_copies_are_told_apart() -> None:
     found = scored(drawn(1, 500), train=drawn(2, 2000))
     assert abs(found["kid"]) < 3 * found["kid_standard_error"]
     assert found["frechet_distance"] < 0.5
     assert min(found[name] for name in ("precision", "recall", "density", "coverage")) > 0.85
     assert found["memorisation_ratio"] == pytest.approx(1, abs=0.05)
     assert found["memorisation_share"] < 0.03
-
-
-def test_too_even_samples_keep_their_precision_and_lose_recall() -> None:
     found = scored(drawn(1, 500, scale=0.5))
     assert found["precision"] > 0.95
     assert found["recall"] < 0.3
     assert found["kid"] > 5 * found["kid_standard_error"]
-
-
-def test_copies_of_training_images_are_told_from_new_ones() -> None:
     train = drawn(2, 2000)
     found = scored(train[:500], train=train)
     assert found["memorisation_ratio"] < 0.05

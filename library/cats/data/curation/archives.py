@@ -37,11 +37,8 @@ class BadSource(UserError):
 class Source:
     """Raw images to curate, `given` as the path or address that the user wrote.
 
-    Attributes:
-        fingerprint: changes whenever the images may have changed.
-        total: number of images; None if that is unknown before all are read.
-        read: yields the names and contents from the nth image on.
-        others: number of files that are no images, by suffix; complete when everything is read.
+    The fingerprint changes whenever the images may have changed; the total is None if unknown before all are read.
+    `read` yields names and contents from the nth image on; `others` then counts files that are no images, by suffix.
     """
 
     given: str
@@ -52,11 +49,10 @@ class Source:
 
 
 def open_source(path: Path) -> Source:
-    """Opens a folder, zip, tar or npy file; reading the source may raise, too.
+    """Opens a folder, zip, tar or npy file.
 
-    Raises:
-        BadSource: the path does not exist, cannot be read or is of an unknown kind, an archive is broken, or an entry's
-            name or link points outside its folder.
+    BadSource, then or while it is read, if the path does not exist, cannot be read or is of an unknown kind, an archive
+    is broken, or an entry's name or link points outside its folder.
     """
     try:
         if path.is_dir():

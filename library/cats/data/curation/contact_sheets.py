@@ -16,12 +16,9 @@ _COLUMNS = 12
 
 @dataclass(frozen=True)
 class ContactSheet:
-    """Some of the images that were dropped for one reason.
+    """Some of the images that were dropped for one reason, the most doubtful first: `[n, 75, 75, 3]` uint8.
 
-    Attributes:
-        images: `[n, 75, 75, 3]` uint8, the most doubtful first.
-        originals: `[n, 75, 75, 3]` uint8, what they are copies of; None for other reasons.
-        captions: one per image.
+    The originals are what they are copies of, or None; each image has a caption.
     """
 
     images: np.ndarray

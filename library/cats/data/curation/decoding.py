@@ -59,7 +59,17 @@ def decode(content: bytes | np.ndarray | None) -> Picture:
 
 def _square(content: bytes | np.ndarray) -> np.ndarray:
     """The central square of an image, upright and on a white background: `[side, side, 3]` uint8 RGB."""
-    image = _open(content) if isinstance(content, bytes) else _from_array(content)
+    if isinstance(content, bytes):
+        image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)  # its first frame
+        if image.width * image.height > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        if image.mode == "F":
+            raise ValueError("floating-point pixels have no defined range")
+        image.load()
+        with suppress(Exception):  # damaged EXIF data make Pillow raise anything; the image then stays as it is
+            ImageOps.exif_transpose(image, in_place=True)
+    else:
+        image = _from_array(content)
     side, (width, height) = min(image.size), image.size
     left, top = (width - side) // 2, (height - side) // 2
     image = image.crop((left, top, left + side, top + side))
@@ -69,19 +79,6 @@ def _square(content: bytes | np.ndarray) -> np.ndarray:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(image.convert("RGB"))
-
-
-def _open(raw: bytes) -> Image.Image:
-    """A file's first frame, upright according to its EXIF data."""
-    image: Image.Image = Image.open(io.BytesIO(raw), formats=FORMATS)
-    if image.width * image.height > MAX_PIXELS:
-        raise Image.DecompressionBombError
-    if image.mode == "F":
-        raise ValueError("floating-point pixels have no defined range")
-    image.load()
-    with suppress(Exception):  # damaged EXIF data make Pillow raise anything; the image then stays as it is
-        ImageOps.exif_transpose(image, in_place=True)
-    return image
 
 
 def _from_array(pixels: np.ndarray) -> Image.Image:

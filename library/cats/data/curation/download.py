@@ -30,9 +30,7 @@ def file_name(address: str) -> str:
 def download(address: str, folder: Path, sha256: str) -> Path:
     """Downloads a file into a folder, unless an earlier call has, and returns its path; no checksum accepts any file.
 
-    Raises:
-        UserError: the download fails, or the checksum differs; no file is kept then.
-        OSError: the folder cannot be written, or its disk is full.
+    UserError, and no file, if the download fails or the checksum differs; OSError if the folder cannot be written.
     """
     path = folder.resolve() / hashlib.sha256(address.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)

@@ -34,12 +34,9 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """Rows of a checkpoint.
+    """The rows of a checkpoint for training, validation and test; why each other row, in ascending order, is dropped.
 
-    Attributes:
-        splits: rows for training, validation and test.
-        dropped: why each other row is dropped, in ascending order.
-        alike: number of images that stay and have a similar one, on the same side of the split.
+    `alike` is the number of images that stay and have a similar one, on the same side of the split.
     """
 
     splits: Sequence[np.ndarray]
@@ -49,8 +46,9 @@ class Selection:
 
 def filter_images(checkpoint: Checkpoint) -> Selection:
     """Drops unusable images and all copies but the one from the largest original, and splits the rest."""
-    usable = [row for row, entry in enumerate(checkpoint.entries) if not entry.reason]
-    dropped = {row: Reason(entry.reason) for row, entry in enumerate(checkpoint.entries) if entry.reason}
+    entries = checkpoint.entries
+    usable = [row for row, entry in enumerate(entries) if not entry.reason]
+    dropped = {row: Reason(entry.reason) for row, entry in enumerate(entries) if entry.reason}
     thumbnails, digests = [np.empty((0, 16, 16), dtype=np.float32)], dict[int, str]()
     for start in range(0, len(usable), _CHUNK_SIZE):
         rows = usable[start : start + _CHUNK_SIZE]
@@ -58,9 +56,7 @@ def filter_images(checkpoint: Checkpoint) -> Selection:
         thumbnails.append(duplicates.thumbnails(images))
         hashes = (hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest() for image in images)
         digests.update(zip(rows, hashes, strict=True))
-    ranked = sorted(
-        usable, key=lambda row: (-checkpoint.entries[row].side, -checkpoint.entries[row].size, digests[row])
-    )
+    ranked = sorted(usable, key=lambda row: (-entries[row].side, -entries[row].size, digests[row]))
     first: dict[str, int] = {}
     for row in ranked:
         if first.setdefault(digests[row], row) != row:

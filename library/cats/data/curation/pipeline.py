@@ -56,9 +56,7 @@ def curate(source: Source, folder: Path, show: Show, chunk_size: int = 256) -> C
     """Curates a set of cats, or resumes an interrupted curation of the same source; replaces an earlier set.
 
     Shows progress after every chunk: `chunk_size` images, fewer if they are large, are decoded between two checkpoints.
-
-    Raises:
-        UserError: there is no image, too few are left, the disk is full, or the folder holds something else.
+    UserError if there is no image, too few are left, the disk is full, or the folder holds something else.
     """
     if folder.exists() and not dataset.read_report(folder) and not (folder.is_dir() and not any(folder.iterdir())):
         raise UserError(f"out: {str(folder)!r} exists and is no set of cats; give another {option(out='folder')}")
@@ -117,13 +115,10 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        message = f"{str(folder)!r} cannot be written ({error.strerror}); give another store or {option(out='folder')}"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"out: the disk of {str(folder)!r} is full; make room and give the same command again: it resumes"
-            ) from error
-        raise UserError(
-            f"out: {str(folder)!r} cannot be written ({error.strerror}); give another store or {option(out='folder')}"
-        ) from error
+            message = f"the disk of {str(folder)!r} is full; make room and give the same command again: it resumes"
+        raise UserError(f"out: {message}") from error
 
 
 def _decode_chunks(source: Source, skip: int, chunk_size: int) -> Iterator[tuple[list[Entry], list[np.ndarray]]]:

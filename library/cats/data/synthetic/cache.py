@@ -38,11 +38,8 @@ def load(count: int) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
     """Loads the first `count` synthetic cats, `[count, 75, 75, 3]` uint8 RGB, and their factors, `[count]` each.
 
     Up to 2,000 are drawn by this process. More are drawn once, by all cores, and cached in the user's cache folder,
-    `$XDG_CACHE_HOME` or `~/.cache`, 17 kB each; the images are then a read-only memory map.
-
-    Raises:
-        ValueError: `count` is less than one.
-        UserError: the cache folder cannot be written.
+    `$XDG_CACHE_HOME` or `~/.cache`, 17 kB each; the images are then a read-only memory map. UserError if that folder
+    cannot be written, ValueError if `count` is less than one.
     """
     if count < 1:
         raise ValueError(f"count: got {count}; allowed is at least 1")

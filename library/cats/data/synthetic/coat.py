@@ -85,7 +85,7 @@ def apply_light(colour: np.ndarray, light: np.ndarray) -> np.ndarray:
 
 def _solid(cat: Cat, head: Head, strength: float) -> Coat:
     colour = fur(cat["fur_lightness"], cat["fur_warmth"])
-    face, body = _fill(colour), _fill(colour)
+    face, body = np.tile(colour, (2, 1, *X.shape))
     pale = colour + 0.75 * strength * (WHITE - colour)
     blend(face, 0.8 * _muzzle(head), pale)
     blend(body, 0.8 * _CHEST, pale)
@@ -96,7 +96,7 @@ def _tabby(cat: Cat, head: Head, strength: float) -> Coat:
     """Stripes that run outwards from between the eyes, an M on the brow; rings on the chest."""
     colour = fur(cat["fur_lightness"], cat["fur_warmth"])
     dark, pale = colour * rgb(0.34, 0.27, 0.25), (colour + 2 * WHITE) / 3
-    face, body = _fill(colour), _fill(colour)
+    face, body = np.tile(colour, (2, 1, *X.shape))
     beside, below = np.abs(head.u), head.v - 0.12
     blend(face, 0.75 * _muzzle(head) + 0.45 * bump((beside - 0.38) / 0.3, (head.v + 0.02) / 0.26), pale)
     wobble = _head_noise(cat, head, 0.16, 0.11)
@@ -113,7 +113,7 @@ def _tabby(cat: Cat, head: Head, strength: float) -> Coat:
 def _tuxedo(cat: Cat, head: Head, strength: float) -> Coat:
     """A white muzzle and chest, and a blaze between the eyes."""
     colour = fur(cat["fur_lightness"], cat["fur_warmth"])
-    face, body = _fill(colour), _fill(colour)
+    face, body = np.tile(colour, (2, 1, *X.shape))
     wobble = 0.035 * _head_noise(cat, head, 0.25, 0.23)
     blaze = -0.10 + (0.12 + 0.18 * strength) * smoothstep(-0.6 - 0.4 * strength, 0.05, head.v)
     blaze += (0.34 + 0.30 * strength) * smoothstep(0.02, 0.62, head.v)
@@ -127,7 +127,7 @@ def _calico(cat: Cat, head: Head, strength: float) -> Coat:
     """White with patches of two colours, one on either side."""
     lightness, warmth = cat["fur_lightness"], cat["fur_warmth"]
     first, second = fur(0.12 + 0.55 * lightness, warmth), fur(0.05 + 0.5 * (1 - lightness), 1 - warmth)
-    face, body = _fill(WHITE), _fill(WHITE)
+    face, body = np.tile(WHITE, (2, 1, *X.shape))
     edge = 0.55 - 0.75 * strength
     white = 0.7 * smoothstep(0.15, 0.75, head.v) * smoothstep(0.8, 0.3, np.abs(head.u)) + 0.4 * head.v
     for colour, salt, side in ((first, 0.31, 0.5), (second, 0.73, -0.5)):
@@ -142,15 +142,11 @@ def _points(cat: Cat, head: Head, strength: float) -> Coat:
     lightness, warmth = cat["fur_lightness"], cat["fur_warmth"]
     colour = fur(lightness, warmth)
     pale, dark = colour + 0.72 * (CREAM - colour), fur(0.04 + 0.4 * lightness, 0.15 + 0.7 * warmth)
-    face, body = _fill(pale), _fill(pale)
+    face, body = np.tile(pale, (2, 1, *X.shape))
     mask = smoothstep(0.95, 0.35, np.sqrt(np.square(head.u / 0.82) + np.square((head.v - 0.22) / 0.85)))
     blend(face, (0.3 + 0.65 * strength) * mask, dark)
     blend(body, 0.25 * strength * smoothstep(0.7, 1.0, Y), dark)
     return Coat(face, body, pale + (0.4 + 0.6 * strength) * (dark - pale))
-
-
-def _fill(colour: np.ndarray) -> np.ndarray:
-    return np.tile(colour, (1, *X.shape))
 
 
 def _head_noise(cat: Cat, head: Head, scale: float, salt: float) -> np.ndarray:

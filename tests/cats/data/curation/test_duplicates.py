@@ -92,12 +92,9 @@ def reached(alike: np.ndarray) -> np.ndarray:
     return alike
 
 
-def test_flat_images_and_none_at_all_are_no_copies() -> None:
+def test_flat_images_are_no_copies_and_of_copies_one_stays() -> None:
     assert deduplicate(np.full((3, 16, 16), 7, dtype=np.float32)).original.tolist() == [-1, -1, -1]
     assert deduplicate(thumbnails(np.empty((0, 75, 75, 3), dtype=np.uint8))).original.tolist() == []
-
-
-def test_where_all_are_copies_of_one_one_stays() -> None:
     noise = np.random.default_rng(0).normal(0, 1, (700, 16, 16)).astype(np.float32)
     assert deduplicate(small(PHOTOS[:1]) + noise).original.tolist() == [-1, *[0] * 699]
     assert BLOCK_SIZE < 700
