@@ -117,9 +117,7 @@ def evaluated(coarse_features: None) -> tuple[SamplerEvaluation, Kept]:
     return TwoSamplers(**TINY).evaluate_samplers(Drawer(), run), run  # type: ignore[arg-type]
 
 
-def test_each_epoch_reports_its_loss_the_scores_of_samples_and_their_image(
-    training: tuple[Any, Kept, list[int]],
-) -> None:
+def test_each_epoch_reports_its_scores_and_samples(training: tuple[Any, Kept, list[int]]) -> None:
     _, run, epochs = training
     assert list(run.metrics) == epochs == [1, 2, 3]
     for metrics in run.metrics.values():
@@ -206,9 +204,7 @@ def test_mirroring_turns_about_half_of_the_images_and_changes_nothing_else(seed:
     assert mirrored.mean() == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(300))
 
 
-def test_the_best_sampler_is_that_whose_samples_look_real_and_its_test_scores_come_first(
-    evaluated: tuple[SamplerEvaluation, Kept],
-) -> None:
+def test_the_best_sampler_is_that_whose_samples_look_real(evaluated: tuple[SamplerEvaluation, Kept]) -> None:
     found, _ = evaluated
     assert list(found.scores) == list(found.samplers) == list(found.samples) == ["bad", "good"]
     assert found.best == "good"

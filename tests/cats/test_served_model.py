@@ -73,17 +73,11 @@ def test_more_images_than_a_batch_are_drawn(ask: Ask) -> None:
 
 
 @every_model
-def test_the_seed_says_which_images(ask: Ask, name: str) -> None:
+def test_seed_and_strategy_say_which_images(ask: Ask, name: str, models: dict[str, Any]) -> None:
     default, first, other, again = (ask(name, [3], **params) for params in ({}, {"seed": 0}, {"seed": 1}, {"seed": 1}))
     np.testing.assert_array_equal(default, first)
     np.testing.assert_array_equal(other, again)
     assert (first != other).any(axis=(1, 2, 3)).all()
-
-
-@every_model
-def test_the_strategy_says_how_latent_vectors_are_drawn_and_the_best_is_the_default(
-    ask: Ask, models: dict[str, Any], name: str
-) -> None:
     ways = models[name].unwrap_python_model().strategies
     assert ", ".join(ways) == WAYS[name]
     for way, strategy in ways.items():
@@ -116,9 +110,7 @@ def test_what_is_encoded_and_decoded_is_reconstructed(ask: Ask, name: str) -> No
     assert ask(name, IMAGES[:0], task="encode").shape == (0, 4)
 
 
-def test_a_vae_encodes_to_its_posteriors_means_and_a_gans_file_answers_without_params(
-    ask: Ask, models: dict[str, Any]
-) -> None:
+def test_a_vae_encodes_to_its_posteriors_means(ask: Ask, models: dict[str, Any]) -> None:
     encoder = models["vae"].unwrap_python_model().encoder
     both = np.asarray(encoder.predict_on_batch(IMAGES.astype(np.float32) / 255))
     assert both.shape == (3, 8)
@@ -251,7 +243,7 @@ assert not {{"library", "experiments"}} & set(sys.modules)
 
 
 @every_model
-def test_the_command_that_a_training_ends_with_draws(
+def test_the_last_command_of_a_training_draws(
     cats_outcomes: dict[str, pipeline.Outcome], cats_store: Path, name: str, tmp_path: Path
 ) -> None:
     assert cats_outcomes[name].example == "[1]"

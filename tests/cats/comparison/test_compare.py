@@ -115,16 +115,15 @@ def test_each_model_has_its_size_its_time_and_its_errors(told: mlflow.entities.R
     assert not found["GAN"]["ssim"]  # it has no encoder
 
 
-def test_the_run_tells_what_was_compared_and_holds_every_figure(told: mlflow.entities.Run, data: dataset.Cats) -> None:
+def test_the_run_and_the_page_show_all(
+    told: mlflow.entities.Run, data: dataset.Cats, made: Path, filled: Store
+) -> None:
     assert (told.info.run_name, told.info.status) == ("side by side, Production", "FINISHED")
     assert told.data.tags["models"] == "cats-cae 1, cats-vae 1, cats-gan 1"
     assert told.data.tags["data.digest"] == data.digest
     assert told.data.tags["command"].startswith("make compare-cats STORE=")
     there = mlflow.artifacts.list_artifacts(run_id=told.info.run_id, artifact_path="figures")
     assert [one.path for one in there] == sorted(f"figures/{name}.png" for name in CAPTIONS)
-
-
-def test_the_page_shows_both_tables_and_every_figure(made: Path, filled: Store, data: dataset.Cats) -> None:
     assert made == filled.root / "cats" / "comparison" / "cats.md"
     text = made.read_text()
     assert f"{len(data.test)} test images" in text
@@ -176,9 +175,7 @@ def test_only_a_model_without_an_encoder_goes_from_sample_to_sample(models: list
     np.testing.assert_array_equal(linear[:, -75:], spherical[:, -75:])
 
 
-def test_samples_and_neighbours_are_of_the_best_strategy_and_all_are_scored(
-    models: list[Model], samples: list[ModelSamples], data: Any
-) -> None:
+def test_samples_of_the_best_are_shown(models: list[Model], samples: list[ModelSamples], data: Any) -> None:
     best = [one for one in samples if one.is_best]
     names = {model.name: model.python_model.best for model in models}
     assert {one.model.name: one.sampler for one in best} == names
@@ -208,9 +205,7 @@ def test_curves_are_those_of_the_trainings_by_minutes(models: list[Model]) -> No
         assert value == model.run.metrics[f"val/kid_{NETWORK}"]
 
 
-def test_only_models_of_a_stage_and_of_the_same_images_are_compared(
-    filled: Store, data: dataset.Cats, models: list[Model]
-) -> None:
+def test_other_models_are_not_compared(filled: Store, data: dataset.Cats, models: list[Model]) -> None:
     filled.connect()
     with pytest.raises(NotRegistered) as caught:
         load("Staging")

@@ -131,16 +131,13 @@ def test_a_feature_changes_where_it_is(name: str, rows: tuple[int, int], columns
     assert not found.any()
 
 
-def test_the_head_follows_yaw_pitch_and_tilt() -> None:
+def test_the_head_follows_its_angles_and_light_falls_from_its_own() -> None:
     down, right = middle(changed("eye_colour"))
     assert middle(changed("eye_colour", yaw=20))[1] > right + 3
     assert middle(changed("eye_colour", yaw=-20))[1] < right - 3
     assert middle(changed("eye_colour", pitch=10))[0] < down - 2
     leaning = changed("eye_colour", tilt=10)
     assert middle(leaning[:, 38:])[0] > middle(leaning[:, :38])[0] + 3
-
-
-def test_light_falls_from_its_angle() -> None:
     left, right = (drawn(light_angle=angle, light_strength=1).mean(axis=-1) for angle in (-75, 75))
     head = slice(30, 60)
     assert left[head, 20:35].mean() > right[head, 20:35].mean() + 20
@@ -231,7 +228,7 @@ def names(cache: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {"lock"}
 
 
-def test_few_cats_are_drawn_and_not_cached(cache: Path) -> None:
+def test_many_cats_are_drawn_once_and_mapped(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images, given = synthetic.load(7)
     np.testing.assert_array_equal(images, expected()[:7])
     assert set(given) == set(FACTORS)
@@ -239,9 +236,6 @@ def test_few_cats_are_drawn_and_not_cached(cache: Path) -> None:
     for count in (0, -1):
         with pytest.raises(ValueError, match=f"^count: got {count}; allowed is at least 1$"):
             synthetic.load(count)
-
-
-def test_many_cats_are_drawn_once_and_mapped(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check(synthetic.load(20))
     assert names(cache) == {"images.npy", "factors.npz"}
     monkeypatch.setattr(disk, "draw_parts", None)

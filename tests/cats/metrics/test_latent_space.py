@@ -39,18 +39,14 @@ def test_the_divergence_worked_out_by_hand_and_from_the_densities() -> None:
     assert found == pytest.approx([logarithms.mean()], rel=0.01)
 
 
-def test_codes_that_lie_as_the_prior_has_it_do_not_mismatch() -> None:
+def test_codes_mismatch_unless_they_lie_as_the_prior_has_it() -> None:
     estimate = latent_space.prior_mismatch(normal(0, 1000, 8), normal(1, 1000, 8))
     assert abs(estimate.value) < 3 * estimate.standard_error
-
-
-@pytest.mark.parametrize("kind", ["shifted", "narrow", "holed"])
-def test_codes_that_lie_otherwise_do(kind: str) -> None:
     codes = normal(0, 1000, 2)
     holed = codes / np.linalg.norm(codes, axis=1, keepdims=True) * np.sqrt(2)  # mean 0 and variance 1, like the prior
-    changed = {"shifted": codes + 0.5, "narrow": codes / 2, "holed": holed}[kind]
-    estimate = latent_space.prior_mismatch(changed, normal(1, 1000, 2))
-    assert estimate.value > 5 * estimate.standard_error
+    for changed in (codes + 0.5, codes / 2, holed):
+        estimate = latent_space.prior_mismatch(changed, normal(1, 1000, 2))
+        assert estimate.value > 5 * estimate.standard_error
 
 
 @given(seeds, dimensions, st.integers(2, 9))

@@ -67,15 +67,12 @@ def test_the_similarity_is_that_of_windows_moved_one_by_one(seed: int, height: i
     assert ssim(b, a) == pytest.approx(ssim(a, b), abs=1e-5)
 
 
-def test_each_image_is_measured_by_itself_however_many_there_are() -> None:
+def test_each_image_is_measured_by_itself_and_the_scores_are_means_with_errors() -> None:
     originals, others = noise(0, 405, 12, 12, 3), noise(1, 405, 12, 12, 3)
     for measure in (mean_squared_errors, psnr, ssim):
         together = measure(originals, others)
         assert together.shape == (405,)
         assert together[[3, 404]] == pytest.approx(measure(originals[[3, 404]], others[[3, 404]]), rel=1e-4)
-
-
-def test_the_scores_are_means_over_images_and_their_errors_under_the_name_of_the_split() -> None:
     a, b = noise(0, 3, 15, 15, 3), noise(1, 3, 15, 15, 3)
     each = {"mean_squared_error": mean_squared_errors(a, b), "psnr": psnr(a, b), "ssim": ssim(a, b)}
     means = {f"val/{name}": values.mean() for name, values in each.items()}

@@ -84,9 +84,7 @@ def test_a_caes_loss_and_metric_are_the_mean_squared_error_of_pixels_from_0_to_1
     assert float(model.squared.result()) == pytest.approx(squared_error(), rel=1e-5)
 
 
-def test_all_images_are_encoded_in_their_order_through_as_many_numbers_as_it_is_told(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_all_images_are_encoded_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     model = cae()
     codes = model.encoder(IMAGES.astype(np.float32) / 255)
     assert codes.shape == (len(IMAGES), LATENT)

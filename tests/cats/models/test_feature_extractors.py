@@ -29,14 +29,11 @@ def waves(count: int, size: int = 75) -> np.ndarray:
     return np.moveaxis(np.rint(127.5 + 60 * slanted), -1, 0).astype(np.uint8)
 
 
-def test_the_features_are_what_they_always_were() -> None:
+def test_the_features_are_what_they_always_were_and_neither_vanish_nor_explode() -> None:
     found = features(waves(3))
     assert (found.shape, found.dtype) == ((3, 736), np.float32)
     np.testing.assert_allclose(found.mean(axis=1), MEANS, atol=1e-3)
     np.testing.assert_allclose(found[:, PLACES], SOME, atol=1e-3)
-
-
-def test_activations_neither_vanish_nor_explode() -> None:
     found = features(np.random.default_rng(0).integers(0, 256, (20, 75, 75, 3), dtype=np.uint8))
     ends = np.cumsum([2 * filters for filters, _ in feature_extractors.BLOCKS])
     sizes = [block.mean() for block in np.split(found, ends[:-1], axis=1)]

@@ -26,7 +26,9 @@ every_loss = pytest.mark.parametrize("loss", ["relativistic", "plain"])
 
 def built(**fields: Any) -> Gan:
     keras.utils.set_random_seed(0)
-    return gan.build(GanConfig(**{**TINY, **fields}))
+    model = gan.build(GanConfig(**{**TINY, **fields}))
+    model.run_eagerly = True
+    return model
 
 
 def weights(network: keras.Model) -> list[np.ndarray]:
@@ -238,6 +240,7 @@ def test_training_brings_the_colours_of_samples_to_those_of_the_data() -> None:
         return float(np.abs(drawn.mean(axis=(0, 1, 2)) - orange[0, 0, 0] / 255).max())
 
     before = off()
+    model.run_eagerly = False
     model.fit(orange, batch_size=8, verbose=0, epochs=2)
     model.evaluate(IMAGES, verbose=0)
     assert before > 0.3

@@ -183,16 +183,14 @@ def test_a_full_disk_is_reported_and_the_same_command_resumes(
     assert contents(tmp_path / "cats") == contents(tmp_path / "whole")
 
 
-def test_a_disk_with_too_little_room_is_reported_before_anything_is_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_with_too_little_room_is_reported_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = raw_images.folder(tmp_path / "raw", FILES)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
     with pytest.raises(UserError, match=r"^out: 4 MiB are needed in '.*cats.partial' and 1 are free; make room, or"):
         make(path, tmp_path / "cats")
 
 
-def test_an_earlier_set_is_replaced_and_anything_else_is_refused(tmp_path: Path) -> None:
+def test_an_earlier_set_is_replaced_and_no_other_folder(tmp_path: Path) -> None:
     path = raw_images.folder(tmp_path / "raw", FILES)
     first = make(path, tmp_path / "cats").digest
     assert make(raw_images.folder(tmp_path / "other", raw_images.files(80, seed=3)), tmp_path / "cats").digest != first
@@ -201,9 +199,6 @@ def test_an_earlier_set_is_replaced_and_anything_else_is_refused(tmp_path: Path)
     with pytest.raises(UserError, match=r"^out: '.*raw' exists and is no set of cats; give another OUT=folder$"):
         make(path, path)
     assert len(list(path.iterdir())) == COUNT
-
-
-def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(
         UserError, match=r"^out: '.*' cannot be written \(Not a directory\); give another store or OUT="

@@ -29,9 +29,7 @@ def make(store: Store, **options: Any) -> Any:
     return run.curate_dataset(CurationOptions(store=store.root, **options), store)
 
 
-def test_a_run_shows_what_was_kept_and_what_was_dropped_and_why(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_shows_what_was_dropped_and_why(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = raw_images.zipped(tmp_path / "my cats.zip", RAW)
     curation = make(store, cats=str(path))
     assert curation.folder == store.root / "cats" / "my-cats"
