@@ -1,10 +1,14 @@
 """The commands of the cats: their images, samples of a model, and the models side by side."""
 
 import math
+from typing import Literal
 
-from library.cats.options import CurationOptions, GenerationOptions, SideBySideOptions
+from pydantic import Field
+
+from library.cats.options import CurationOptions, SideBySideOptions
 from library.framework import images
 from library.framework.cli.parser import Command, Commands
+from library.framework.config import Stage
 from library.framework.discovery import find
 from library.framework.environment import start_keras
 from library.framework.errors import UserError
@@ -21,10 +25,16 @@ class CurateCats(Command, CurationOptions):
             curate_dataset(self, store)
 
 
-class Generate(Command, GenerationOptions):
+class Generate(Command):
     """Draws cats with a registered model and writes them as one PNG."""
 
     on_interrupt = "nothing was drawn"
+    model: Literal["cae", "vae", "gan"] = Field(description="which experiment's model")
+    n: int = Field(64, ge=1, le=10_000, description="images to draw, in one grid")
+    out: str = Field("", description="where to write the grid to: a file ending in .png")
+    stage: Stage = Field("Production", description="stage of the version to load")
+    strategy: str = Field("", description="how latent vectors are drawn, such as mixture; empty: the model's best way")
+    seed: int = Field(0, ge=0, lt=2**32, description="draws them")
 
     def __call__(self) -> None:
         try:

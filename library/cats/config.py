@@ -23,7 +23,6 @@ class CatsConfig(Config):
 class ImagesConfig(CatsConfig, ScheduleConfig):
     """What all networks of images have in common, and how their samples are scored."""
 
-    epochs: int = Field(30, ge=1, le=100_000, description="how often validation is scored, at equal distances")
     steps_per_epoch: int = Field(280, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")
     latent_size: int = Field(128, ge=1, le=4096, description="numbers that an image is decoded from")
     filters: str = Field(

@@ -3,6 +3,7 @@
 They differ in their networks and in their samplers, which each experiment's own file defines.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from library.cats.models.generative import Generative
     from library.cats.models.samplers import LatentSampler
 
-SERVING = Path(__file__).with_name("served_model.py")
 GRID_SIZE = 36  # samples in the image of an epoch
 MAX_VALIDATION_IMAGES = 1000  # after each epoch
 MAX_REFERENCE_IMAGES = 10_000  # training images among which the nearest ones are searched for
@@ -33,11 +33,9 @@ MAX_FIT_IMAGES = 10_000  # training images to whose codes a latent density is fi
 
 @dataclass(frozen=True)
 class SamplerEvaluation:
-    """The latent samplers of a trained model, compared.
+    """The latent samplers of a trained model, by name, compared in the features of a network.
 
     Attributes:
-        network: name of the feature network of the scores.
-        samplers: by name.
         samples: images by each, `[test_samples, 75, 75, 3]` uint8, always from the same noise.
         scores: of each, by the score's name, on validation and on test images.
         best: name of the sampler with the least kernel distance to validation images.
@@ -56,13 +54,9 @@ class SamplerEvaluation:
     @cached_property
     def test_scores(self) -> dict[str, dict[str, float]]:
         """The test scores of each sampler, named without split and network: `kid`."""
-        ending = f"_{self.network}"
+        name_of = re.compile(rf"test/(.*)_{re.escape(self.network)}")
         return {
-            name: {
-                key.removeprefix("test/").removesuffix(ending): value
-                for key, value in scores.items()
-                if key.startswith("test/") and key.endswith(ending)
-            }
+            name: {match[1]: value for key, value in scores.items() if (match := name_of.fullmatch(key))}
             for name, scores in self.scores.items()
         }
 
@@ -91,14 +85,11 @@ class CatsExperiment(Experiment):
     """An experiment whose model decodes latent vectors to images of cats; its best epoch has the least first objective.
 
     To be defined: `Config`, `objectives`, `build`, `samplers` and `test`.
-
-    Attributes:
-        evaluation: of the samplers of the model that was last tested.
     """
 
     data_fields = ("cats", "images")
     config: ImagesConfig
-    evaluation: SamplerEvaluation | None = None
+    evaluation: SamplerEvaluation | None = None  # of the model that was last tested
 
     def load(self) -> dataset.Cats:
         return dataset.load(self.config)
@@ -175,7 +166,7 @@ class CatsExperiment(Experiment):
                 files[part] = folder / f"{part}.keras"
                 network.save(files[part])
         return ModelArtifacts(
-            code=SERVING,
+            code=Path(__file__).with_name("served_model.py"),
             files=files,
             settings={"strategy": evaluation.best},
             example=[1],

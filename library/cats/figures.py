@@ -44,11 +44,8 @@ def labelled_rows(rows: Mapping[str, np.ndarray], title: str = "") -> Figure:
 def latent_map(coordinates: np.ndarray, images: np.ndarray, title: str = "", across: int = 24) -> Figure:
     """Images at the places of their codes on a plane, on a grid; of several in a cell, the one nearest to its center.
 
-    Args:
-        coordinates: `[images, 2]`, from `latent_space.pca_map` or `tsne_map`; dots mark all of them.
-        images: as many.
-        title: above the map.
-        across: cells side by side.
+    Takes coordinates `[images, 2]`, from `latent_space.pca_map` or `tsne_map`, which dots mark; draws `across` cells
+    side by side.
     """
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     cell = max((high - low).max() / (across - 1), 1e-9)
@@ -92,10 +89,7 @@ def sample_scores(rows: Mapping[str, Mapping[str, float]], network: str) -> Figu
 
 
 def kl_bars(divergences: np.ndarray, means: np.ndarray) -> Figure:
-    """The KL divergence of each latent dimension, in decreasing order; inactive dimensions are grey.
-
-    Takes what `latent_space.kl_per_dimension` returns, and the means that it takes.
-    """
+    """What `latent_space.kl_per_dimension` returns for the means, in decreasing order; inactive dimensions are grey."""
     order = np.argsort(-divergences, kind="stable")
     active = means.var(axis=0)[order] > ACTIVE
     figure = Figure(figsize=(PAGE, 3.5), layout="constrained")

@@ -1,6 +1,4 @@
-"""What the commands of cats take, apart from an experiment's fields."""
-
-from typing import Literal
+"""What curating and comparing cats take, from the command line or from Python."""
 
 from pydantic import Field
 
@@ -17,17 +15,6 @@ class CurationOptions(StoreOptions):
     sha256: str = Field(
         "", pattern=r"^([0-9a-fA-F]{64})?$", description="checksum of what is downloaded; empty: any will do"
     )
-
-
-class GenerationOptions(StoreOptions):
-    """Which model is to draw how many cats, and how."""
-
-    model: Literal["cae", "vae", "gan"] = Field(description="which experiment's model")
-    n: int = Field(64, ge=1, le=10_000, description="images to draw, in one grid")
-    out: str = Field("", description="where to write the grid to: a file ending in .png")
-    stage: Stage = Field("Production", description="stage of the version to load")
-    strategy: str = Field("", description="how latent vectors are drawn, such as mixture; empty: the model's best way")
-    seed: int = Field(0, ge=0, lt=2**32, description="draws them")
 
 
 class SideBySideOptions(StoreOptions):

@@ -44,12 +44,25 @@ class Cats(PythonModel):
     ) -> np.ndarray:
         """Images, or latent vectors for the task `encode`; ValueError for invalid inputs and params."""
         given, values = self._read(np.asarray(model_input))
-        task = self._task(given, **(params or {}))
+        task = self._task(given, (params or {}).get("task", "auto"))
         if task == "generate":
-            values = self._sample(int(values), **(params or {}))
+            name, seed = (params or {}).get("strategy") or self.best, (params or {}).get("seed", 0)
+            if name not in self.strategies:
+                raise ValueError(f"strategy: got {name!r}; this model has {', '.join(self.strategies)}")
+            if seed < 0:
+                raise ValueError(f"seed: got {seed}; allowed is 0 or more")
+            values = self.strategies[name].sample(int(values), np.random.default_rng(seed))
         elif given == IMAGES:
-            values = self._encode(values)
-        return values if task == "encode" else self._decode(values)
+            codes = (self.encoder.predict_on_batch(some.astype(np.float32) / 255) for some in _batches(values))
+            # A VAE's encoder also outputs log variances, after the means.
+            means = (some[:, : self.latent_size] for some in codes)
+            values = np.concatenate([np.zeros((0, self.latent_size), np.float32), *means])
+        if task == "encode":
+            return values
+        decoded = (self._decoder.predict_on_batch(some) for some in _batches(values))
+        # To uint8 batch by batch: 10,000 images are 675 MB as floats.
+        images = (np.rint(255 * some).astype(np.uint8) for some in decoded)
+        return np.concatenate([np.zeros((0, *SHAPE), np.uint8), *images])
 
     def _read(self, values: np.ndarray) -> tuple[str, np.ndarray]:
         """The kind of input, and its values in the type of the network."""
@@ -76,8 +89,7 @@ class Cats(PythonModel):
             f"{' and images uint8 [n, 75, 75, 3]' if self.encoder else ''}"
         )
 
-    def _task(self, given: str, task: str = "auto", **_: Any) -> str:
-        """The task of an input."""
+    def _task(self, given: str, task: str) -> str:
         if task not in ("auto", *TASKS):
             raise ValueError(f"task: got {task!r}; allowed are {', '.join(['auto', *TASKS])}")
         if not self.encoder and IMAGES in (given, TASKS.get(task)):
@@ -90,25 +102,6 @@ class Cats(PythonModel):
         if TASKS[task] != given:
             raise ValueError(f"task: got {task!r} with {given}; allowed is {TASKS[task]}")
         return task
-
-    def _sample(self, count: int, strategy: str = "", seed: int = 0, **_: Any) -> np.ndarray:
-        """Draws latent vectors."""
-        name = strategy or self.best
-        if name not in self.strategies:
-            raise ValueError(f"strategy: got {name!r}; this model has {', '.join(self.strategies)}")
-        if seed < 0:
-            raise ValueError(f"seed: got {seed}; allowed is 0 or more")
-        return self.strategies[name].sample(count, np.random.default_rng(seed))
-
-    def _encode(self, images: np.ndarray) -> np.ndarray:
-        """Latent vectors; a VAE's encoder also outputs log variances, after the means."""
-        codes = (self.encoder.predict_on_batch(some.astype(np.float32) / 255) for some in _batches(images))
-        return np.concatenate([np.zeros((0, self.latent_size), np.float32), *(x[:, : self.latent_size] for x in codes)])
-
-    def _decode(self, latents: np.ndarray) -> np.ndarray:
-        """Images, converted to uint8 batch by batch: 10,000 of them are 675 MB as floats."""
-        images = (self._decoder.predict_on_batch(some) for some in _batches(latents))
-        return np.concatenate([np.zeros((0, *SHAPE), np.uint8), *(np.rint(255 * x).astype(np.uint8) for x in images)])
 
 
 def _batches(values: np.ndarray) -> list[np.ndarray]:

@@ -32,21 +32,15 @@ def test_a_sheet_has_images_row_by_row_and_white_where_none_are_left() -> None:
     figure = figures.contact_sheet(flat(1, 2, 3, 4, 5), columns=3, title="greys")
     assert shown(figure.axes[0]) == [[1, 2, 3], [4, 5, 255]]
     assert figure.get_suptitle() == "greys"
-
-
-def test_a_sheet_is_no_wider_than_its_images() -> None:
     figure = figures.contact_sheet(flat(1, 2))
     assert shown(figure.axes[0]) == [[1, 2]]
     assert figure.get_figwidth() == 2 * figures.IMAGE
 
 
-def test_each_name_has_its_row_of_images() -> None:
+def test_each_name_has_its_row_and_longer_ones_more_room() -> None:
     figure = figures.labelled_rows({"original": flat(1, 2, 3), "cae": flat(4, 5, 6)}, title="both")
     assert [shown(axes) for axes in figure.axes] == [[[1, 2, 3]], [[4, 5, 6]]]
     assert [axes.get_ylabel() for axes in figure.axes] == ["original", "cae"]
-
-
-def test_longer_names_get_more_room() -> None:
     short, long = (figures.labelled_rows({name: flat(1, 2)}) for name in ("cae", "mixture of ten"))
     assert long.get_figwidth() > short.get_figwidth() + 0.5
 

@@ -2,7 +2,3 @@
 
 Their own scores may come from other settings; here test images, number of samples, noise and feature network are equal.
 """
-
-from library.cats.comparison.compare import compare
-
-__all__ = ["compare"]

@@ -11,8 +11,7 @@ import numpy as np
 
 from library.cats.comparison import figures
 from library.cats.comparison.markdown import page, table
-from library.cats.comparison.registered import NAMES, Model, data_of, load
-from library.cats.comparison.samples import ModelSamples, sample
+from library.cats.comparison.registered import NAMES, Model, ModelSamples, data_of, load, sample
 from library.cats.data.dataset import Cats
 from library.cats.metrics import reconstruction
 from library.cats.options import SideBySideOptions
@@ -22,17 +21,14 @@ from library.framework.run import columns_of
 from library.framework.tracking import mlflow_run
 from library.framework.tracking.store import Store
 
-PAGE, PREFIX = "cats.md", "cats-"
-MEASURES = ("mean_squared_error", "psnr", "ssim")
+PAGE, ERROR = "cats.md", "_standard_error"
 Row = dict[str, str | float]
 
 
 def compare(options: SideBySideOptions, store: Store) -> Path:
     """Compares the models of a stage in a run of the experiment `cats`; returns the page.
 
-    Raises:
-        NotRegistered: a model has no version in that stage.
-        UserError: the models were trained on different images, those no longer exist, or the folder is not writable.
+    Raises as `load` and `data_of`, and UserError if the folder is not writable.
     """
     models = load(options.stage)
     data = data_of(models)
@@ -54,11 +50,18 @@ def compare(options: SideBySideOptions, store: Store) -> Path:
         run.log_table("strategies", columns_of(scores))
         pictures = {}
         for name, figure in figures.all_of(models, samples, data, options.features).items():
-            pictures[name] = f"{PREFIX}{name}.png"
+            pictures[name] = f"cats-{name}.png"
             figure.savefig(folder / pictures[name], bbox_inches="tight")
             run.log_figure(name, figure)
         tables = [_format_model(row) for row in rows], [_format_samples(one) for one in samples]
-        (folder / PAGE).write_text(page(_description(data, options), *tables, pictures), encoding="utf-8")
+        repeat = environment.command("compare-cats", "", options.model_dump(include={"stage", "n", "features"}))
+        description = (
+            f"    {repeat}\n\n"
+            f"All three were trained on the same {len(data.train):,} images (digest {data.digest}) and are scored on "
+            f"the same {len(data.test):,} test images, which no training saw: {options.n:,} samples of each strategy, "
+            f"from the same noise, in the features of {options.features}. Errors are standard errors over images."
+        )
+        (folder / PAGE).write_text(page(description, *tables, pictures), encoding="utf-8")
     print(*map(table, tables), folder / PAGE, sep="\n\n")
     return folder / PAGE
 
@@ -68,25 +71,13 @@ def _model_row(model: Model, data: Cats) -> Row:
     row: Row = {
         "model": model.name,
         "version": model.version,
-        "latent_size": model.latent_size,
+        "latent_size": model.python_model.latent_size,
         "parameters": model.run.metrics["model/parameters"],
         "training_seconds": model.run.metrics["time/training_seconds"],
     }
     errors = reconstruction.evaluate(data.test, model.reconstruct(data.test)) if model.has_encoder else {}
-    for measure in MEASURES:
-        for name in (measure, f"{measure}_standard_error"):
-            row[name] = errors.get(f"test/{name}", np.nan)
-    return row
-
-
-def _description(data: Cats, options: SideBySideOptions) -> str:
-    command = environment.command("compare-cats", "", options.model_dump(include={"stage", "n", "features"}))
-    return (
-        f"    {command}\n\n"
-        f"All three were trained on the same {len(data.train):,} images (digest {data.digest}) and are scored on the "
-        f"same {len(data.test):,} test images, which no training saw: {options.n:,} samples of each strategy, from the "
-        f"same noise, in the features of {options.features}. Errors are standard errors over images."
-    )
+    names = [f"{measure}{suffix}" for measure in ("mean_squared_error", "psnr", "ssim") for suffix in ("", ERROR)]
+    return row | {name: errors.get(f"test/{name}", np.nan) for name in names}
 
 
 def _format_model(row: Row) -> dict[str, str]:
@@ -114,5 +105,5 @@ def _format_samples(one: ModelSamples) -> dict[str, str]:
 
 
 def _format_estimate(row: Mapping[str, str | float], name: str, digits: int) -> str:
-    value, error = float(row[name]), float(row[f"{name}_standard_error"])
+    value, error = float(row[name]), float(row[f"{name}{ERROR}"])
     return "-" if np.isnan(value) else f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -6,17 +6,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from library.cats import figures
-from library.cats.comparison.registered import SEED, Model
-from library.cats.comparison.samples import ModelSamples
+from library.cats.comparison.registered import SEED, Model, ModelSamples
 from library.cats.data.dataset import Cats
 from library.cats.metrics.latent_space import INTERPOLATIONS
 from library.cats.metrics.sample_quality import score_name
 from library.framework.tracking.queries import metric_over_time
 
 ACROSS = 8  # images in a row
-PIXEL_SCORE = "mean_squared_error"
 SAMPLE_SCORES = ("kid", "frechet_distance", "precision", "recall", "coverage")
-LOG_SCORES = ("mean squared error", "kid", "frechet distance")  # which fall by several powers of ten
 
 
 def all_of(models: Sequence[Model], samples: Sequence[ModelSamples], data: Cats, network: str) -> Mapping[str, Figure]:
@@ -78,7 +75,7 @@ def interpolations_of_samples(models: Sequence[Model]) -> Figure:
     """Interpolations between two random latent vectors of each model without an encoder."""
     rows = {}
     for model in models:
-        ends = np.random.default_rng(SEED).standard_normal((2, 2, model.latent_size))
+        ends = np.random.default_rng(SEED).standard_normal((2, 2, model.python_model.latent_size))
         for pair, (start, end) in enumerate(() if model.has_encoder else ends, start=1):
             for name, interpolate in INTERPOLATIONS.items():
                 rows[f"{model.name} {name} {pair}"] = model.decode(interpolate(start, end, ACROSS))
@@ -101,11 +98,12 @@ def training_curves(models: Sequence[Model]) -> Figure:
     curves = {}
     for model in models:
         network = model.run.params["features"]
-        names = {PIXEL_SCORE: f"val/{PIXEL_SCORE}", **{one: score_name(one, network, "val") for one in SAMPLE_SCORES}}
+        names = {score.replace("_", " "): score_name(score, network, "val") for score in SAMPLE_SCORES}
+        names = {"mean squared error": "val/mean_squared_error", **names}
         histories = {score: metric_over_time(model.run.id, metric) for score, metric in names.items()}
-        curves[model.name] = {score.replace("_", " "): history for score, history in histories.items() if history}
+        curves[model.name] = {score: history for score, history in histories.items() if history}
     figure = figures.training_curves(curves)
     for axes in figure.axes:
-        if axes.get_title() in LOG_SCORES:
+        if axes.get_title() in ("mean squared error", "kid", "frechet distance"):  # fall by several powers of ten
             axes.set_yscale("log", nonpositive="mask")  # a good model's kernel distance may be negative
     return figure

@@ -29,14 +29,7 @@ def table(rows: Rows) -> str:
 
 
 def page(description: str, models: Rows, strategies: Rows, pictures: Mapping[str, str]) -> str:
-    """The whole page.
-
-    Args:
-        description: what was compared, and how.
-        models: a row for each model.
-        strategies: a row for each model and strategy.
-        pictures: file names of the figures, by the names in `CAPTIONS`.
-    """
+    """The whole page: what was compared and how, both tables, and the figures' files by the names in `CAPTIONS`."""
     sections = [
         f"## {name.replace('-', ' ').capitalize()}\n\n{CAPTIONS[name]}.\n\n![{CAPTIONS[name]}]({file})"
         for name, file in pictures.items()

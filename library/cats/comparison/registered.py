@@ -1,8 +1,9 @@
-"""The three registered models of a stage, and the images that all of them were trained on.
+"""The three registered models of a stage, the images that all of them were trained on, and their samples.
 
 They are used as any caller uses them, through MLflow's pyfunc, so that the comparison is of what is served.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,24 +11,26 @@ import numpy as np
 
 from library.cats.config import CatsConfig
 from library.cats.data import dataset
+from library.cats.experiment import MAX_NEAREST_SAMPLES, MAX_REFERENCE_IMAGES
+from library.cats.metrics import sample_quality
+from library.cats.metrics.neighbors import Nearest, nearest
+from library.cats.models.feature_extractors import FeatureExtractor
 from library.framework.errors import NotRegistered, UserError
 from library.framework.registry.artifacts import find_version, load_version
 from library.framework.tracking.queries import RunRecord, read_run
 
 NAMES = {"CAE": "cats-cae", "VAE": "cats-vae", "GAN": "cats-gan"}
 SEED = 0  # of the noise of all samples, as in the test of a trained model
+SCORES = (
+    "kid", "kid_standard_error", "frechet_distance", "precision", "recall", "density", "coverage", "memorisation_ratio",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Model:
-    """A registered model and what its run recorded.
+    """A registered model, named as in `VAE`, and what its run recorded.
 
-    Attributes:
-        name: for people, as in `VAE`.
-        version: its number in the registry.
-        run: its training.
-        digest: of the images that it was trained on.
-        served: what `mlflow.pyfunc.load_model` returns.
+    The digest is that of its training images, `served` what `mlflow.pyfunc.load_model` returns.
     """
 
     name: str
@@ -37,24 +40,14 @@ class Model:
     served: Any
 
     @property
-    def samplers(self) -> list[str]:
-        """The names of its samplers."""
-        return list(self._python_model.strategies)
-
-    @property
-    def best(self) -> str:
-        """The name of its default sampler, chosen on validation images."""
-        return str(self._python_model.best)
+    def python_model(self) -> Any:
+        """The model as its own file defines it, with its networks and samplers."""
+        return self.served.unwrap_python_model()
 
     @property
     def has_encoder(self) -> bool:
         """Whether it can encode and reconstruct."""
-        return self._python_model.encoder is not None
-
-    @property
-    def latent_size(self) -> int:
-        """Numbers that an image is decoded from."""
-        return int(self._python_model.latent_size)
+        return self.python_model.encoder is not None
 
     def generate(self, count: int, sampler: str) -> np.ndarray:
         """New images `[count, 75, 75, 3]` uint8."""
@@ -74,10 +67,6 @@ class Model:
 
     def _predict(self, values: Any, **params: Any) -> np.ndarray:
         return np.asarray(self.served.predict(values, params=params))
-
-    @property
-    def _python_model(self) -> Any:
-        return self.served.unwrap_python_model()
 
 
 def load(stage: str) -> list[Model]:
@@ -106,13 +95,42 @@ def load(stage: str) -> list[Model]:
 
 
 def data_of(models: list[Model]) -> dataset.Cats:
-    """The images that the models were trained on.
-
-    Raises:
-        UserError: they no longer exist, or have changed.
-    """
+    """The images that the models were trained on; UserError if they no longer exist, or have changed."""
     params = models[0].run.params
     data = dataset.load(CatsConfig(cats=params["cats"], images=int(params["images"])))
     if data.digest != models[0].digest:
         raise UserError(f"cats: {params['cats']!r} holds {data.digest}; the models were trained on {models[0].digest}")
     return data
+
+
+@dataclass(frozen=True)
+class ModelSamples:
+    """The first `MAX_NEAREST_SAMPLES` samples of a model by a sampler, and the nearest training image of each.
+
+    The scores are those of all samples, named as in `SCORES`.
+    """
+
+    model: Model
+    sampler: str
+    images: np.ndarray
+    nearest: Nearest
+    scores: Mapping[str, float]
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the sampler is the model's default, chosen on validation images."""
+        return bool(self.sampler == self.model.python_model.best)
+
+
+def sample(models: list[Model], data: dataset.Cats, count: int, network: str) -> Iterator[ModelSamples]:
+    """Draws `count` samples by each sampler, always from the same noise, and scores them on all test images."""
+    extract = FeatureExtractor(network)
+    train, test = extract(data.train[:MAX_REFERENCE_IMAGES]), extract(data.test)
+    for model in models:
+        for sampler in model.python_model.strategies:
+            images = model.generate(count, sampler)
+            features = extract(images)
+            named = sample_quality.evaluate(test, features, train, network=network)
+            scores = {score: named[sample_quality.score_name(score, network)] for score in SCORES}
+            found = nearest(features[:MAX_NEAREST_SAMPLES], train)
+            yield ModelSamples(model, sampler, images[:MAX_NEAREST_SAMPLES].copy(), found, scores)

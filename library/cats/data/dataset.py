@@ -44,11 +44,7 @@ class Cats:
 
 
 def load(config: CatsConfig) -> Cats:
-    """Loads the images of a config; the last two results are cached.
-
-    Raises:
-        UserError: `config.cats` names a folder that holds no curated set.
-    """
+    """Loads the images of a config; the last two results are cached. UserError if its folder holds no curated set."""
     return _load(config.cats, config.images)
 
 

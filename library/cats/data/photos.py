@@ -7,13 +7,9 @@ import numpy as np
 
 
 def read_photo(query: str) -> np.ndarray:
-    """Reads the central square of an image of any size, `[75, 75, 3]` uint8 RGB.
+    """Reads the central square of an image, `[75, 75, 3]` uint8 RGB, from the path of a PNG, JPEG or the like.
 
-    Args:
-        query: path of a PNG, JPEG or another format that `make cats` reads.
-
-    Raises:
-        ValueError: the file is missing, too large or no image; the message is one line that names it.
+    ValueError if the file is missing, too large or no image: one line that names it.
     """
     from library.cats.data.curation.decoding import decode
 

@@ -13,13 +13,10 @@ TREES = 10  # of each forest: more change only the time, about 10 s for 2,000 co
 
 
 def evaluate(codes: np.ndarray, test_codes: np.ndarray, factors: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """DCI and MIG, named as in `test/mig`; MIG needs two dimensions.
-
-    Takes arguments as `dci` does: codes of the first images, test codes of the last, factors of all.
-    """
+    """DCI and MIG, named as in `test/mig`, of codes of the first images, test codes of the last, and factors of all."""
     known = {name: values[: len(codes)] for name, values in factors.items()}
     scores = dci(codes, known, test_codes, {name: values[-len(test_codes) :] for name, values in factors.items()})
-    if codes.shape[1] > 1:
+    if codes.shape[1] > 1:  # MIG compares two dimensions
         scores["mig"] = mig(codes, known)
     return {f"test/{name}": value for name, value in scores.items()}
 
@@ -35,14 +32,8 @@ def dci(
     codes are predicted, the mean of R^2, or for categories of the accuracy rescaled from the most frequent category's
     share to 1; negative values count as 0. (The paper reports an error instead.)
 
-    Args:
-        codes: `[images, dimensions]` for training.
-        factors: each `[images]`, by name; integers and booleans are categories, others are continuous.
-        test_codes: `[test images, dimensions]`.
-        test_factors: of the same names and kinds.
-
-    Raises:
-        ValueError: a factor does not vary.
+    Takes codes `[images, dimensions]` and factors, `[images]` by name, for training and of test images. Integers and
+    booleans are categories, others are continuous; ValueError if one does not vary.
     """
     importances, scores = np.zeros((codes.shape[1], len(factors))), np.zeros(len(factors))
     for i, (name, values) in enumerate(factors.items()):
@@ -61,8 +52,8 @@ def mig(codes: np.ndarray, factors: Mapping[str, np.ndarray]) -> float:
     """The mutual information gap, 0 to 1 (Chen et al. 2018, eq. 6), the mean over the factors.
 
     For each factor: the information that the best dimension has about it, minus that of the second best, over the
-    factor's entropy. Codes and continuous factors are cut into 20 bins of equal width. Takes codes
-    of two dimensions or more and factors as `dci` does, and raises as it does.
+    factor's entropy. Codes, of two dimensions or more, and continuous factors are cut into 20 bins of equal width.
+    Takes and raises as `dci`.
     """
     binned = [_bins(dimension) for dimension in codes.T]
     gaps = []
@@ -95,8 +86,7 @@ def _entropy(weights: np.ndarray, axis: int) -> np.ndarray:
     """The entropy along an axis, in nats, of weights normalized along it."""
     shares = weights / np.maximum(weights.sum(axis=axis, keepdims=True), 1e-12)
     logarithms = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    entropy: np.ndarray = -(shares * logarithms).sum(axis=axis)
-    return entropy
+    return np.asarray(-(shares * logarithms).sum(axis=axis))
 
 
 def _mutual_information(a: np.ndarray, b: np.ndarray) -> float:

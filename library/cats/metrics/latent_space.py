@@ -13,11 +13,10 @@ ACTIVE = 0.01
 
 
 def evaluate(means: np.ndarray, log_variances: np.ndarray) -> dict[str, float]:
-    """Active units, divergence and mismatch of the posteriors of test images, named as in `test/active_units`.
+    """Active units, divergence and mismatch, named as in `test/active_units`.
 
-    Args:
-        means: of the posteriors, `[images, dimensions]`.
-        log_variances: natural logarithms of their variances, `[images, dimensions]`.
+    Takes the means of the posteriors of test images and the natural logarithms of their variances, both
+    `[images, dimensions]`.
     """
     noise = np.random.default_rng(0).standard_normal((2, *means.shape))
     mismatch = prior_mismatch(means + np.exp(log_variances / 2) * noise[0], noise[1])
@@ -40,9 +39,7 @@ def kl_per_dimension(means: np.ndarray, log_variances: np.ndarray) -> np.ndarray
     The mean over the images (Kingma and Welling 2014, appendix B); 0 for dimensions that encode nothing. Takes means
     and log variances as `evaluate` does.
     """
-    each = (np.square(means) + np.exp(log_variances) - 1 - log_variances) / 2
-    mean: np.ndarray = each.mean(axis=0)
-    return mean
+    return np.asarray(((np.square(means) + np.exp(log_variances) - 1 - log_variances) / 2).mean(axis=0))
 
 
 def prior_mismatch(codes: np.ndarray, prior: np.ndarray) -> Estimate:
@@ -85,19 +82,12 @@ INTERPOLATIONS = {"linear": linear, "spherical": spherical}
 def attribute(codes: np.ndarray, present: np.ndarray) -> np.ndarray:
     """The direction of an attribute, `[dimensions]`: the mean code of images that have it, minus that of the others.
 
-    Adding it to a code gives the image the attribute (Larsen et al. 2016, section 4).
-
-    Args:
-        codes: `[images, dimensions]`.
-        present: `[images]` booleans.
-
-    Raises:
-        ValueError: all images have it, or none.
+    Adding it to a code gives the image the attribute (Larsen et al. 2016, section 4). Takes codes
+    `[images, dimensions]` and booleans `[images]`; ValueError if all images have it, or none.
     """
     if present.all() or not present.any():
         raise ValueError(f"attribute: {int(present.sum())} of {len(present)} images have it; some must, and some not")
-    difference: np.ndarray = codes[present].mean(axis=0) - codes[~present].mean(axis=0)
-    return difference
+    return np.asarray(codes[present].mean(axis=0) - codes[~present].mean(axis=0))
 
 
 def pca_map(codes: np.ndarray) -> np.ndarray:
@@ -108,14 +98,10 @@ def pca_map(codes: np.ndarray) -> np.ndarray:
 
 
 def tsne_map(codes: np.ndarray, seed: int = 0, perplexity: float = 30) -> np.ndarray:
-    """Codes on a plane that keeps neighbors but not distances: `[images, 2]`.
+    """Codes on a plane that keeps neighbors but not distances, `[images, 2]`: t-SNE (van der Maaten and Hinton 2008).
 
-    By t-SNE (van der Maaten and Hinton 2008). It takes seconds for a thousand codes, minutes for tens of thousands.
-
-    Args:
-        codes: `[images, dimensions]`, more than `perplexity`.
-        seed: of the optimization, which starts from the PCA map.
-        perplexity: about how many neighbors of each code to keep.
+    Takes codes `[images, dimensions]`, more than the perplexity, which is about how many neighbors of each to keep. It
+    takes seconds for a thousand codes, minutes for tens of thousands, and starts from the PCA map.
     """
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]

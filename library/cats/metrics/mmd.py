@@ -29,13 +29,8 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, kernel: Kernel) -> Estimate:
     Its standard error is the two-sample jackknife's (Arvesen 1969), which leaves out each of a, then each of b: the
     standard deviation over new draws of both sets, a little overestimated where they are equally distributed.
 
-    Args:
-        a: `[vectors, features]`.
-        b: `[vectors, features]`; the number of vectors may differ.
-        kernel: symmetric, from `[rows, features]` and all of b to `[rows, vectors]`.
-
-    Raises:
-        ValueError: a set has fewer than three vectors, or the features differ in number.
+    Takes two sets `[vectors, features]` and a symmetric kernel, from `[rows, features]` of one and all of the other to
+    `[rows, vectors]`; ValueError if a set has fewer than three vectors, or the features differ in number.
     """
     check_sets("kernel distance", a, b, 3)
     n, m = len(a), len(b)

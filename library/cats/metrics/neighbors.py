@@ -28,13 +28,8 @@ def neighborhood_scores(real: np.ndarray, samples: np.ndarray, neighbors: int = 
     `density` is the number of real images' balls that contain a sample, over k, and may exceed 1; `coverage` is the
     share of real images whose ball contains a sample (Naeem et al. 2020, section 3; k = 5 is theirs).
 
-    Args:
-        real: `[images, features]`, more than `neighbors`.
-        samples: `[images, features]`, more than `neighbors`; as many as real ones, as balls shrink with their number.
-        neighbors: k.
-
-    Raises:
-        ValueError: there are too few images, or the features differ in number.
+    Takes `[images, features]`, more than k of both, and as many samples as real ones, as balls shrink with the number.
+    ValueError if there are too few, or the features differ in number.
     """
     check_sets("neighborhoods", real, samples, neighbors + 1)
     real, samples = _centered(real, samples)
@@ -60,12 +55,8 @@ def covered(real: np.ndarray, samples: np.ndarray, neighbors: int = NEIGHBORS) -
 def nearest(queries: np.ndarray, references: np.ndarray) -> Nearest:
     """The nearest reference of each query, by Euclidean distance.
 
-    Args:
-        queries: `[queries, features]`, features or pixels; at least one.
-        references: `[references, features]`, at least one.
-
-    Raises:
-        ValueError: one is empty, or the features differ in number.
+    Takes features or pixels, `[queries, features]` and `[references, features]`; ValueError if there are none of
+    either, or the features differ in number.
     """
     check_sets("nearest", queries, references, 1)
     references, queries = _centered(references, queries)

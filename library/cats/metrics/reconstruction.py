@@ -3,6 +3,8 @@
 Errors of pixels favor blurred images; the structural similarity also compares the contrast of every neighborhood.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 # Of the structural similarity (Wang et al. 2004, section III.C).
@@ -14,13 +16,8 @@ BLOCK = 200  # images in memory at a time
 def evaluate(originals: np.ndarray, reconstructions: np.ndarray, split: str = "test") -> dict[str, float]:
     """The means over the images of all three, named as in `test/ssim`, and as in `test/ssim_standard_error`.
 
-    Args:
-        originals: `[images, height, width, channels]`, 0 to 255; height and width at least 11; at least one image.
-        reconstructions: of the same shape and range.
-        split: that of the originals, for the names.
-
-    Raises:
-        ValueError: the shapes differ, or the images are smaller than the window of the structural similarity.
+    Takes one original or more, `[images, height, width, channels]`, 0 to 255, and reconstructions of the same shape and
+    range; ValueError if the shapes differ, or height or width are below 11 pixels. The split is that of the originals.
     """
     measures = {"mean_squared_error": mean_squared_errors, "psnr": psnr, "ssim": ssim}
     values = {f"{split}/{name}": each(originals, reconstructions) for name, each in measures.items()}
@@ -30,12 +27,7 @@ def evaluate(originals: np.ndarray, reconstructions: np.ndarray, split: str = "t
 
 def mean_squared_errors(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
     """The mean squared error of each image's pixels, scaled to 0 to 1: `[images]`; takes and raises as `evaluate`."""
-    _check(originals, reconstructions, 1)
-    errors = np.zeros(len(originals))
-    for rows in _blocks(len(originals)):
-        differences = originals[rows].astype(np.float32) - reconstructions[rows].astype(np.float32)
-        errors[rows] = np.square(differences / 255).mean(axis=(1, 2, 3), dtype=np.float64)
-    return errors
+    return _image_means(lambda a, b: np.square((a - b) / 255), originals, reconstructions, 1)
 
 
 def psnr(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
@@ -53,16 +45,12 @@ def ssim(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
     Means, variances and covariance are those in a Gaussian window of 11x11 pixels (deviation 1.5); the similarity is
     averaged over all places of the window within the image, and over the channels. Takes and raises as `evaluate`.
     """
-    _check(originals, reconstructions, WINDOW)
-    similarities = np.zeros(len(originals))
-    for rows in _blocks(len(originals)):
-        a, b = (np.moveaxis(images[rows].astype(np.float32), -1, 1) / 255 for images in (originals, reconstructions))
-        similarities[rows] = _similarity_map(a, b).mean(axis=(1, 2, 3), dtype=np.float64)
-    return similarities
+    return _image_means(_similarity_map, originals, reconstructions, WINDOW)
 
 
 def _similarity_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """`[images, channels, height - 10, width - 10]` for images with channels first, 0 to 1."""
+    """`[images, channels, height - 10, width - 10]` for images from 0 to 255."""
+    a, b = (np.moveaxis(images, -1, 1) / 255 for images in (a, b))
     down, across = _windows(a.shape[-2]), _windows(a.shape[-1]).T
     mean_a, mean_b, square_a, square_b, product = (down @ x @ across for x in (a, b, a * a, b * b, a * b))
     means = mean_a * mean_b
@@ -79,14 +67,20 @@ def _windows(size: int) -> np.ndarray:
     return np.array(places, dtype=np.float32)
 
 
-def _blocks(n: int) -> list[slice]:
-    return [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
-
-
-def _check(originals: np.ndarray, reconstructions: np.ndarray, least: int) -> None:
+def _image_means(
+    compare: Callable[[np.ndarray, np.ndarray], np.ndarray], originals: np.ndarray, reconstructions: np.ndarray,
+    least: int,
+) -> np.ndarray:  # fmt: skip
+    """The mean of what `compare` makes of each pair of images of `least` pixels or more, `[images]`, in blocks."""
     shape = originals.shape
     if shape != reconstructions.shape or len(shape) != 4 or min(shape[1:3]) < least:
         raise ValueError(
             f"images: got {shape} and {reconstructions.shape}; allowed are equal shapes [images, height, width, "
             f"channels] of {least} pixels or more"
         )
+    means = np.zeros(len(originals))
+    for start in range(0, len(originals), BLOCK):
+        rows = slice(start, start + BLOCK)
+        a, b = (images[rows].astype(np.float32) for images in (originals, reconstructions))
+        means[rows] = compare(a, b).mean(axis=(1, 2, 3), dtype=np.float64)
+    return means

@@ -23,9 +23,7 @@ COMPONENTS = 32
 class Whitening:
     """A projection to principal components, each with variance 1 on the images that it was fitted to.
 
-    Attributes:
-        mean: `[features]`, of those images.
-        directions: `[features, components]`.
+    It subtracts their `mean`, `[features]`, and multiplies by `directions`, `[features, components]`.
     """
 
     mean: np.ndarray
@@ -33,12 +31,7 @@ class Whitening:
 
     @classmethod
     def of(cls, features: np.ndarray, components: int = COMPONENTS) -> "Whitening":
-        """Fits to features of real images.
-
-        Args:
-            features: `[images, features]`, of two images or more.
-            components: the maximum; directions without variance are left out.
-        """
+        """Fits to features `[images, features]` of two images or more; directions without variance are left out."""
         mean = features.mean(axis=0, dtype=np.float64)
         variances, directions = np.linalg.eigh(np.atleast_2d(np.cov(features.astype(np.float64), rowvar=False)))
         kept = [i for i in np.argsort(-variances)[:components] if variances[i] > 1e-10 * variances[-1]]

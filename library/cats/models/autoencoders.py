@@ -23,9 +23,9 @@ class Cae(Generative):
     ) -> None:
         super().__init__(config, name, extractor)
         depth, activation = config.residuals, config.activation
-        codes = outputs or config.latent_size
-        self.encoder = blocks.encoder(config.filters, codes, residuals=depth, activation=activation)
-        self.decoder = blocks.decoder(config.filters, config.latent_size, residuals=depth, activation=activation)
+        filters, size = config.filters, config.latent_size
+        self.encoder = blocks.encoder(filters, outputs or size, residuals=depth, activation=activation)
+        self.decoder = blocks.decoder(filters, size, residuals=depth, activation=activation)
         self.squared = keras.metrics.Mean(name="mean_squared_error")
 
     def call(self, images: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
@@ -66,9 +66,7 @@ class Vae(Cae):
         mean, log_variance = ops.split(self.encoder(blocks.to_unit(images)), 2, axis=-1)
         return mean, ops.clip(log_variance, *LOG_VARIANCES)
 
-    def call(
-        self, images: keras.KerasTensor, training: bool | None = None
-    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def call(self, images: keras.KerasTensor, training: bool | None = None) -> tuple[Any, Any]:
         """Decodes a sample of the posterior (its mean, unless training); returns the images and the divergence."""
         mean, log_variance = self.posterior(images)
         noise = keras.random.normal(ops.shape(mean), seed=self._random) if training else 0.0

@@ -20,13 +20,8 @@ def encoder(
 ) -> keras.Model:
     """A network from images `[batch, 75, 75, 3]`, 0 to 1, to vectors `[batch, outputs]`.
 
-    Args:
-        filters: of each downsampling convolution, as in `32-64-128`.
-        outputs: numbers in a vector.
-        residuals: residual blocks after the last downsampling.
-        activation: after each convolution.
-        hidden: units of a layer before the last; 0 for none.
-        name: of the network.
+    The downsampling convolutions have `filters`, as in `32-64-128`, each followed by the activation; then come residual
+    blocks, and a layer of `hidden` units if there are any.
     """
     image = keras.Input((SIZE, SIZE, 3), name="image")
     x = image

@@ -20,26 +20,18 @@ BATCH = 50
 
 
 class FeatureExtractor:
-    """The features of images in one network, which is built by the first call.
-
-    Attributes:
-        name: `random-vgg16-quarter` or `inception-v3`.
-    """
+    """The features of images in one network, which is built by the first call."""
 
     def __init__(self, name: str = RANDOM) -> None:
-        """Chooses the network; raises UserError if there is none of that name."""
+        """Takes `random-vgg16-quarter` or `inception-v3`; raises UserError for another name."""
         if name not in NETWORKS:
             raise UserError(f"feature network: got {name!r}; allowed are {', '.join(NETWORKS)}")
         self.name = name
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """The features of images: `[images, features]`, float32.
+        """The features, `[images, features]` float32, of images `[images, height, width, 3]`, RGB, 0 to 255.
 
-        Args:
-            images: `[images, height, width, 3]`, RGB, 0 to 255, at least 32x32 pixels.
-
-        Raises:
-            UserError: the network's weights cannot be downloaded.
+        They have 32x32 pixels or more. Raises UserError if the network's weights cannot be downloaded.
         """
         return np.asarray(self._network.predict(images, batch_size=BATCH, verbose=0))
 
@@ -61,8 +53,7 @@ def random_network() -> keras.Model:
 
     # Not Keras's initializer, which would advance the caller's random state.
     def initial(shape: tuple[int, ...], dtype: str | None = None) -> np.ndarray:
-        weights: np.ndarray = random.standard_normal(shape) * np.sqrt(2 / np.prod(shape[:-1]))
-        return weights.astype(dtype or "float32")
+        return np.asarray(random.standard_normal(shape) * np.sqrt(2 / np.prod(shape[:-1])), dtype or "float32")
 
     image = keras.Input((None, None, 3), name="image")
     x, pooled = layers.Rescaling(1 / 127.5, offset=-1)(image), []
@@ -78,10 +69,8 @@ def random_network() -> keras.Model:
 def inception_network() -> keras.Model:
     """InceptionV3 trained on ImageNet, up to its 2,048 pooled activations; images are resized to 299x299.
 
-    Scores are close, but not equal, to those of the original graph, in which FIDs are published.
-
-    Raises:
-        UserError: its weights are not cached and cannot be downloaded.
+    Scores are close, but not equal, to those of the original graph, in which FIDs are published. Raises UserError if
+    its weights are not cached and cannot be downloaded.
     """
     try:
         trunk = keras.applications.InceptionV3(include_top=False, weights="imagenet", pooling="avg")

@@ -108,18 +108,16 @@ class Gan(Generative):
 
 
 class TwoRates(keras.optimizers.Adam):
-    """Adam with a learning rate per variable.
+    """Adam with a factor on the learning rate for each trainable variable.
 
     The first moment decays fast (0.5), as each opponent soon answers the other's step (Radford et al. 2016, section 3).
     """
 
     def __init__(self, learning_rate: Any, ratios: list[float], **options: Any) -> None:
-        """As Adam; the ratios are the factors on the learning rate, one for each trainable variable."""
         super().__init__(learning_rate, beta_1=0.5, beta_2=0.99, **options)
         self._ratios = ratios
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable."""
         super().update_step(gradient, variable, learning_rate * self._ratios[self._get_variable_index(variable)])
 
 

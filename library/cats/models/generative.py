@@ -34,12 +34,9 @@ class Generative(keras.Model):
         self._reference: tuple[Any, np.ndarray] | None = None  # images and their features, the same after every epoch
 
     def evaluate(self, x: Any = None, y: Any = None, **options: Any) -> Any:
-        """Evaluates as Keras does, and scores samples against `x`; their names contain the feature network's.
+        """Evaluates as Keras does; with `return_dict=True`, also scores samples against `x`.
 
-        Args:
-            x: the validation images, `[n, 75, 75, 3]` uint8, as an array.
-            y: unused.
-            options: those of `keras.Model.evaluate`; samples are scored only with `return_dict=True`.
+        `x` are the validation images, `[n, 75, 75, 3]` uint8; the scores' names contain the feature network's.
         """
         scores = super().evaluate(x, y, **options)
         if not options.get("return_dict"):

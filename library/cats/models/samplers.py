@@ -16,13 +16,10 @@ COMPONENTS = 10  # of a mixture, as in Ghosh et al. 2020
 
 @dataclass(frozen=True)
 class LatentSampler:
-    """A mixture of Gaussians over latent vectors.
+    """A mixture of Gaussians over latent vectors: `weights`, `[components]`, sum to 1; `means`, `[components, size]`.
 
-    Attributes:
-        weights: `[components]`, the probability of each; they sum to 1.
-        means: `[components, latent_size]`.
-        factors: `[components, latent_size, latent_size]`, each times its transpose a covariance.
-        bound: standard normal numbers beyond it are drawn again, before the factor is applied.
+    Each of `factors`, `[components, size, size]`, times its transpose is a covariance. Standard normal numbers beyond
+    the bound are drawn again, before the factor is applied.
     """
 
     weights: np.ndarray
@@ -51,12 +48,10 @@ def normal(latent_size: int, temperature: float = 1.0, bound: float = np.inf) ->
 
 
 def fit_mixture(latents: np.ndarray, components: int, seed: int) -> LatentSampler:
-    """Fits Gaussians of full covariance, by expectation maximization; 1e-3 of the variance regularizes the covariances.
+    """Fits Gaussians of full covariance to latent vectors `[images, latent_size]`, by expectation maximization.
 
-    Args:
-        latents: `[images, latent_size]`; at least two images per component.
-        components: 1 fits a single Gaussian.
-        seed: of the initialization.
+    Takes two images per component or more, and a seed of the initialization; 1e-3 of the variance regularizes the
+    covariances.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture  # here: sampling needs only numpy

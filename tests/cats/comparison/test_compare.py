@@ -10,13 +10,12 @@ import mlflow
 import numpy as np
 import pytest
 
-from library.cats.comparison import compare, figures
+from library.cats.comparison import figures
+from library.cats.comparison.compare import compare
 from library.cats.comparison.markdown import CAPTIONS, page, table
-from library.cats.comparison.registered import Model, data_of, load
-from library.cats.comparison.samples import SCORES, ModelSamples, sample
+from library.cats.comparison.registered import SCORES, Model, ModelSamples, data_of, load, sample
 from library.cats.config import CatsConfig
 from library.cats.data import dataset
-from library.cats.models.feature_extractors import FeatureExtractor
 from library.cats.options import SideBySideOptions
 from library.framework import discovery, pipeline
 from library.framework.cli.main import main
@@ -25,28 +24,24 @@ from library.framework.errors import NotRegistered, UserError
 from library.framework.tracking import queries
 from library.framework.tracking.store import Store, open_store
 
+pytestmark = [
+    pytest.mark.usefixtures("eager", "coarse_features"),
+    pytest.mark.filterwarnings("ignore:Even though the:UserWarning"),
+]
 N = 20
 NETWORK = "random-vgg16-quarter"
 SMALL = {
-    "images": 80, "epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "filters": "4-8-8", "latent_size": 4,
-    "residuals": 0, "test_samples": N, "validation_samples": N,
+    "images": 80, "epochs": 1, "steps_per_epoch": 1, "batch_size": 8, "filters": "4-8-8", "latent_size": 4,
+    "test_samples": N, "validation_samples": N,
 }  # fmt: skip
-
-
 OWN = {"gan": {"pretraining": 0, "discriminator_filters": "4-8-8", "hidden": 4}}
 
 
-def coarse(_: FeatureExtractor, images: np.ndarray) -> np.ndarray:
-    """Features that take no time: images of 5x5 pixels."""
-    return np.asarray(images.reshape(-1, 5, 15, 5, 15, 3).mean(axis=(2, 4)), dtype=np.float32).reshape(-1, 75)
-
-
 @pytest.fixture(scope="module")
-def filled(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def filled(eager: None, coarse_features: None, empty_store: Path, tmp_path_factory: Any) -> Iterator[Store]:
     """A store with a CAE, a VAE and a GAN in Production, open."""
     root = shutil.copytree(empty_store, tmp_path_factory.mktemp("filled") / "store")
-    with open_store(Path(root)) as store, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FeatureExtractor, "__call__", coarse)
+    with open_store(Path(root)) as store:
         start_keras(None)
         for name in ("cae", "vae", "gan"):
             pipeline.train_in_full(discovery.find(name)(**SMALL, **OWN.get(name, {})), store)
@@ -120,16 +115,15 @@ def test_each_model_has_its_size_its_time_and_its_errors(told: mlflow.entities.R
     assert not found["GAN"]["ssim"]  # it has no encoder
 
 
-def test_the_run_tells_what_was_compared_and_holds_every_figure(told: mlflow.entities.Run, data: dataset.Cats) -> None:
+def test_the_run_and_the_page_show_all(
+    told: mlflow.entities.Run, data: dataset.Cats, made: Path, filled: Store
+) -> None:
     assert (told.info.run_name, told.info.status) == ("side by side, Production", "FINISHED")
     assert told.data.tags["models"] == "cats-cae 1, cats-vae 1, cats-gan 1"
     assert told.data.tags["data.digest"] == data.digest
     assert told.data.tags["command"].startswith("make compare-cats STORE=")
     there = mlflow.artifacts.list_artifacts(run_id=told.info.run_id, artifact_path="figures")
     assert [one.path for one in there] == sorted(f"figures/{name}.png" for name in CAPTIONS)
-
-
-def test_the_page_shows_both_tables_and_every_figure(made: Path, filled: Store, data: dataset.Cats) -> None:
     assert made == filled.root / "cats" / "comparison" / "cats.md"
     text = made.read_text()
     assert f"{len(data.test)} test images" in text
@@ -155,7 +149,7 @@ def test_the_command_tells_the_tables_and_where_the_page_is(
     assert out.endswith(f"\n{tmp_path}/new/cats.md\n")
 
 
-def test_interpolations_lead_from_one_real_cat_to_another(models: list[Model], data: dataset.Cats) -> None:
+def test_interpolations_and_reconstructions_are_of_the_same_cats(models: list[Model], data: dataset.Cats) -> None:
     shown = figures.interpolations(models, data.test).axes
     names = [f"{model} {way} {pair}" for pair in (1, 2) for model in ("CAE", "VAE") for way in ("linear", "spherical")]
     assert [axes.get_ylabel() for axes in shown] == names
@@ -164,6 +158,12 @@ def test_interpolations_lead_from_one_real_cat_to_another(models: list[Model], d
     np.testing.assert_array_equal(first[:, :75], data.test[0])
     np.testing.assert_array_equal(first[:, -75:], data.test[1])
     np.testing.assert_array_equal(first[:, 75:150], models[0].reconstruct(data.test[:1])[0])
+    above, *below = figures.reconstructions(models, data.test).axes
+    assert [axes.get_ylabel() for axes in (above, *below)] == ["original", "CAE", "VAE"]
+    np.testing.assert_array_equal(np.asarray(above.images[0].get_array())[:, :75], data.test[0])
+    for model, axes in zip(models, below, strict=False):
+        expected = model.reconstruct(data.test[:8])[0]
+        np.testing.assert_allclose(np.asarray(axes.images[0].get_array())[:, :75], expected, atol=1)
 
 
 def test_only_a_model_without_an_encoder_goes_from_sample_to_sample(models: list[Model]) -> None:
@@ -175,31 +175,18 @@ def test_only_a_model_without_an_encoder_goes_from_sample_to_sample(models: list
     np.testing.assert_array_equal(linear[:, -75:], spherical[:, -75:])
 
 
-def test_reconstructions_are_of_the_same_cats(models: list[Model], data: dataset.Cats) -> None:
-    above, *below = figures.reconstructions(models, data.test).axes
-    assert [axes.get_ylabel() for axes in (above, *below)] == ["original", "CAE", "VAE"]
-    np.testing.assert_array_equal(np.asarray(above.images[0].get_array())[:, :75], data.test[0])
-    for model, axes in zip(models, below, strict=False):
-        expected = model.reconstruct(data.test[:8])[0]
-        np.testing.assert_allclose(np.asarray(axes.images[0].get_array())[:, :75], expected, atol=1)
-
-
-def test_samples_and_their_neighbours_are_of_the_best_strategy(
-    models: list[Model], samples: list[ModelSamples], data: dataset.Cats
-) -> None:
+def test_samples_of_the_best_are_shown(models: list[Model], samples: list[ModelSamples], data: Any) -> None:
     best = [one for one in samples if one.is_best]
-    assert [(one.model.name, one.sampler) for one in best] == [(model.name, model.best) for model in models]
+    names = {model.name: model.python_model.best for model in models}
+    assert {one.model.name: one.sampler for one in best} == names
     shown = figures.best_samples(samples).axes
-    assert [axes.get_ylabel() for axes in shown[::2]] == [f"{model.name}\n{model.best}" for model in models]
+    assert [axes.get_ylabel() for axes in shown[::2]] == [f"{name}\n{sampler}" for name, sampler in names.items()]
     np.testing.assert_array_equal(np.asarray(shown[0].images[0].get_array())[:, :75], best[0].images[0])
     above, below = figures.nearest_neighbors(samples, data.train).axes[:2]
     nearest = best[0].nearest
     first = nearest.distances.argmin()
     np.testing.assert_array_equal(np.asarray(above.images[0].get_array())[:, :75], best[0].images[first])
     np.testing.assert_array_equal(np.asarray(below.images[0].get_array())[:, :75], data.train[nearest.indices[first]])
-
-
-def test_strategies_are_named_with_their_scores(samples: list[ModelSamples]) -> None:
     labels = [axes.get_ylabel().split("\n") for axes in figures.all_samples(samples).axes]
     assert [label[0] for label in labels] == [f"{one.model.name} {one.sampler}" for one in samples]
     for one, (_, kid, coverage) in zip(samples, labels, strict=True):
@@ -218,7 +205,7 @@ def test_curves_are_those_of_the_trainings_by_minutes(models: list[Model]) -> No
         assert value == model.run.metrics[f"val/kid_{NETWORK}"]
 
 
-def test_a_stage_without_a_model_is_one_line_that_says_what_there_is(filled: Store) -> None:
+def test_other_models_are_not_compared(filled: Store, data: dataset.Cats, models: list[Model]) -> None:
     filled.connect()
     with pytest.raises(NotRegistered) as caught:
         load("Staging")
@@ -226,9 +213,6 @@ def test_a_stage_without_a_model_is_one_line_that_says_what_there_is(filled: Sto
         "model 'cats-cae': no version in stage Staging; there is version 1 in Production; "
         "make train-cae CATS=... trains one"
     )
-
-
-def test_models_of_different_images_are_not_compared(filled: Store, data: dataset.Cats) -> None:
     filled.connect()
     client = mlflow.MlflowClient()
     client.set_model_version_tag("cats-vae", "1", "data.digest", "0123456789abcdef")
@@ -241,20 +225,14 @@ def test_models_of_different_images_are_not_compared(filled: Store, data: datase
     assert len(told.splitlines()) == 1
     for name, digest in (("cae", data.digest), ("vae", "0123456789abcdef"), ("gan", data.digest)):
         assert f"cats-{name} version 1 on {digest}" in told
-
-
-def test_images_that_have_changed_are_refused(models: list[Model], data: dataset.Cats) -> None:
     assert data_of(models).digest == data.digest
     with pytest.raises(UserError, match=rf"^cats: 'drawn' holds {data.digest}; the models were trained on other$"):
         data_of([replace(model, digest="other") for model in models])
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_anything_is_drawn(
-    filled: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_cannot_be_written_is_told_first(filled: Store, tmp_path: Path, refused: Any) -> None:
     (tmp_path / "file").touch()
-    assert main(["compare-cats", f"--store={filled.root}", f"--out={tmp_path}/file"], "make") == 2
-    error = capsys.readouterr().err
+    error = refused(["compare-cats", f"--store={filled.root}", f"--out={tmp_path}/file"])
     assert error.startswith(f"error: out: '{tmp_path}/file' cannot be written (")
     assert error.endswith("); give another OUT=folder\n")
 
@@ -267,9 +245,8 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_drawn(
         ("--features=vgg", "features: got 'vgg'; allowed is 'random-vgg16-quarter' or 'inception-v3'"),
     ],
 )
-def test_bad_values_are_one_line(flag: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare-cats", flag], "make") == 2
-    assert capsys.readouterr().err == f"error: {told}\n"
+def test_bad_values_are_one_line(flag: str, told: str, refused: Any) -> None:
+    assert refused(["compare-cats", flag]) == f"error: {told}\n"
 
 
 def test_a_page_is_tables_and_pictures() -> None:

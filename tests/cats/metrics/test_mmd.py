@@ -46,13 +46,10 @@ def test_the_error_is_what_leaving_out_one_after_the_other_gives(kernel: Kernel)
     assert kernel_distance(a, b, kernel).standard_error == pytest.approx(slow_error(a, b, kernel), rel=1e-4)
 
 
-def test_the_cubic_kernel_worked_out_by_hand() -> None:
+def test_the_kernels_worked_out_by_hand() -> None:
     # x.y of the four pairs is 0, 2, 4 and 6, of two features.
     values = polynomial(np.array([[0.0, 2.0], [2.0, 2.0]]), np.array([[1.0, 0.0], [1.0, 2.0]]))
     assert values.tolist() == [[1, 27], [8, 64]]
-
-
-def test_the_inverse_multiquadric_worked_out_by_hand() -> None:
     values = inverse_multiquadric(np.array([[0.0, 0.0]]), np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0]]))
     assert values.tolist() == [[1, 0.5, pytest.approx(1 / 3)]]
 
@@ -73,12 +70,9 @@ def test_the_error_is_how_much_the_distance_varies_from_draw_to_draw(kernel: Ker
     assert np.mean([estimate.standard_error for estimate in drawn]) == pytest.approx(spread, rel=0.15)
 
 
-def test_a_shift_is_seen_as_many_errors() -> None:
+def test_a_shift_is_seen_as_many_errors_however_many_blocks_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     estimate = kid(normal(0, 500, 8), normal(1, 500, 8, 0.5))
     assert estimate.value > 10 * estimate.standard_error > 0
-
-
-def test_more_than_one_block_of_vectors_counts_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = normal(0, 25, 3), normal(1, 31, 3, 0.2)
     whole = kid(a, b)
     monkeypatch.setattr("library.cats.metrics.neighbors.BLOCK", 10)

@@ -41,39 +41,30 @@ def test_the_scores_are_what_loops_give(seed: int, n: int, m: int, k: int, scale
     assert neighborhood_scores(real, samples, k) == pytest.approx(slow_scores(real, samples, k))
 
 
-def test_points_on_a_line_worked_out_by_hand() -> None:
+def test_scores_worked_out_by_hand_and_by_theory() -> None:
     # For k = 1, real balls reach 1, 1 and 8 to either side, those of samples 0.2, 0.2 and 29.4: the first two
     # samples are in the balls of 0 and 1, the last is in none, but has 1 and 9 in its own.
     real, samples = line(0, 1, 9), line(0.4, 0.6, 30)
     expected = {"precision": 2 / 3, "recall": 2 / 3, "density": 4 / 3, "coverage": 2 / 3}
     assert neighborhood_scores(real, samples, 1) == pytest.approx(expected)
+    # 1 - (N - 1)...(N - k) / (2N - 1)...(2N - k), about 1 - 2^-k (Naeem et al. 2020, section 3).
+    found = neighborhood_scores(normal(0, 2000, 8), normal(1, 2000, 8))
+    assert found["coverage"] == pytest.approx(1 - 2**-5, abs=0.01)
+    assert found["density"] == pytest.approx(1, abs=0.05)
 
 
-def test_samples_of_one_mode_of_two_are_precise_and_recall_half() -> None:
+def test_samples_of_one_mode_of_one_image_and_of_nothing_real() -> None:
     near, far = normal(0, 300, 4), normal(1, 300, 4) + 100
     found = neighborhood_scores(np.concatenate([near, far]), normal(2, 600, 4))
     assert found["precision"] > 0.9
     assert found["recall"] < 0.5
     assert 0.4 < found["coverage"] <= 0.5
-
-
-def test_samples_far_from_all_that_is_real_score_nothing() -> None:
     assert neighborhood_scores(normal(0, 50, 3), normal(1, 50, 3) + 100) == dict.fromkeys(SCORES, 0.0)
-
-
-def test_one_image_again_and_again_covers_next_to_nothing_but_is_precise() -> None:
     real = normal(0, 400, 3)
     found = neighborhood_scores(real, np.repeat(real[:1], 400, axis=0))
     assert found["precision"] == 1
     assert found["recall"] == pytest.approx(1 / 400)
     assert found["coverage"] < 0.05
-
-
-def test_equal_distributions_cover_as_the_theory_says() -> None:
-    # 1 - (N - 1)...(N - k) / (2N - 1)...(2N - k), about 1 - 2^-k (Naeem et al. 2020, section 3).
-    found = neighborhood_scores(normal(0, 2000, 8), normal(1, 2000, 8))
-    assert found["coverage"] == pytest.approx(1 - 2**-5, abs=0.01)
-    assert found["density"] == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize("shift", [0, 1000])
@@ -94,21 +85,15 @@ def test_the_nearest_are_what_loops_give(seed: int, queries: int, references: in
     assert distances[np.arange(queries), found.indices] == pytest.approx(distances.min(axis=1), rel=1e-3)
 
 
-def test_copies_are_found_in_pixels() -> None:
+def test_copies_are_found_and_memorised_and_what_is_as_far_as_test_images_is_not() -> None:
     images = np.random.default_rng(0).integers(0, 256, (40, 300), dtype=np.uint8)
     found = nearest(images[[7, 31]], images)
     assert found.indices.tolist() == [7, 31]
     assert found.distances == pytest.approx([0, 0], abs=1)
-
-
-def test_what_is_as_far_as_test_images_is_not_memorised() -> None:
     distances = np.linspace(1, 2, 1001)
     assert memorization(distances, distances) == pytest.approx(
         {"memorisation_ratio": 1, "memorisation_share": 0.01}, abs=1e-3
     )
-
-
-def test_copies_are_memorised() -> None:
     copied = np.concatenate([np.zeros(30), np.full(70, 1.5)])
     assert memorization(copied, np.linspace(1, 2, 1001)) == {"memorisation_ratio": 1.0, "memorisation_share": 0.3}
 
@@ -117,8 +102,5 @@ def test_copies_are_memorised() -> None:
 def test_sets_that_cannot_be_compared_are_refused(a: tuple[int, int], b: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=r"^neighborhoods: got .*; allowed are 6 rows or more, same features$"):
         neighborhood_scores(np.zeros(a), np.zeros(b))
-
-
-def test_without_references_nothing_is_nearest() -> None:
     with pytest.raises(ValueError, match=r"^nearest: got \(2, 3\) and \(0, 3\); allowed are 1 rows or more"):
         nearest(np.zeros((2, 3)), np.zeros((0, 3)))

@@ -31,29 +31,20 @@ def test_each_score_says_its_network_and_split() -> None:
     assert (found["val/real_images"], found["val/samples"]) == (50, 40)
     assert sample_quality.score_name("kid", "net", "val") in found
     assert all(isinstance(value, float) for value in found.values())
-
-
-def test_without_training_images_nothing_is_said_of_memorisation() -> None:
     assert set(scored(drawn(1, 500))) == {*NAMES, "real_images", "samples"}
 
 
-def test_samples_like_the_real_ones_score_well() -> None:
+def test_good_samples_too_even_ones_and_copies_are_told_apart() -> None:
     found = scored(drawn(1, 500), train=drawn(2, 2000))
     assert abs(found["kid"]) < 3 * found["kid_standard_error"]
     assert found["frechet_distance"] < 0.5
     assert min(found[name] for name in ("precision", "recall", "density", "coverage")) > 0.85
     assert found["memorisation_ratio"] == pytest.approx(1, abs=0.05)
     assert found["memorisation_share"] < 0.03
-
-
-def test_too_even_samples_keep_their_precision_and_lose_recall() -> None:
     found = scored(drawn(1, 500, scale=0.5))
     assert found["precision"] > 0.95
     assert found["recall"] < 0.3
     assert found["kid"] > 5 * found["kid_standard_error"]
-
-
-def test_copies_of_training_images_are_told_from_new_ones() -> None:
     train = drawn(2, 2000)
     found = scored(train[:500], train=train)
     assert found["memorisation_ratio"] < 0.05
@@ -61,11 +52,15 @@ def test_copies_of_training_images_are_told_from_new_ones() -> None:
     assert found["coverage"] > 0.85  # which alone would not tell
 
 
-def test_whitened_features_have_no_mean_and_unit_covariance() -> None:
+def test_whitened_features_have_unit_covariance_where_anything_varies() -> None:
     features = drawn(0, 300) + 5
     white = Whitening.of(features)(features)
     np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-9)
     np.testing.assert_allclose(np.cov(white, rowvar=False), np.eye(12), atol=1e-9)
+    features = np.random.default_rng(0).normal(size=(100, 3)) @ np.random.default_rng(1).normal(size=(3, 40))
+    white = Whitening.of(features.astype(np.float32))(features)
+    assert white.shape == (100, 3)
+    assert np.isfinite(white).all()
 
 
 @settings(deadline=None, max_examples=20)
@@ -78,13 +73,6 @@ def test_the_components_that_are_kept_are_those_that_vary_most(seed: int, compon
     assert np.abs(whiten.directions * (deviations**2)[:, np.newaxis]).max(axis=1)[:components].min() > 0.5
 
 
-def test_directions_in_which_nothing_varies_are_left_out() -> None:
-    features = np.random.default_rng(0).normal(size=(100, 3)) @ np.random.default_rng(1).normal(size=(3, 40))
-    white = Whitening.of(features.astype(np.float32))(features)
-    assert white.shape == (100, 3)
-    assert np.isfinite(white).all()
-
-
 def test_scores_in_whitened_features_heed_no_scale_or_rotation_of_the_features() -> None:
     turn = 30 * np.linalg.qr(np.random.default_rng(3).normal(size=(12, 12)))[0]
     real, fake = drawn(0, 200), drawn(1, 200, shift=0.3)
@@ -94,14 +82,11 @@ def test_scores_in_whitened_features_heed_no_scale_or_rotation_of_the_features()
     assert turned == pytest.approx(plain, rel=1e-3)
 
 
-def test_without_whitening_the_features_are_taken_as_they_are() -> None:
+def test_whitening_shows_what_the_greatest_variance_hides_and_can_be_left_out() -> None:
     real, fake = drawn(0, 500) / 100, drawn(1, 500, shift=0.3) / 100
     found = sample_quality.evaluate(real, fake, network="net", components=None)
     assert found["test/frechet_distance_net"] == pytest.approx(frechet_distance(real, fake))
     assert found["test/kid_net"] == pytest.approx(kid(real, fake).value)
-
-
-def test_whitening_shows_what_the_greatest_variance_hides() -> None:
     fake = drawn(1, 500)
     fake += np.array([0.0, *[0.3] * 11]) @ MIX
     certainty = {}

@@ -62,7 +62,7 @@ def test_gradients_go_through_to_the_images(change: Change) -> None:
     assert (reached < 1) == (change in (translate, cutout))
 
 
-def test_a_shift_is_by_whole_pixels_and_brings_in_grey() -> None:
+def test_shifts_are_by_whole_pixels_equally_likely_and_bring_in_grey() -> None:
     most_down, most_right = round(HEIGHT / 8), round(WIDTH / 8)
     found = []
     for image, result in zip(IMAGES[:30], changed(translate, IMAGES[:30]), strict=True):
@@ -77,9 +77,6 @@ def test_a_shift_is_by_whole_pixels_and_brings_in_grey() -> None:
     down, right = np.abs(found).max(axis=0)
     assert (down, right) == (most_down, most_right)
     assert len(set(found)) > 15
-
-
-def test_every_shift_is_as_likely() -> None:
     marked = np.zeros((5000, 16, 16, 3), dtype=np.float32)
     marked[:, 8, 8] = 1
     places = np.argwhere(changed(translate, marked)[..., 0] == 1)[:, 1:] - 8

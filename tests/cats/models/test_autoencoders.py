@@ -53,45 +53,50 @@ def divergences(means: np.ndarray, log_variances: np.ndarray) -> np.ndarray:
 
 
 def first_and_last_error(model: Cae) -> tuple[float, float]:
-    """Of a training of forty steps on the same few images."""
-    kept = model.fit(IMAGES, batch_size=len(IMAGES), epochs=40, verbose=0).history["mean_squared_error"]
-    return kept[0], kept[-1]
+    """Of 28 steps on the same few images, eagerly: tracing takes longer."""
+    model.compile(keras.optimizers.Adam(2e-2), run_eagerly=True)
+    errors = []
+    for _ in range(28):
+        model.reset_metrics()
+        errors.append(model.train_on_batch(IMAGES, return_dict=True)["mean_squared_error"])
+    return errors[0], errors[-1]
 
 
 @pytest.fixture(scope="module")
 def trained_cae() -> tuple[Cae, float, float]:
-    model = cae(learning_rate=1e-2, schedule="constant", steps_per_epoch=1, epochs=40)
+    model = cae()
     return (model, *first_and_last_error(model))
 
 
 @pytest.fixture(scope="module")
 def trained_vae() -> tuple[Vae, float, float]:
-    model = vae(learning_rate=1e-2, schedule="constant", steps_per_epoch=1, epochs=40)
+    model = vae()
     return (model, *first_and_last_error(model))
 
 
-def test_a_caes_loss_is_the_mean_squared_error_of_pixels_from_0_to_1() -> None:
+def test_a_caes_loss_and_metric_are_the_mean_squared_error_of_pixels_from_0_to_1() -> None:
     model = cae()
     assert float(model.compute_loss(x=IMAGES, y_pred=DRAWN)) == pytest.approx(squared_error(), rel=1e-5)
     assert float(model.squared.result()) == pytest.approx(squared_error(), rel=1e-5)
-
-
-def test_the_metric_is_the_mean_over_images_however_they_come() -> None:
     model = cae()
     for part in (slice(0, 1), slice(1, 8)):
         model.squared_error(IMAGES[part], DRAWN[part])
     assert float(model.squared.result()) == pytest.approx(squared_error(), rel=1e-5)
 
 
-def test_a_cae_reconstructs_through_as_many_numbers_as_it_is_told() -> None:
+def test_all_images_are_encoded_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     model = cae()
     codes = model.encoder(IMAGES.astype(np.float32) / 255)
     assert codes.shape == (len(IMAGES), LATENT)
     np.testing.assert_allclose(model(IMAGES), model.decoder(codes), rtol=1e-5)
+    model = cae()
+    together = model.encoder(IMAGES.astype(np.float32) / 255).numpy()
+    monkeypatch.setattr(autoencoders, "BATCH", 3)
+    np.testing.assert_allclose(encode(model, IMAGES), together, rtol=1e-4, atol=1e-6)
 
 
 @every_likelihood
-@pytest.mark.parametrize("beta", [0.0, 0.5, 4.0])
+@pytest.mark.parametrize("beta", [0.0, 4.0])
 def test_a_vaes_loss_is_misfit_and_divergence_for_each_number_of_an_image(likelihood: str, beta: float) -> None:
     model = vae(likelihood=likelihood, beta=beta)
     divergence = np.random.default_rng(1).random(len(IMAGES), dtype=np.float32) * 1e4
@@ -105,9 +110,7 @@ def test_a_vaes_loss_is_misfit_and_divergence_for_each_number_of_an_image(likeli
 
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0, 1), st.floats(-7, 3))
-def test_the_likelihoods_are_gaussian_with_the_best_variance_and_with_one_half(
-    grey: float, log_variance: float
-) -> None:
+def test_likelihoods_are_gaussian_with_the_best_variance_and_with_one_half(grey: float, log_variance: float) -> None:
     drawn = np.full_like(DRAWN, grey)
     error, variance = squared_error(drawn), np.exp(log_variance)
     zero = np.zeros(len(IMAGES), dtype=np.float32)
@@ -184,13 +187,10 @@ def test_training_lowers_a_caes_error(trained_cae: tuple[Cae, float, float]) -> 
     assert squared_error(reconstruct(model, IMAGES) / 255) == pytest.approx(last, rel=0.2)
 
 
-def test_training_lowers_a_vaes_error(trained_vae: tuple[Vae, float, float]) -> None:
+def test_training_lowers_a_vaes_error_and_tells_images_apart(trained_vae: tuple[Vae, float, float]) -> None:
     model, first, last = trained_vae
     assert last < first / 2
     assert squared_error(reconstruct(model, IMAGES) / 255) < first / 2
-
-
-def test_a_trained_posterior_tells_images_apart(trained_vae: tuple[Vae, float, float]) -> None:
     means, log_variances = np.split(encode(trained_vae[0], IMAGES), 2, axis=1)
     assert latent_space.active_units(means) >= 1
     assert divergences(means, log_variances).mean() > 1
@@ -202,20 +202,13 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(build: Any) -
         model = build(seed=seed, steps_per_epoch=1)
         keras.utils.set_random_seed(1)
         model.run_eagerly = True
-        model.fit(IMAGES[:2], verbose=0)
+        model.train_on_batch(IMAGES[:2])
         return [weight.copy() for weight in model.get_weights()]
 
     first, again, other = weights(1), weights(1), weights(2)
     assert all(np.array_equal(*pair) for pair in zip(first, again, strict=True))
     # A CAE's seed is that of its weights alone, which are drawn before; a VAE's is that of its posterior's samples too.
     assert all(np.array_equal(*pair) for pair in zip(first, other, strict=True)) == (build is cae)
-
-
-def test_all_images_are_encoded_in_their_order_however_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = cae()
-    together = model.encoder(IMAGES.astype(np.float32) / 255).numpy()
-    monkeypatch.setattr(autoencoders, "BATCH", 3)
-    np.testing.assert_allclose(encode(model, IMAGES), together, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("build", [cae, vae])

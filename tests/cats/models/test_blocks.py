@@ -39,15 +39,11 @@ def copy_all_but_residuals(source: keras.Model, target: keras.Model, kinds: list
             ours.set_weights(theirs.get_weights())
 
 
-@given(filters)
-def test_filters_are_read_from_text(given_filters: list[int]) -> None:
-    assert blocks.widths("-".join(map(str, given_filters))) == tuple(given_filters)
-
-
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(filters)
 def test_any_filters_lead_from_75_pixels_down_and_back(given_filters: list[int]) -> None:
     text, sizes = "-".join(map(str, given_filters)), SIZES[: len(given_filters) + 1]
+    assert blocks.widths(text) == tuple(given_filters)
     down = [layer.output.shape[1:] for layer in of_kind(encoder(text, 0), layers.Conv2D)]
     up = [layer.output.shape[1:] for layer in of_kind(decoder(text, 0), layers.Conv2DTranspose)]
     assert down == [(size, size, width) for size, width in zip(sizes[1:], given_filters, strict=True)]
@@ -78,7 +74,7 @@ def test_a_layer_before_the_last_is_there_if_it_is_asked_for(hidden: int) -> Non
 
 
 @every_depth
-def test_residual_blocks_begin_as_identity(residuals: int) -> None:
+def test_residual_blocks_begin_as_identity_and_can_become_something(residuals: int) -> None:
     deep, shallow = decoder(residuals=residuals), decoder(residuals=0)
     assert len(deep.weights) == len(shallow.weights) + 4 * residuals
     copy_all_but_residuals(deep, shallow, [layers.Dense, layers.Conv2DTranspose])
@@ -87,10 +83,6 @@ def test_residual_blocks_begin_as_identity(residuals: int) -> None:
     assert len(deep.weights) == len(shallow.weights) + 4 * residuals
     copy_all_but_residuals(deep, shallow, [layers.Dense, layers.Conv2D])
     np.testing.assert_array_equal(deep(IMAGES), shallow(IMAGES))
-
-
-@every_depth
-def test_residual_blocks_can_become_something(residuals: int) -> None:
     network = encoder(residuals=residuals)
     before = network(IMAGES).numpy()
     last = of_kind(network, layers.Conv2D)[-1]
@@ -141,7 +133,7 @@ def test_pixels_become_fractions() -> None:
     np.testing.assert_array_equal(fractions, bytes_.astype(np.float32) / 255)
 
 
-@pytest.mark.parametrize("activation", ["silu", "relu", "leaky_relu"])
+@pytest.mark.parametrize("activation", ["silu", "leaky_relu"])
 def test_saved_networks_compute_the_same(activation: str, tmp_path: Path) -> None:
     down = encoder(activation=activation, hidden=6)
     up = decoder(activation=activation)

@@ -26,7 +26,9 @@ every_loss = pytest.mark.parametrize("loss", ["relativistic", "plain"])
 
 def built(**fields: Any) -> Gan:
     keras.utils.set_random_seed(0)
-    return gan.build(GanConfig(**{**TINY, **fields}))
+    model = gan.build(GanConfig(**{**TINY, **fields}))
+    model.run_eagerly = True
+    return model
 
 
 def weights(network: keras.Model) -> list[np.ndarray]:
@@ -143,9 +145,7 @@ def test_a_quarter_of_the_real_images_is_also_shown_noisy_where_that_is_penalise
 
 
 @pytest.mark.parametrize("augment", [True, False])
-def test_real_and_drawn_images_are_both_changed_where_it_is_asked_for(
-    augment: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_real_and_drawn_images_are_changed_where_asked_for(augment: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gan, "augment", lambda images, _: 1 - images)
     model = built(augment=augment, penalty=0, loss="plain")
     real, drawn = (verdicts(model, 1 - one if augment else one) for one in (IMAGES / np.float32(255), DRAWN))
@@ -153,7 +153,7 @@ def test_real_and_drawn_images_are_both_changed_where_it_is_asked_for(
     assert float(model.compute_loss(x=IMAGES, y_pred=ops.convert_to_tensor(DRAWN))) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_first_step_moves_each_variable_by_its_own_rate() -> None:
+def test_steps_are_those_of_adam_with_a_short_memory_and_a_rate_for_each_variable() -> None:
     variables = [keras.Variable(np.zeros(3)) for _ in range(3)]
     optimizer = TwoRates(0.1, [1.0, 4.0, 0.5])
     optimizer.build(variables)
@@ -161,9 +161,6 @@ def test_the_first_step_moves_each_variable_by_its_own_rate() -> None:
     # Of Adam the first step is the rate, whatever the gradient.
     moved = np.stack([variable.numpy() for variable in variables])
     np.testing.assert_allclose(moved, np.outer([0.1, 0.4, 0.05], [-1, 1, -1]), rtol=1e-3)
-
-
-def test_the_steps_that_follow_are_those_of_adam_with_a_short_memory() -> None:
     ours, theirs = (keras.Variable([1.0, 2.0]) for _ in range(2))
     optimizers = TwoRates(0.1, [3.0]), keras.optimizers.Adam(0.3, beta_1=0.5, beta_2=0.99)
     for gradient in ([1.0, -2.0], [0.5, 3.0], [-4.0, 0.1]):
@@ -173,7 +170,7 @@ def test_the_steps_that_follow_are_those_of_adam_with_a_short_memory() -> None:
     assert abs(ours.numpy() - [1, 2]).max() > 0.1
 
 
-@pytest.mark.parametrize("ratio", [1.0, 0.25, 8.0])
+@pytest.mark.parametrize("ratio", [0.25, 8.0])
 def test_the_discriminator_has_its_rate_and_the_generator_the_other(ratio: float) -> None:
     model = built(discriminator_ratio=ratio, learning_rate=1e-3)
     before = [variable.numpy().copy() for variable in model.trainable_variables]
@@ -191,7 +188,7 @@ def test_the_discriminator_has_its_rate_and_the_generator_the_other(ratio: float
     np.testing.assert_allclose(drawers, 1e-3, rtol=1e-3)
 
 
-def test_what_draws_begins_as_the_generator_does() -> None:
+def test_what_draws_begins_as_the_generator_and_is_not_trained() -> None:
     model, other = built(averaging=0.9), built(seed=1)
     np.testing.assert_equal(weights(model.decoder), weights(model.generator))
     begun = [weight + 1 for weight in weights(other.generator)]
@@ -199,9 +196,6 @@ def test_what_draws_begins_as_the_generator_does() -> None:
     np.testing.assert_equal([weights(model.decoder), weights(model.generator)], [begun, begun])
     model.evaluate(IMAGES, verbose=0)  # of no step's average
     np.testing.assert_equal(weights(model.decoder), begun)
-
-
-def test_what_draws_is_not_trained() -> None:
     model = built()
     trained = {id(weight) for weight in model.trainable_variables}
     assert trained == {id(weight) for network in (model.generator, model.discriminator) for weight in network.weights}
@@ -246,6 +240,7 @@ def test_training_brings_the_colours_of_samples_to_those_of_the_data() -> None:
         return float(np.abs(drawn.mean(axis=(0, 1, 2)) - orange[0, 0, 0] / 255).max())
 
     before = off()
+    model.run_eagerly = False
     model.fit(orange, batch_size=8, verbose=0, epochs=2)
     model.evaluate(IMAGES, verbose=0)
     assert before > 0.3

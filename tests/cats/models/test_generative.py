@@ -1,7 +1,5 @@
 """What models that draw have in common: noise of their own, scores of samples at every evaluation, and bytes."""
 
-from typing import Any
-
 import keras
 import numpy as np
 import pytest
@@ -15,20 +13,20 @@ from library.cats.models import autoencoders, generative
 from library.cats.models.feature_extractors import RANDOM, FeatureExtractor
 from library.cats.models.generative import Generative, decode, to_bytes
 
+pytestmark = [
+    pytest.mark.usefixtures("eager", "coarse_features"),
+    pytest.mark.filterwarnings("ignore:Even though the:UserWarning"),
+]
 DATA = dataset.load(CatsConfig(images=100))
 features = FeatureExtractor()
 NAMES = {"frechet_distance", "kid", "kid_standard_error", "precision", "recall", "density", "coverage"}
 
 
-def model(**fields: Any) -> Generative:
-    tiny = {"filters": "2-2-2", "latent_size": 3, "residuals": 0, "validation_samples": 12}
-    keras.utils.set_random_seed(0)
-    return autoencoders.build(AutoencoderConfig(**{**tiny, **fields}))
-
-
 @pytest.fixture(scope="module")
 def built() -> Generative:
-    return model()
+    tiny = {"filters": "2-2-2", "latent_size": 3, "residuals": 0, "validation_samples": 12}
+    keras.utils.set_random_seed(0)
+    return autoencoders.build(AutoencoderConfig(**tiny))
 
 
 def test_samples_come_of_the_same_noise_after_every_epoch() -> None:
@@ -41,7 +39,7 @@ def test_samples_come_of_the_same_noise_after_every_epoch() -> None:
     assert first.std() == pytest.approx(1, abs=0.02)
 
 
-def test_an_evaluation_scores_samples_against_the_images_that_it_is_given(built: Generative) -> None:
+def test_an_evaluation_scores_samples_where_it_is_asked_for_names(built: Generative) -> None:
     drawn = features(decode(built.decoder, built.noise))
     for images in (DATA.validation, DATA.test, DATA.test):
         scores = built.evaluate(images, verbose=0, return_dict=True)
@@ -49,16 +47,11 @@ def test_an_evaluation_scores_samples_against_the_images_that_it_is_given(built:
         assert set(scores) == {"loss", "mean_squared_error", *(f"{name}_{RANDOM}" for name in NAMES)}
         for name in NAMES:
             assert scores[f"{name}_{RANDOM}"] == pytest.approx(expected[f"val/{name}_{RANDOM}"], rel=1e-4), name
-
-
-def test_an_evaluation_that_is_not_asked_for_names_is_keras_own(built: Generative) -> None:
     scores = built.evaluate(DATA.validation, verbose=0)
     assert scores == pytest.approx([scores[0]] * 2, rel=1e-4)  # loss and metric of a CAE are one
 
 
-def test_what_is_drawn_are_bytes_in_the_order_of_the_vectors(
-    built: Generative, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_images_are_bytes_in_the_order_of_the_vectors(built: Generative, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generative, "BATCH", 5)
     images = decode(built.decoder, built.noise)
     assert images.dtype == np.uint8
@@ -70,8 +63,5 @@ def test_pixels_become_the_nearest_byte(pixels: list[float]) -> None:
     bytes_ = to_bytes(np.array(pixels))
     assert bytes_.dtype == np.uint8
     assert (np.abs(bytes_ - 255 * np.clip(pixels, 0, 1)) <= 0.5).all()
-
-
-def test_every_byte_survives_being_a_fraction() -> None:
     levels = np.arange(256, dtype=np.uint8)
     np.testing.assert_array_equal(to_bytes(levels.astype(np.float32) / 255), levels)

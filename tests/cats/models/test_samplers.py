@@ -49,13 +49,15 @@ def test_a_bound_is_one_of_standard_normal_numbers_whatever_the_temperature() ->
     np.testing.assert_allclose(draw(normal(2, 0.5, bound=1.0)), 0.5 * draw(normal(2, 1.0, bound=1.0)), rtol=1e-6)
 
 
-def test_a_mixture_draws_from_each_component_as_often_as_its_weight() -> None:
+def test_a_mixture_draws_from_each_component_as_often_as_its_weight_and_moves_on() -> None:
     latents = draw(MIXTURE)
     first = latents[:, 0] < 0
     assert first.mean() == pytest.approx(WEIGHTS[0], abs=4 * np.sqrt(0.25 * 0.75 / SAMPLES))
     for rows, mean, factor in zip((first, ~first), MEANS, FACTORS, strict=True):
         np.testing.assert_allclose(latents[rows].mean(axis=0), mean, atol=0.05)
         np.testing.assert_allclose(np.cov(latents[rows].T), factor @ factor.T, atol=0.04)
+    random = np.random.default_rng(0)
+    assert (MIXTURE.sample(5, random) != MIXTURE.sample(5, random)).any()
 
 
 @given(seeds, st.integers(0, 20), st.integers(1, 5))
@@ -67,12 +69,7 @@ def test_equal_generators_draw_the_same_and_others_do_not(seed: int, count: int,
     assert count == 0 or (first != draw(sampler, count, seed + 1)).any()
 
 
-def test_a_generator_moves_on() -> None:
-    random = np.random.default_rng(0)
-    assert (MIXTURE.sample(5, random) != MIXTURE.sample(5, random)).any()
-
-
-def test_a_fit_recovers_the_mixture_that_the_vectors_came_from() -> None:
+def test_a_fit_recovers_the_mixture_or_the_mean_and_covariance() -> None:
     found = fit_mixture(draw(MIXTURE, 5000), 2, seed=0)
     order = np.argsort(found.means[:, 0])
     np.testing.assert_allclose(found.weights[order], WEIGHTS, atol=0.03)
@@ -80,9 +77,6 @@ def test_a_fit_recovers_the_mixture_that_the_vectors_came_from() -> None:
     covariances = found.factors @ found.factors.transpose(0, 2, 1)
     np.testing.assert_allclose(covariances[order], FACTORS @ FACTORS.transpose(0, 2, 1), atol=0.06)
     assert found.bound == np.inf
-
-
-def test_a_single_gaussian_has_the_vectors_mean_and_covariance() -> None:
     latents = draw(MIXTURE, 5000)
     found = fit_mixture(latents, 1, seed=0)
     np.testing.assert_allclose(found.means[0], latents.mean(axis=0), rtol=1e-4)
@@ -91,14 +85,11 @@ def test_a_single_gaussian_has_the_vectors_mean_and_covariance() -> None:
     np.testing.assert_allclose(again.mean(axis=0), latents.mean(axis=0), atol=0.25)
 
 
-def test_the_same_seed_fits_the_same() -> None:
+def test_fits_repeat_with_the_seed_and_collapse_onto_no_line() -> None:
     latents = draw(normal(3), 300)
     first, again, other = (fit_mixture(latents, 4, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.means, again.means)
     assert (first.means != other.means).any()
-
-
-def test_no_component_collapses_onto_a_line() -> None:
     """Of two vectors each: their covariance alone has no inverse."""
     pairs = np.array([[0.0, 0.0], [0.0, 1.0], [100.0, 0.0], [100.0, 1.0]], dtype=np.float32)
     found = fit_mixture(pairs, 2, seed=0)
@@ -123,7 +114,7 @@ names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-.", min_size=1, max_size=1
 
 @settings(max_examples=30)
 @given(kept=st.dictionaries(names, any_sampler(), min_size=1, max_size=4), seed=seeds)
-def test_saved_samplers_are_loaded_in_their_order_and_draw_the_same(
+def test_saved_samplers_draw_the_same(
     tmp_path_factory: pytest.TempPathFactory, kept: dict[str, LatentSampler], seed: int
 ) -> None:
     path = tmp_path_factory.mktemp("kept") / "strategies.npz"
@@ -135,7 +126,7 @@ def test_saved_samplers_are_loaded_in_their_order_and_draw_the_same(
         np.testing.assert_array_equal(draw(found[name], 50, seed), draw(sampler, 50, seed))
 
 
-def test_what_is_kept_are_plain_numbers(tmp_path: Path) -> None:
+def test_plain_numbers_are_kept_and_nothing_else_is_read(tmp_path: Path) -> None:
     save({"mixture": MIXTURE, "prior-0.8": normal(2, 0.8)}, tmp_path / "strategies.npz")
     with zipfile.ZipFile(tmp_path / "strategies.npz") as archive:
         assert sorted(archive.namelist()) == sorted(
@@ -146,9 +137,6 @@ def test_what_is_kept_are_plain_numbers(tmp_path: Path) -> None:
         for name in archive.namelist():
             with archive.open(name) as file:
                 assert np.load(file, allow_pickle=False).dtype.kind == "f"
-
-
-def test_what_is_no_plain_number_is_not_read(tmp_path: Path) -> None:
     objects = np.array([{}], dtype=object)
     np.savez(tmp_path / "bad.npz", **{f"prior/{part}": objects for part in ("weights", "means", "factors", "bound")})
     with pytest.raises(ValueError, match="allow_pickle"):

@@ -35,14 +35,10 @@ class BadSource(UserError):
 
 @dataclass(frozen=True)
 class Source:
-    """Raw images to curate.
+    """Raw images to curate, `given` as the path or address that the user wrote.
 
-    Attributes:
-        given: the path or address, as the user wrote it.
-        fingerprint: changes whenever the images may have changed.
-        total: number of images; None if that is unknown before all are read.
-        read: yields the names and contents from the nth image on.
-        others: number of files that are no images, by suffix; complete when everything is read.
+    The fingerprint changes whenever the images may have changed; the total is None if unknown before all are read.
+    `read` yields names and contents from the nth image on; `others` then counts files that are no images, by suffix.
     """
 
     given: str
@@ -55,9 +51,8 @@ class Source:
 def open_source(path: Path) -> Source:
     """Opens a folder, zip, tar or npy file.
 
-    Raises:
-        BadSource: the path does not exist, cannot be read or is of an unknown kind, or an entry's name or link points
-            outside its folder; while reading, also if an archive is broken.
+    BadSource, then or while it is read, if the path does not exist, cannot be read or is of an unknown kind, an archive
+    is broken, or an entry's name or link points outside its folder.
     """
     try:
         if path.is_dir():
@@ -200,12 +195,3 @@ def _unreadable(path: Path, error: Exception) -> BadSource:
         return BadSource(f"cats: {str(path)!r} cannot be read ({error.strerror}); give another {option(cats='...')}")
     reason = " ".join(str(error).split())[:100] or type(error).__name__
     return BadSource(f"cats: {str(path)!r} is a broken archive ({reason}); get it again")
-
-
-def no_images(source: Source) -> BadSource:
-    """The error for a source without a single image."""
-    counts = ", ".join(f"{count} {suffix}" for suffix, count in source.others.most_common(8))
-    return BadSource(
-        f"cats: {source.given!r} holds no image among its {source.others.total()} files"
-        f"{f' ({counts})' if counts else ''}; allowed are {', '.join(SUFFIXES)}"
-    )

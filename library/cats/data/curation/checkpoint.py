@@ -15,19 +15,11 @@ import numpy as np
 from library.cats.data.dataset import SIZE
 
 FILES = ("checkpoint.jsonl", "images.raw")
-_SHAPE = (SIZE, SIZE, 3)
 _BYTES = SIZE * SIZE * 3
 
 
 class Entry(NamedTuple):
-    """A raw image.
-
-    Attributes:
-        name: in its folder or archive.
-        size: in bytes.
-        side: of its central square, in pixels.
-        reason: why it is dropped; empty if it is kept.
-    """
+    """A raw image: its name, its bytes, the side of its central square in pixels, and why it is dropped or nothing."""
 
     name: str
     size: int
@@ -39,12 +31,7 @@ class Checkpoint(ExitStack):
     """Entries in the order of their source, each with an image of 75x75; as a context, it closes its files."""
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
-        """Resumes from a folder if its entries come from the same source, else starts afresh.
-
-        Args:
-            folder: must exist.
-            fingerprint: of the source; changes whenever its images may have changed.
-        """
+        """Resumes from an existing folder if the source of its entries has the same fingerprint, else starts afresh."""
         super().__init__()
         self._lines, self._images = (self.enter_context((folder / name).open("a+b")) for name in FILES)
         self.entries: list[Entry] = []
@@ -63,7 +50,7 @@ class Checkpoint(ExitStack):
 
     def images(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """The images `[n, 75, 75, 3]` uint8 of some entries; read rather than mapped, which bounds the memory used."""
-        images = np.empty((len(rows), *_SHAPE), dtype=np.uint8)
+        images = np.empty((len(rows), SIZE, SIZE, 3), dtype=np.uint8)
         for image, row in zip(images, rows, strict=True):
             self._images.seek(int(row) * _BYTES)
             self._images.readinto(image.reshape(-1).data)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from library.cats.data.curation.checkpoint import Checkpoint
-from library.cats.data.curation.filtering import Selection
+from library.cats.data.curation.filtering import EXACT, NEAR, Selection
 
 _MAX_TILES = 48
 _COLUMNS = 12
@@ -16,12 +16,9 @@ _COLUMNS = 12
 
 @dataclass(frozen=True)
 class ContactSheet:
-    """Some of the images that were dropped for one reason.
+    """Some of the images that were dropped for one reason, the most doubtful first: `[n, 75, 75, 3]` uint8.
 
-    Attributes:
-        images: `[n, 75, 75, 3]` uint8, the most doubtful first.
-        originals: `[n, 75, 75, 3]` uint8, what they are copies of; None for other reasons.
-        captions: one per image.
+    The originals are what they are copies of, or None; each image has a caption.
     """
 
     images: np.ndarray
@@ -31,33 +28,25 @@ class ContactSheet:
 
 def contact_sheets(checkpoint: Checkpoint, selection: Selection) -> Mapping[str, ContactSheet]:
     """A sheet per reason: the largest files first, and the copies that differ most from their originals first."""
-    files: dict[str, list[int]] = {}
-    copies: dict[str, list[int]] = {}
-    for row, entry in enumerate(checkpoint.entries):
-        if entry.reason:
-            files.setdefault(entry.reason, []).append(row)
-        elif row in selection.copies:
-            copies.setdefault(selection.copies[row].reason, []).append(row)
+    entries, dropped = checkpoint.entries, selection.dropped
+    rows_of: dict[str, list[int]] = {}
+    for row, why in dropped.items():
+        rows_of.setdefault(why.reason, []).append(row)
     sheets = {}
-    for reason, rows in files.items():
-        rows = sorted(rows, key=lambda row: -checkpoint.entries[row].side)[:_MAX_TILES]
-        captions = [PurePosixPath(checkpoint.entries[row].name).name for row in rows]
-        sheets[reason] = ContactSheet(checkpoint.images(rows), None, captions)
-    for reason, rows in copies.items():
-        rows = sorted(rows, key=lambda row: selection.copies[row].similarity)[: _MAX_TILES // 2]
-        found = [selection.copies[row] for row in rows]
-        originals = checkpoint.images([copy.original for copy in found])
-        sheets[reason] = ContactSheet(checkpoint.images(rows), originals, [f"{copy.similarity:.3f}" for copy in found])
+    for reason, rows in rows_of.items():
+        if reason in (EXACT, NEAR):
+            rows = sorted(rows, key=lambda row: dropped[row].similarity)[: _MAX_TILES // 2]
+            originals = checkpoint.images([dropped[row].original for row in rows])
+            captions = [f"{dropped[row].similarity:.3f}" for row in rows]
+        else:
+            rows = sorted(rows, key=lambda row: -entries[row].side)[:_MAX_TILES]
+            originals, captions = None, [PurePosixPath(entries[row].name).name for row in rows]
+        sheets[reason] = ContactSheet(checkpoint.images(rows), originals, captions)
     return sheets
 
 
 def draw_contact_sheet(sheet: ContactSheet, title: str) -> Figure:
-    """Draws captioned images in rows of twelve, or pairs of a copy and its original in rows of six.
-
-    Args:
-        sheet: at least one image.
-        title: of the figure.
-    """
+    """Draws captioned images, at least one, in rows of twelve, or pairs of a copy and its original in rows of six."""
     tiles = sheet.images if sheet.originals is None else np.concatenate([sheet.images, sheet.originals], axis=2)
     columns = _COLUMNS if sheet.originals is None else _COLUMNS // 2
     rows = -(-len(tiles) // columns)

@@ -22,10 +22,9 @@ BLANK = np.full((SIZE, SIZE, 3), 128, dtype=np.uint8)
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded image.
+    """A decoded image, `[75, 75, 3]` uint8 RGB; uniformly grey if nothing could be decoded.
 
     Attributes:
-        image: `[75, 75, 3]` uint8 RGB; uniformly grey if nothing could be decoded.
         side: of the square it was scaled from, in pixels; 0 if nothing could be decoded.
         reason: why it is dropped: `broken`, `too large`, `too small`, `nearly flat`; empty if it is kept.
     """
@@ -38,11 +37,8 @@ class Picture:
 def decode(content: bytes | np.ndarray | None) -> Picture:
     """Scales the central square of an image to 75x75: by area averaging if it is larger, else by cubic interpolation.
 
-    Pillow may warn of damaged metadata. The caller ignores that: threads share the filters of warnings.
-
-    Args:
-        content: a file's bytes, or uint8 or uint16 of `[h, w]`, `[h, w, 3]` (RGB) or `[h, w, 4]` (RGBA); None stands
-            for a file over the size limit.
+    Takes a file's bytes, or uint8 or uint16 of `[h, w]`, `[h, w, 3]` (RGB) or `[h, w, 4]` (RGBA); None is a file over
+    the size limit. Pillow may warn of damaged metadata. The caller ignores that: threads share the filters.
     """
     if content is None:
         return Picture(BLANK, 0, "too large")
@@ -63,7 +59,17 @@ def decode(content: bytes | np.ndarray | None) -> Picture:
 
 def _square(content: bytes | np.ndarray) -> np.ndarray:
     """The central square of an image, upright and on a white background: `[side, side, 3]` uint8 RGB."""
-    image = _open(content) if isinstance(content, bytes) else _from_array(content)
+    if isinstance(content, bytes):
+        image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)  # its first frame
+        if image.width * image.height > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        if image.mode == "F":
+            raise ValueError("floating-point pixels have no defined range")
+        image.load()
+        with suppress(Exception):  # damaged EXIF data make Pillow raise anything; the image then stays as it is
+            ImageOps.exif_transpose(image, in_place=True)
+    else:
+        image = _from_array(content)
     side, (width, height) = min(image.size), image.size
     left, top = (width - side) // 2, (height - side) // 2
     image = image.crop((left, top, left + side, top + side))
@@ -73,19 +79,6 @@ def _square(content: bytes | np.ndarray) -> np.ndarray:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(image.convert("RGB"))
-
-
-def _open(raw: bytes) -> Image.Image:
-    """A file's first frame, upright according to its EXIF data."""
-    image: Image.Image = Image.open(io.BytesIO(raw), formats=FORMATS)
-    if image.width * image.height > MAX_PIXELS:
-        raise Image.DecompressionBombError
-    if image.mode == "F":
-        raise ValueError("floating-point pixels have no defined range")
-    image.load()
-    with suppress(Exception):  # damaged EXIF data make Pillow raise anything; the image then stays as it is
-        ImageOps.exif_transpose(image, in_place=True)
-    return image
 
 
 def _from_array(pixels: np.ndarray) -> Image.Image:

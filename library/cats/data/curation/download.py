@@ -12,8 +12,6 @@ from urllib.parse import unquote, urlsplit
 from library.framework.environment import start_keras
 from library.framework.errors import UserError
 
-_TIMEOUT = 30.0  # seconds without a byte
-
 
 def is_address(cats: str) -> bool:
     """Whether this is an http(s) address rather than a path."""
@@ -30,16 +28,9 @@ def file_name(address: str) -> str:
 
 
 def download(address: str, folder: Path, sha256: str) -> Path:
-    """Downloads a file into a folder, unless an earlier call has, and returns its path.
+    """Downloads a file into a folder, unless an earlier call has, and returns its path; no checksum accepts any file.
 
-    Args:
-        address: http or https.
-        folder: is made if it does not exist.
-        sha256: expected checksum; empty accepts any file.
-
-    Raises:
-        UserError: the download fails, or the checksum differs; no file is kept then.
-        OSError: the folder cannot be written, or its disk is full.
+    UserError, and no file, if the download fails or the checksum differs; OSError if the folder cannot be written.
     """
     path = folder.resolve() / hashlib.sha256(address.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +51,7 @@ def _get_file(address: str, path: Path) -> Path:
     import keras
 
     timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT)
+    socket.setdefaulttimeout(30)  # seconds without a byte
     try:
         with redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):  # a bar, on a terminal only
             keras.utils.get_file(path.name, address, cache_subdir=str(path.parent), force_download=True)

@@ -22,12 +22,9 @@ _COARSE = 16  # of the 128 coordinates of each half
 
 @dataclass(frozen=True)
 class Duplicates:
-    """The result of comparing all images with each other.
+    """The index `[n]` of the image that each is a copy of, or -1, and the correlation `[n]` float32 with that image.
 
-    Attributes:
-        original: `[n]` index of the image that each is a copy of, or -1.
-        similarity: `[n]` float32 correlation with that image.
-        groups: `[n]` one number per image, equal for images connected by a chain of similar ones.
+    Groups are numbers `[n]`, equal for images connected by a chain of similar ones.
     """
 
     original: np.ndarray
@@ -45,12 +42,9 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
 def deduplicate(thumbs: np.ndarray) -> Duplicates:
     """Compares each image and its mirror image with all earlier images, and finds the one it is a copy of.
 
-    Only images that stay count as originals: no two of them are copies of each other, and no image is dropped for
-    resembling one that was dropped itself. Time is quadratic (a few seconds for 30,000 images on two cores), memory
-    is linear.
-
-    Args:
-        thumbs: thumbnails `[n, 16, 16]`, in descending order of preference.
+    Takes thumbnails `[n, 16, 16]`, in descending order of preference. Only images that stay count as originals: no two
+    of them are copies of each other, and no image is dropped for resembling one that was dropped itself. Time is
+    quadratic (a few seconds for 30,000 images on two cores), memory is linear.
     """
     even, odd = _mirror_halves(thumbs)
     # Coarse coordinates first; the norms of the rest bound what it adds to a correlation (Cauchy-Schwarz).
@@ -68,7 +62,11 @@ def deduplicate(thumbs: np.ndarray) -> Duplicates:
             if len(stays) and similar[nearest] >= COPY:
                 original[row], similarity[row] = columns[nearest], similar[nearest]
         both = (similar >= SIMILAR) & (original[rows] < 0) & (original[columns] < 0)
-        groups = _merge(groups, rows[both], columns[both])
+        if both.any():
+            # Nodes of a graph are the images and, from n on, their previous groups.
+            ends = np.concatenate([rows[both], np.arange(n)]), np.concatenate([columns[both], n + groups])
+            graph = coo_matrix((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(2 * n, 2 * n))
+            groups = np.asarray(connected_components(graph, directed=False)[1][:n])
     return Duplicates(original, similarity, groups)
 
 
@@ -106,14 +104,3 @@ def _mirror_halves(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     halves = ((left + right).reshape(-1, size), (left - right).reshape(-1, size))
     even, odd = (np.asarray(half @ np.linalg.eigh(half.T @ half)[1][:, ::-1], np.float32) for half in halves)
     return even, odd
-
-
-def _merge(groups: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The groups after joining each image of `rows` with that of `columns`."""
-    if not len(rows):
-        return groups
-    n = len(groups)
-    # Nodes are the images and, from n on, their previous groups.
-    ends = np.concatenate([rows, np.arange(n)]), np.concatenate([columns, n + groups])
-    graph = coo_matrix((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(2 * n, 2 * n))
-    return np.asarray(connected_components(graph, directed=False)[1][:n])

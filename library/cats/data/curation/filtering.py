@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,74 +24,61 @@ class Dropped:
     similarity: float = 0.0
 
 
-@dataclass(frozen=True)
-class Copy:
-    """The row that an image is an exact or near copy of, and their correlation."""
+class Reason(NamedTuple):
+    """Why an image is dropped; of an exact or near copy also the row of its original, and their correlation."""
 
     reason: str
-    original: int
-    similarity: float
+    original: int = -1
+    similarity: float = 0.0
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Rows of a checkpoint.
+    """The rows of a checkpoint for training, validation and test; why each other row, in ascending order, is dropped.
 
-    Attributes:
-        splits: rows for training, validation and test.
-        copies: the copies, by row.
-        alike: number of images that stay and have a similar one, on the same side of the split.
+    `alike` is the number of images that stay and have a similar one, on the same side of the split.
     """
 
     splits: Sequence[np.ndarray]
-    copies: Mapping[int, Copy]
+    dropped: Mapping[int, Reason]
     alike: int
 
 
 def filter_images(checkpoint: Checkpoint) -> Selection:
     """Drops unusable images and all copies but the one from the largest original, and splits the rest."""
-    usable = [row for row, entry in enumerate(checkpoint.entries) if not entry.reason]
-    thumbnails, digests = _describe(checkpoint, usable)
-    ranked = sorted(
-        usable, key=lambda row: (-checkpoint.entries[row].side, -checkpoint.entries[row].size, digests[row])
-    )
+    entries = checkpoint.entries
+    usable = [row for row, entry in enumerate(entries) if not entry.reason]
+    dropped = {row: Reason(entry.reason) for row, entry in enumerate(entries) if entry.reason}
+    thumbnails, digests = [np.empty((0, 16, 16), dtype=np.float32)], dict[int, str]()
+    for start in range(0, len(usable), _CHUNK_SIZE):
+        rows = usable[start : start + _CHUNK_SIZE]
+        images = checkpoint.images(rows)
+        thumbnails.append(duplicates.thumbnails(images))
+        hashes = (hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest() for image in images)
+        digests.update(zip(rows, hashes, strict=True))
+    ranked = sorted(usable, key=lambda row: (-entries[row].side, -entries[row].size, digests[row]))
     first: dict[str, int] = {}
-    copies = {}
     for row in ranked:
         if first.setdefault(digests[row], row) != row:
-            copies[row] = Copy(EXACT, first[digests[row]], 1.0)
+            dropped[row] = Reason(EXACT, first[digests[row]], 1.0)
     distinct = np.array(list(first.values()), dtype=np.int64)
-    found = duplicates.deduplicate(thumbnails[np.searchsorted(usable, distinct)])
+    found = duplicates.deduplicate(np.concatenate(thumbnails)[np.searchsorted(usable, distinct)])
     for i in np.flatnonzero(found.original >= 0):
-        copies[int(distinct[i])] = Copy(NEAR, int(distinct[found.original[i]]), float(found.similarity[i]))
+        dropped[int(distinct[i])] = Reason(NEAR, int(distinct[found.original[i]]), float(found.similarity[i]))
     stays = found.original < 0
     kept, groups = distinct[stays], found.groups[stays]
     splits = split(groups, [digests[row] for row in kept])
     _, sizes = np.unique(groups, return_counts=True)
-    return Selection([kept[rows] for rows in splits], copies, int(sizes[sizes > 1].sum()))
-
-
-def _describe(checkpoint: Checkpoint, rows: Sequence[int]) -> tuple[np.ndarray, dict[int, str]]:
-    """Thumbnails and digests of some images, computed in chunks."""
-    thumbnails, digests = [np.empty((0, 16, 16), dtype=np.float32)], {}
-    for start in range(0, len(rows), _CHUNK_SIZE):
-        images = checkpoint.images(rows[start : start + _CHUNK_SIZE])
-        thumbnails.append(duplicates.thumbnails(images))
-        for row, image in zip(rows[start : start + _CHUNK_SIZE], images, strict=True):
-            digests[row] = hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest()
-    return np.concatenate(thumbnails), digests
+    return Selection([kept[rows] for rows in splits], dict(sorted(dropped.items())), int(sizes[sizes > 1].sum()))
 
 
 def list_dropped(checkpoint: Checkpoint, selection: Selection) -> list[Dropped]:
     """All images that do not stay, in the order of their source."""
-    dropped = []
-    for row, entry in enumerate(checkpoint.entries):
-        if entry.reason:
-            dropped.append(Dropped(entry.name, entry.reason))
-        elif copy := selection.copies.get(row):
-            original = checkpoint.entries[copy.original].name
-            dropped.append(Dropped(entry.name, copy.reason, original, copy.similarity))
-    return dropped
+    names = [entry.name for entry in checkpoint.entries]
+    return [
+        Dropped(names[row], reason, names[original] if original >= 0 else "", similarity)
+        for row, (reason, original, similarity) in selection.dropped.items()
+    ]
 
 
 def split(groups: np.ndarray, digests: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -99,12 +87,8 @@ def split(groups: np.ndarray, digests: Sequence[str]) -> tuple[np.ndarray, np.nd
     Groups are assigned in the order of their first digests: to the test split while it has room, then to validation,
     and to training if both lack room.
 
-    Args:
-        groups: `[n]`, one number per image; images of one number stay together.
-        digests: of each image's pixels; their order is random but the same everywhere.
-
-    Returns:
-        The indices of each split's images, in the order of their digests.
+    Takes a number per image, `[n]`, equal for images that stay together, and the digests of their pixels, whose order
+    is random but the same everywhere. Returns the indices of each split's images, in the order of their digests.
     """
     order = np.array(sorted(range(len(digests)), key=digests.__getitem__), dtype=np.int64)
     sizes = dict(zip(*np.unique(groups, return_counts=True), strict=True))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from library.cats.data import dataset
-from library.cats.data.curation.archives import BadSource, Content, Source, no_images
+from library.cats.data.curation.archives import SUFFIXES, BadSource, Content, Source
 from library.cats.data.curation.checkpoint import FILES, Checkpoint, Entry
 from library.cats.data.curation.contact_sheets import ContactSheet, contact_sheets
 from library.cats.data.curation.decoding import decode
@@ -30,19 +30,15 @@ from library.framework.training.splits import digest
 
 _CHUNK_BYTES = 1 << 25
 _ROWS = 256  # written at once
-
 Show = Callable[[int, int | None], None]
 """Shows progress: how many images are done, and of how many if that is known."""
 
 
 @dataclass(frozen=True)
 class Curation:
-    """The result of a curation.
+    """A curated set: its folder, the digest of its images and their split, and the number of images in each split.
 
     Attributes:
-        folder: of the set.
-        digest: of its images and their split.
-        splits: number of images in each split.
         alike: number of images that have a similar one, on the same side of the split.
         dropped: all images that are not in the set.
         sheets: some of those, by reason.
@@ -57,16 +53,10 @@ class Curation:
 
 
 def curate(source: Source, folder: Path, show: Show, chunk_size: int = 256) -> Curation:
-    """Curates a set of cats, or resumes an interrupted curation of the same source.
+    """Curates a set of cats, or resumes an interrupted curation of the same source; replaces an earlier set.
 
-    Args:
-        source: the raw images.
-        folder: of the set; an earlier set there is replaced.
-        show: called after every chunk.
-        chunk_size: images decoded between two checkpoints, fewer if they are large.
-
-    Raises:
-        UserError: there is no image, too few are left, the disk is full, or the folder holds something else.
+    Shows progress after every chunk: `chunk_size` images, fewer if they are large, are decoded between two checkpoints.
+    UserError if there is no image, too few are left, the disk is full, or the folder holds something else.
     """
     if folder.exists() and not dataset.read_report(folder) and not (folder.is_dir() and not any(folder.iterdir())):
         raise UserError(f"out: {str(folder)!r} exists and is no set of cats; give another {option(out='folder')}")
@@ -80,22 +70,40 @@ def curate(source: Source, folder: Path, show: Show, chunk_size: int = 256) -> C
         except BadSource:
             shutil.rmtree(partial)  # there is nothing to resume
             raise
-        _move(partial, folder)
+        for name in FILES:
+            (partial / name).unlink()
+        # In one step if there was no set before.
+        old = folder.with_name(f"{folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
     return curation
 
 
 def _curate(
     source: Source, checkpoint: Checkpoint, partial: Path, folder: Path, show: Show, chunk_size: int
 ) -> Curation:
-    _check_free_space(partial, source, len(checkpoint.entries))
-    for entries, images in _decode_chunks(source, len(checkpoint.entries), chunk_size):
+    done = len(checkpoint.entries)
+    needed = (2 * (source.total or done) - done) * SIZE * SIZE * 3  # decoded images, and copies in the final order
+    free = shutil.disk_usage(partial).free
+    if needed > free:
+        raise UserError(
+            f"out: {needed / 2**20:,.0f} MiB are needed in {str(partial)!r} and {free / 2**20:,.0f} are free; "
+            f"make room, or give another store or {option(out='folder')}"
+        )
+    for entries, images in _decode_chunks(source, done, chunk_size):
         checkpoint.append(entries, images)
         show(len(checkpoint.entries), source.total)
     if not checkpoint.entries:
-        raise no_images(source)
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in source.others.most_common(8))
+        raise BadSource(
+            f"cats: {source.given!r} holds no image among its {source.others.total()} files"
+            f"{f' ({counts})' if counts else ''}; allowed are {', '.join(SUFFIXES)}"
+        )
     selection = filter_images(checkpoint)
     dropped = list_dropped(checkpoint, selection)
-    _check_enough(source, selection, dropped)
     report = _write(checkpoint, selection, partial, source, dropped)
     sheets = contact_sheets(checkpoint, selection)
     return Curation(folder, report["digest"], report["splits"], selection.alike, dropped, sheets)
@@ -107,24 +115,10 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        message = f"{str(folder)!r} cannot be written ({error.strerror}); give another store or {option(out='folder')}"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"out: the disk of {str(folder)!r} is full; make room and give the same command again: it resumes"
-            ) from error
-        raise UserError(
-            f"out: {str(folder)!r} cannot be written ({error.strerror}); give another store or {option(out='folder')}"
-        ) from error
-
-
-def _check_free_space(partial: Path, source: Source, num_done: int) -> None:
-    """Fails early if the disk lacks room for the decoded images and their copies in the final order."""
-    needed = (2 * (source.total or num_done) - num_done) * SIZE * SIZE * 3
-    free = shutil.disk_usage(partial).free
-    if needed > free:
-        raise UserError(
-            f"out: {needed / 2**20:,.0f} MiB are needed in {str(partial)!r} and {free / 2**20:,.0f} are free; "
-            f"make room, or give another store or {option(out='folder')}"
-        )
+            message = f"the disk of {str(folder)!r} is full; make room and give the same command again: it resumes"
+        raise UserError(f"out: {message}") from error
 
 
 def _decode_chunks(source: Source, skip: int, chunk_size: int) -> Iterator[tuple[list[Entry], list[np.ndarray]]]:
@@ -135,14 +129,9 @@ def _decode_chunks(source: Source, skip: int, chunk_size: int) -> Iterator[tuple
         ahead = next(chunks, None)
         while ahead:
             (chunk, decoded), ahead = ahead, next(chunks, None)
-            pictures = list(decoded)
-            yield (
-                [
-                    Entry(name, _size(content), picture.side, picture.reason)
-                    for (name, content), picture in zip(chunk, pictures, strict=True)
-                ],
-                [picture.image for picture in pictures],
-            )
+            pairs = list(zip(chunk, decoded, strict=True))
+            entries = [Entry(name, _size(content), one.side, one.reason) for (name, content), one in pairs]
+            yield entries, [picture.image for _, picture in pairs]
 
 
 def _chunks(stream: Iterator[tuple[str, Content]], chunk_size: int) -> Iterator[list[tuple[str, Content]]]:
@@ -163,7 +152,10 @@ def _size(content: Content) -> int:
     return content.nbytes if isinstance(content, np.ndarray) else len(content or b"")
 
 
-def _check_enough(source: Source, selection: Selection, dropped: Sequence[Dropped]) -> None:
+def _write(
+    checkpoint: Checkpoint, selection: Selection, folder: Path, source: Source, dropped: Sequence[Dropped]
+) -> dict[str, Any]:
+    """Writes `images.npy` and `curation.json`, unless too few images are left; returns the contents of the latter."""
     sizes = [len(rows) for rows in selection.splits]
     if sum(sizes) < MIN_IMAGES or min(sizes) < 1:
         reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(one.reason for one in dropped).items())
@@ -172,13 +164,6 @@ def _check_enough(source: Source, selection: Selection, dropped: Sequence[Droppe
             f"{f' ({reasons})' if reasons else ''}, {' + '.join(map(str, sizes))} for {', '.join(SPLITS)}; "
             f"allowed is {MIN_IMAGES} or more that are not all alike"
         )
-
-
-def _write(
-    checkpoint: Checkpoint, selection: Selection, folder: Path, source: Source, dropped: Sequence[Dropped]
-) -> dict[str, Any]:
-    """Writes `images.npy` and `curation.json`; returns the contents of the latter."""
-    sizes = [len(rows) for rows in selection.splits]
     rows = np.concatenate(selection.splits)
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), SIZE, SIZE, 3)}
     with (folder / IMAGES).open("wb") as file:  # not mapped: a full disk would kill the process without a message
@@ -196,15 +181,3 @@ def _write(
     }
     (folder / REPORT).write_text(json.dumps(report, indent=1), encoding="utf-8")
     return report
-
-
-def _move(partial: Path, folder: Path) -> None:
-    """Moves the finished set to its folder, in one step if there was no set before."""
-    for name in FILES:
-        (partial / name).unlink()
-    old = folder.with_name(f"{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    partial.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)

@@ -29,8 +29,7 @@ from library.framework.training import progress
 def curate_dataset(options: CurationOptions, store: Store) -> Curation:
     """Curates a set of cats, logs a run of the experiment `cats`, and prints a summary.
 
-    Raises:
-        UserError: the images cannot be read or are too few, the set cannot be written, or another command is at it.
+    UserError if the images cannot be read or are too few, the set cannot be written, or another command is at it.
     """
     name = set_name(options.cats)
     folder = Path(options.out).resolve() if options.out else store.root / "cats" / name
@@ -54,24 +53,22 @@ def set_name(given: str) -> str:
 
 def _curate(options: CurationOptions, folder: Path) -> Curation:
     """Downloads the images first if need be; a download that turns out to be unusable is deleted."""
-    if not is_address(options.cats):
-        return _curate_with_progress(Path(options.cats).expanduser(), options.cats, folder)
-    beside = folder.with_name(f"{folder.name}.download")
-    with writing(beside):
-        path = download(options.cats, beside, options.sha256)
+    path, beside = Path(options.cats).expanduser(), folder.with_name(f"{folder.name}.download")
+    downloaded = is_address(options.cats)
+    if downloaded:
+        with writing(beside):
+            path = download(options.cats, beside, options.sha256)
     try:
-        curation = _curate_with_progress(path, options.cats, folder)
+        with progress.items("curating", "images") as show, muted_stderr():  # of image libraries, about broken files
+            curation = curate(replace(open_source(path), given=options.cats), folder, show)
     except BadSource as error:
+        if not downloaded:
+            raise
         path.unlink()
         raise BadSource(str(error).replace(str(path), options.cats)) from None
-    shutil.rmtree(beside)
+    if downloaded:
+        shutil.rmtree(beside)
     return curation
-
-
-def _curate_with_progress(path: Path, given: str, folder: Path) -> Curation:
-    """Curates with a progress bar, and without the messages of image libraries about broken files."""
-    with progress.items("curating", "images") as show, muted_stderr():
-        return curate(replace(open_source(path), given=given), folder, show)
 
 
 def _log(curation: Curation, options: CurationOptions, name: str, store: Store) -> None:

@@ -32,18 +32,14 @@ from library.framework.errors import UserError
 MIN_CACHED = 2001  # fewer are drawn in seconds
 PART_SIZE = 2500  # images per process, which takes a third of a second to start
 _SEED = 0
-_READ_ERRORS = (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error)
 
 
 def load(count: int) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
     """Loads the first `count` synthetic cats, `[count, 75, 75, 3]` uint8 RGB, and their factors, `[count]` each.
 
     Up to 2,000 are drawn by this process. More are drawn once, by all cores, and cached in the user's cache folder,
-    `$XDG_CACHE_HOME` or `~/.cache`, 17 kB each; the images are then a read-only memory map.
-
-    Raises:
-        ValueError: `count` is less than one.
-        UserError: the cache folder cannot be written.
+    `$XDG_CACHE_HOME` or `~/.cache`, 17 kB each; the images are then a read-only memory map. UserError if that folder
+    cannot be written, ValueError if `count` is less than one.
     """
     if count < 1:
         raise ValueError(f"count: got {count}; allowed is at least 1")
@@ -80,7 +76,7 @@ def _read(folder: Path, count: int) -> tuple[np.ndarray, Mapping[str, np.ndarray
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         with (folder / "factors.npz").open("rb") as file, np.load(file, allow_pickle=False) as archive:
             factors = {name: archive[name] for name in FACTORS}
-    except _READ_ERRORS:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
         return None
     complete = images.shape == (count, SIZE, SIZE, 3) and images.dtype == np.uint8
     return (images, factors) if complete and all(values.shape == (count,) for values in factors.values()) else None
@@ -112,9 +108,9 @@ def _commit(file: BinaryIO, path: Path) -> None:
 
 def draw_parts(count: int) -> Generator[bytes, None, None]:
     """Draws the first `count` images in one process per core; yields their bytes part by part, in order."""
+    starts = range(0, count, PART_SIZE)
     with ThreadPoolExecutor(available_cores()) as pool:
-        parts = ((start, min(start + PART_SIZE, count)) for start in range(0, count, PART_SIZE))
-        yield from pool.map(lambda part: _run_process(*part), parts)
+        yield from pool.map(_run_process, starts, [min(start + PART_SIZE, count) for start in starts])
 
 
 def _run_process(start: int, stop: int) -> bytes:

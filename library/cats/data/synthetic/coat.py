@@ -1,6 +1,7 @@
-"""Fur: its colours, and the five patterns they form.
+"""Fur: its colours, the five patterns that they form, and the light on them.
 
-Two numbers span the colours of cats: from grey to ginger, and from dark to light.
+Two numbers span the colours of cats: from grey to ginger, and from dark to light. Shading gives the head depth, and one
+cat many appearances.
 """
 
 import math
@@ -12,6 +13,7 @@ from library.cats.data.synthetic.canvas import Cat, Head, X, Y, blend, bump, noi
 from library.cats.data.synthetic.factors import PATTERNS
 
 WHITE, CREAM = rgb(0.97, 0.955, 0.93), rgb(0.97, 0.92, 0.84)
+_WARM, _COOL = rgb(1.05, 1.0, 0.93), rgb(0.84, 0.86, 1.0)  # light
 _GREYS = np.array([[0.13, 0.125, 0.15], [0.47, 0.49, 0.54], [0.93, 0.93, 0.94]])
 _GINGERS = np.array([[0.32, 0.17, 0.10], [0.84, 0.48, 0.20], [0.98, 0.88, 0.72]])
 _CLOUDS = noise(3, 28, 28)
@@ -58,9 +60,32 @@ def hair_texture(cat: Cat) -> np.ndarray:
     return sample_tile(_HAIR, _AROUND + grain_offset(cat, 0.61), _OUTWARDS + grain_offset(cat, 0.05))
 
 
+def light_direction(cat: Cat) -> np.ndarray:
+    """The unit vector `[3]` towards the light: right, down, front."""
+    angle = math.radians(cat["light_angle"])
+    towards = np.array([0.8 * math.sin(angle), -0.35 - 0.35 * math.cos(angle), 0.62])
+    return np.asarray(towards / np.linalg.norm(towards))
+
+
+def illumination(cat: Cat, direction: np.ndarray, *normal: np.ndarray | float) -> np.ndarray:
+    """Light on a surface, about 1 where it is full: even if the light is soft, with deep shade if it is hard.
+
+    Takes the direction towards the light, `[3]`, and the surface normal at each pixel, along the same three axes.
+    """
+    even = 0.80 + 0.22 * normal[2]
+    falling = sum(float(share) * part for share, part in zip(direction, normal, strict=True))
+    hard = 0.28 + 0.92 * np.maximum(0, falling + 0.35) / 1.35
+    return np.asarray(even + (0.25 + 0.75 * cat["light_strength"]) * (hard - even))
+
+
+def apply_light(colour: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """Applies light to colours: warm where it is bright, cool in the shade."""
+    return colour * (light * (_COOL + np.minimum(light, 1) * (_WARM - _COOL)))
+
+
 def _solid(cat: Cat, head: Head, strength: float) -> Coat:
     colour = fur(cat["fur_lightness"], cat["fur_warmth"])
-    face, body = _fill(colour), _fill(colour)
+    face, body = np.tile(colour, (2, 1, *X.shape))
     pale = colour + 0.75 * strength * (WHITE - colour)
     blend(face, 0.8 * _muzzle(head), pale)
     blend(body, 0.8 * _CHEST, pale)
@@ -71,7 +96,7 @@ def _tabby(cat: Cat, head: Head, strength: float) -> Coat:
     """Stripes that run outwards from between the eyes, an M on the brow; rings on the chest."""
     colour = fur(cat["fur_lightness"], cat["fur_warmth"])
     dark, pale = colour * rgb(0.34, 0.27, 0.25), (colour + 2 * WHITE) / 3
-    face, body = _fill(colour), _fill(colour)
+    face, body = np.tile(colour, (2, 1, *X.shape))
     beside, below = np.abs(head.u), head.v - 0.12
     blend(face, 0.75 * _muzzle(head) + 0.45 * bump((beside - 0.38) / 0.3, (head.v + 0.02) / 0.26), pale)
     wobble = _head_noise(cat, head, 0.16, 0.11)
@@ -88,7 +113,7 @@ def _tabby(cat: Cat, head: Head, strength: float) -> Coat:
 def _tuxedo(cat: Cat, head: Head, strength: float) -> Coat:
     """A white muzzle and chest, and a blaze between the eyes."""
     colour = fur(cat["fur_lightness"], cat["fur_warmth"])
-    face, body = _fill(colour), _fill(colour)
+    face, body = np.tile(colour, (2, 1, *X.shape))
     wobble = 0.035 * _head_noise(cat, head, 0.25, 0.23)
     blaze = -0.10 + (0.12 + 0.18 * strength) * smoothstep(-0.6 - 0.4 * strength, 0.05, head.v)
     blaze += (0.34 + 0.30 * strength) * smoothstep(0.02, 0.62, head.v)
@@ -102,7 +127,7 @@ def _calico(cat: Cat, head: Head, strength: float) -> Coat:
     """White with patches of two colours, one on either side."""
     lightness, warmth = cat["fur_lightness"], cat["fur_warmth"]
     first, second = fur(0.12 + 0.55 * lightness, warmth), fur(0.05 + 0.5 * (1 - lightness), 1 - warmth)
-    face, body = _fill(WHITE), _fill(WHITE)
+    face, body = np.tile(WHITE, (2, 1, *X.shape))
     edge = 0.55 - 0.75 * strength
     white = 0.7 * smoothstep(0.15, 0.75, head.v) * smoothstep(0.8, 0.3, np.abs(head.u)) + 0.4 * head.v
     for colour, salt, side in ((first, 0.31, 0.5), (second, 0.73, -0.5)):
@@ -117,15 +142,11 @@ def _points(cat: Cat, head: Head, strength: float) -> Coat:
     lightness, warmth = cat["fur_lightness"], cat["fur_warmth"]
     colour = fur(lightness, warmth)
     pale, dark = colour + 0.72 * (CREAM - colour), fur(0.04 + 0.4 * lightness, 0.15 + 0.7 * warmth)
-    face, body = _fill(pale), _fill(pale)
+    face, body = np.tile(pale, (2, 1, *X.shape))
     mask = smoothstep(0.95, 0.35, np.sqrt(np.square(head.u / 0.82) + np.square((head.v - 0.22) / 0.85)))
     blend(face, (0.3 + 0.65 * strength) * mask, dark)
     blend(body, 0.25 * strength * smoothstep(0.7, 1.0, Y), dark)
     return Coat(face, body, pale + (0.4 + 0.6 * strength) * (dark - pale))
-
-
-def _fill(colour: np.ndarray) -> np.ndarray:
-    return np.tile(colour, (1, *X.shape))
 
 
 def _head_noise(cat: Cat, head: Head, scale: float, salt: float) -> np.ndarray:

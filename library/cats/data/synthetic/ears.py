@@ -8,22 +8,13 @@ import math
 import numpy as np
 
 from library.cats.data.synthetic.canvas import PIXEL, Cat, Head, X, Y, blend, bounding_box, coverage, rgb, smoothstep
-from library.cats.data.synthetic.coat import Coat
-from library.cats.data.synthetic.light import apply_light, illumination, light_direction
+from library.cats.data.synthetic.coat import Coat, apply_light, illumination, light_direction
 
 _SKIN = rgb(0.87, 0.60, 0.57)
 
 
 def paint_ears(canvas: np.ndarray, cat: Cat, head: Head, coat: Coat, hair: np.ndarray) -> None:
-    """Paints both ears, before the head.
-
-    Args:
-        canvas: `[3, 75, 75]`, 0 to 1, changed in place.
-        cat: its factors.
-        head: in its pose.
-        coat: its colours.
-        hair: texture `[75, 75]`.
-    """
+    """Paints both ears, before the head, on a canvas `[3, 75, 75]`, 0 to 1; takes a texture of hair `[75, 75]`."""
     size, roundness = cat["ear_size"], cat["ear_roundness"]
     height = 1.38 + 0.36 * size - 0.10 * roundness
     for side in (-1, 1):

@@ -27,14 +27,7 @@ _CURVE = np.linspace(0, 1, 9)[:, None]
 
 
 def paint_features(canvas: np.ndarray, cat: Cat, head: Head, light: np.ndarray) -> None:
-    """Paints eyes, nose and mouth.
-
-    Args:
-        canvas: `[3, 75, 75]`, 0 to 1, changed in place.
-        cat: its factors.
-        head: in its pose.
-        light: on the head, `[75, 75]`, about 1.
-    """
+    """Paints eyes, nose and mouth on a canvas `[3, 75, 75]`, 0 to 1; takes the light on the head, `[75, 75]`."""
     window = mask_box((np.abs(head.u) < 0.75) & (head.v > -0.35) & (head.v < 0.85) & (head.w > 0))
     canvas, head, light = canvas[:, *window], head.crop(window), light[window]
     _paint_nose(canvas, cat, head, light)
@@ -53,23 +46,18 @@ def _paint_eyes(canvas: np.ndarray, cat: Cat, head: Head, light: np.ndarray) -> 
     upper, lower = (0.06 + (0.185 - 0.06 * slant) * openness) * arch, (0.08 + (0.125 - 0.03 * slant) * openness) * arch
     outside = np.maximum(np.maximum(-upper - below, below - lower), np.abs(across) - half)
     front = smoothstep(0.05, 0.25, head.w)
-    ball = _paint_eyeball(cat, across / _IRIS, (below + 0.005) / _IRIS)
+    # In the iris's coordinates its rim is at 1; the pupil's height is the same for slits.
+    iris_x, iris_y, pupil = across / _IRIS, (below + 0.005) / _IRIS, 0.14 + 0.66 * cat["pupil"]
+    rim, soft = np.square(np.square(iris_x) + np.square(iris_y)), 0.08 / pupil
+    ball = interpolate(_IRISES, cat["eye_colour"]) * (1.15 - 0.5 * np.minimum(rim, 1.5) + 0.25 * np.maximum(0, iris_y))
+    radius = np.sqrt(np.square(iris_x / pupil) + np.square(iris_y / 0.9))
+    blend(ball, smoothstep(1 + soft, 1 - soft, radius), _BLACK)
     ball *= (0.5 + 0.5 * smoothstep(-0.02, 0.09, below + upper)) * (0.55 + 0.45 * light)  # the shadow of the upper lid
     highlight = head.u - np.sign(head.u) * _EYE[0] - 0.085 * math.sin(math.radians(cat["light_angle"]))
     blend(ball, 0.95 * bump(highlight / 0.055, (y + 0.085) / 0.055), _HIGHLIGHT)
     blend(ball, 0.25 * bump((highlight + 0.05) / 0.06, (y - 0.09) / 0.05), _HIGHLIGHT)
     blend(canvas, 0.85 * coverage(outside - 0.026, 3 * PIXEL) * front, _LINE)
     blend(canvas, coverage(outside, 1.5 * PIXEL) * front, ball)
-
-
-def _paint_eyeball(cat: Cat, across: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Paints iris and pupil in coordinates with the iris's rim at 1; the pupil's height is the same for slits."""
-    rim = np.square(np.square(across) + np.square(below))
-    ball = interpolate(_IRISES, cat["eye_colour"]) * (1.15 - 0.5 * np.minimum(rim, 1.5) + 0.25 * np.maximum(0, below))
-    wide = 0.14 + 0.66 * cat["pupil"]
-    soft = 0.08 / wide
-    blend(ball, smoothstep(1 + soft, 1 - soft, np.sqrt(np.square(across / wide) + np.square(below / 0.9))), _BLACK)
-    return ball
 
 
 def _paint_nose(canvas: np.ndarray, cat: Cat, head: Head, light: np.ndarray) -> None:

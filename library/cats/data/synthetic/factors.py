@@ -14,14 +14,7 @@ PATTERNS = ("solid", "tabby", "tuxedo", "calico", "points")
 
 @dataclass(frozen=True)
 class Factor:
-    """A factor of variation.
-
-    Attributes:
-        description: what its lowest and its highest value look like.
-        low: the lowest value, inclusive.
-        high: the highest value, inclusive.
-        integer: whether it is categorical, an integer, rather than continuous.
-    """
+    """A factor of variation: what its lowest and its highest value look like, and both; an integer is a category."""
 
     description: str
     low: float = 0.0
@@ -61,15 +54,13 @@ def sample_factors(count: int, seed: int) -> dict[str, np.ndarray]:
     sampled = {}
     for name, factor in FACTORS.items():
         uniform = np.random.default_rng((seed, zlib.crc32(name.encode()))).random(count)
-        if factor.integer:
-            sampled[name] = (factor.low + uniform * (factor.high + 1 - factor.low)).astype(np.int32)
-        else:
-            sampled[name] = (factor.low + uniform * (factor.high - factor.low)).astype(np.float32)
+        values = factor.low + uniform * (factor.high + factor.integer - factor.low)
+        sampled[name] = values.astype(np.int32 if factor.integer else np.float32)
     return sampled
 
 
 def validate(factors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns the factors as float64 arrays.
+    """Converts factors to float64: `[n]` for every name in FACTORS, such as those of `sample_factors(n, seed)`.
 
     Raises:
         ValueError: a factor is missing, unknown, of another shape than `[n]`, not numeric, out of range or not integer.

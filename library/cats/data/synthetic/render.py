@@ -9,10 +9,17 @@ import numpy as np
 
 from library.cats.data.synthetic import face
 from library.cats.data.synthetic.canvas import PIXEL, SIZE, Cat, Head, X, Y, blend, bump, coverage, pose, smoothstep
-from library.cats.data.synthetic.coat import Coat, hair_texture, interpolate, make_coat
+from library.cats.data.synthetic.coat import (
+    Coat,
+    apply_light,
+    hair_texture,
+    illumination,
+    interpolate,
+    light_direction,
+    make_coat,
+)
 from library.cats.data.synthetic.ears import paint_ears
 from library.cats.data.synthetic.factors import validate
-from library.cats.data.synthetic.light import apply_light, illumination, light_direction
 
 _BACKGROUNDS = np.array([
     [0.89, 0.66, 0.68], [0.95, 0.76, 0.60], [0.91, 0.85, 0.68], [0.70, 0.80, 0.65],
@@ -29,14 +36,7 @@ _BUMPS = (  # on both halves of the head: height, u, v, half width, half height
 
 
 def draw(factors: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Draws cats, `[n, 75, 75, 3]` uint8 RGB, from their factors.
-
-    Args:
-        factors: `[n]` values for every name in FACTORS, such as `sample_factors(n, seed)`.
-
-    Raises:
-        ValueError: a factor is missing, unknown, of another shape than `[n]`, not numeric, out of range or not integer.
-    """
+    """Draws cats, `[n, 75, 75, 3]` uint8 RGB, from their factors; takes and raises as `validate`."""
     columns = validate(factors)
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     images = [_draw_one(dict(zip(columns, row, strict=True))) for row in rows]
