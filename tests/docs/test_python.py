@@ -107,7 +107,7 @@ def test_the_program_trains_predicts_serves_and_names_itself(program: Path, proj
 
 
 @pytest.mark.slow
-def test_the_same_lines_run_in_a_notebook(project: Path) -> None:
+def test_the_same_lines_run_in_a_notebook(wheel: Path, project: Path) -> None:
     import nbformat
     from nbclient import NotebookClient
 
@@ -115,6 +115,6 @@ def test_the_same_lines_run_in_a_notebook(project: Path) -> None:
     cells = [imports, *textwrap.dedent(body).replace('"mlruns"', '"notebook"').split("\n\n")]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(project)}})
-    client.execute(env={**os.environ, "PYTHONPATH": str(ROOT)})
+    client.execute(env={**os.environ, "PYTHONPATH": str(wheel.parent / "source")})
     [shown] = [output for output in notebook.cells[-1].outputs if output.output_type == "stream"]
     assert re.fullmatch(r"\['\d'(, '\d'){4}\]\n", shown.text)
