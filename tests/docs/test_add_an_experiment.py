@@ -1,33 +1,45 @@
 """The page for strangers: what it tells to write and to run does what it says, in a folder of one's own."""
 
+import json
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from library.framework.serving.sockets import find_free_port
 from tests.programs import MAKE, environment
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "add-an-experiment.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"`((?:experiments|search_spaces)/\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
+WRITTEN = dict(re.findall(r"`((?:experiments|search_spaces)/\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
+EXPERIMENTS = ("digits", "forecaster")
+FILES = {name: {file: text for file, text in WRITTEN.items() if file.endswith(f"/{name}.py")} for name in EXPERIMENTS}
 COMMANDS: dict[str, str] = dict(re.findall(r"```console\n\$ (.*?)\n(.*?)```", PAGE, re.DOTALL))
 [(ELSEWHERE, ANSWER)] = re.findall(r"```python\n(import mlflow\n.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
 [COMPARISON] = re.findall(r"```python\n(\"\"\"How wide.*?)```", PAGE, re.DOTALL)
 TINY = {"train": ["EPOCHS=4"], "tune": ["EPOCHS=1", "TRIALS=2", "WORKERS=1"], "predict": []}
 
 
-def copy_of_the_repository(folder: Path) -> Path:
-    """What git knows of, or would; with the environment of this process, as setting one up takes minutes."""
+def copy_with(name: str, folder: Path) -> Path:
+    """What git knows of, or would, and an experiment's files; with the environment of this process."""
     git = [shutil.which("git") or "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    for file in filter(None, listed.split("\0")):
+        if (ROOT / file).is_file():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / file, folder / file)
     (folder / ".venv").symlink_to(sys.prefix)
+    for file, text in FILES[name].items():
+        assert not (folder / file).exists()
+        (folder / file).write_text(text, encoding="utf-8")
+    for linter in ("format --check", "check"):
+        run(f"{sys.executable} -m ruff {linter} {' '.join(FILES[name])}", folder)
     return folder
 
 
@@ -45,22 +57,17 @@ def rows(printed: str) -> dict[str, str]:
     return dict(re.findall(r"^│ *(\S.*?) *│ *(\S.*?) *│$", printed, re.MULTILINE))
 
 
-def test_a_stranger_writes_two_files_of_at_most_45_lines_in_all() -> None:
-    assert list(FILES) == ["experiments/digits.py", "search_spaces/digits.py"]
-    lines = sum(len(text.splitlines()) for text in FILES.values())
-    assert lines <= 45
-    assert f"here {lines} lines in all" in PAGE
-    assert not any((ROOT / name).exists() for name in FILES)
+@pytest.mark.parametrize(("name", "most"), [("digits", 45), ("forecaster", 75)])
+def test_an_experiment_is_two_files_of_few_lines(name: str, most: int) -> None:
+    assert list(FILES[name]) == [f"experiments/{name}.py", f"search_spaces/{name}.py"]
+    lines = sum(len(text.splitlines()) for text in FILES[name].values())
+    assert lines <= most
+    assert re.search(rf"here {lines} lines (in all|for a {name})", PAGE)
 
 
 @pytest.mark.slow
 def test_what_the_page_tells_to_do_does_what_it_shows(tmp_path: Path) -> None:
-    folder = copy_of_the_repository(tmp_path / "copy")
-    for name, text in FILES.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    run(f"{sys.executable} -m ruff format --check {' '.join(FILES)}", folder)
-    run(f"{sys.executable} -m ruff check {' '.join(FILES)}", folder)
-
+    folder = copy_with("digits", tmp_path / "copy")
     comparison = folder / "experiments" / "comparisons" / "digits_width.py"
     comparison.write_text(COMPARISON, encoding="utf-8")
     printed = {}
@@ -83,6 +90,33 @@ def test_what_the_page_tells_to_do_does_what_it_shows(tmp_path: Path) -> None:
     elsewhere.mkdir()
     (elsewhere / "plain.py").write_text(ELSEWHERE.replace("/path/to", str(folder)), encoding="utf-8")
     assert run(f"{sys.executable} plain.py", elsewhere) == ANSWER
+
+
+@pytest.mark.slow
+def test_a_forecaster_is_trained_tuned_compared_asked_repeated_and_served(tmp_path: Path) -> None:
+    folder = copy_with("forecaster", tmp_path / "copy")
+    trained = rows(run("make train-forecaster EPOCHS=1 STEPS_PER_EPOCH=20", folder))
+    assert trained["registered"] == "forecaster version 1, Production"
+    assert list((folder / "mlruns").rglob("figures/forecasts.png"))
+    tuned = rows(run("make tune-forecaster EPOCHS=1 STEPS_PER_EPOCH=20 TRIALS=2 WORKERS=1", folder))
+    assert tuned["registered"].startswith("forecaster version 2, ")
+    compared = run("make compare-forecaster EPOCHS=1 STEPS_PER_EPOCH=5", folder)
+    assert re.findall(r"^\| (\d) \| (\d+) \|", compared, re.MULTILINE) == [*zip("1122", ("8", "32") * 2, strict=True)]
+    assert len(json.loads(run(f"make predict-forecaster QUERY='{json.dumps([[0.5]] * 32)}'", folder))) == 8
+    assert "the same to the last digit" in run(f"make repeat RUN={trained['run']}", folder)
+
+    port = find_free_port()
+    serve = [sys.executable, "-m", "experiments", "serve", "--model=forecaster", f"--port={port}"]
+    with subprocess.Popen(serve, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout
+            assert server.stdout.readline().startswith("forecaster version ")
+            with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+                request = json.dumps({"inputs": [[[0.5]] * 32]})
+                connection.request("POST", "/invocations", request, {"Content-Type": "application/json"})
+                assert np.shape(json.loads(connection.getresponse().read())["predictions"]) == (1, 8)
+        finally:
+            server.kill()
 
 
 def test_what_the_page_says_of_the_contract_is_true() -> None:
