@@ -85,6 +85,7 @@ def _user_error(error: ValidationError, config_type: type[Options]) -> UserError
         return unknown("field", name, config_type.model_fields)
     allowed = first["msg"].removeprefix("Input should be ").replace("String should match pattern", "text that matches")
     allowed = allowed.replace("String should have", "text of").replace("a valid integer", "an integer")
+    allowed = allowed.replace("a valid string, unable to parse raw data as a unicode string", "text in UTF-8")
     allowed = allowed.replace("a valid ", "a ")
     default = config_type.model_fields[name].default
     example = f", as in {default}" if default and first["type"] == "string_pattern_mismatch" else ""

@@ -11,7 +11,7 @@ def read_photo(query: str) -> np.ndarray:
 
     ValueError if the file is missing, too large or no image: one line that names it.
     """
-    from library.cats.data.curation.decoding import decode
+    from library.cats.data.curation.decoding import LIMITS, decode
 
     try:
         with warnings.catch_warnings(action="ignore"):  # Pillow's, about damaged metadata
@@ -19,6 +19,6 @@ def read_photo(query: str) -> np.ndarray:
     except OSError as error:
         raise ValueError(f"query: {query!r} cannot be read ({error.strerror}); allowed is an image, as PNG") from None
     if not picture.side:  # a small or flat photo is dropped from a set, but a model can take it
-        reason = "broken or no image" if picture.reason == "broken" else picture.reason
+        reason = "broken or no image" if picture.reason == "broken" else f"{picture.reason} ({LIMITS[picture.reason]})"
         raise ValueError(f"query: {query!r} is {reason}; allowed is an image, as PNG")
     return picture.image

@@ -177,6 +177,10 @@ def _mnist(source: str) -> tuple[_Labelled, _Labelled]:
         if set(np.unique(labels)) != set(range(10)) or np.bincount(labels).min() < _MIN_PER_DIGIT:
             allowed = f"at least {_MIN_PER_DIGIT} images of each of 0 to 9"
             raise UserError(f"digits: {source!r} lacks digits; allowed is {allowed}")
+        if np.median(images[:, [0, -1]]) > 127:  # of the first and last rows, where nobody writes
+            raise UserError(
+                f"digits: {source!r} holds dark ink on white; allowed is white ink on black, as 255 - images"
+            )
     return splits
 
 

@@ -17,7 +17,7 @@ from library.sums.data import handwriting
 
 CHARACTERS = {"+-": "0123456789+- ", "*": "0123456789* "}
 SPLITS = ("train", "validation", "test")
-IMAGES = np.random.default_rng(0).integers(0, 256, (200, 28, 28), dtype=np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 200, (200, 28, 28), dtype=np.uint8)
 LABELS = np.arange(200, dtype=np.uint8) % 10
 seeds = st.integers(0, 2**32 - 1)
 both_operators = pytest.mark.parametrize("operators", CHARACTERS)
@@ -138,6 +138,7 @@ WRONG: list[tuple[str, Any]] = [
     *[("y_train", labels) for labels in (LABELS[:99], LABELS[:, None], LABELS[0], LABELS % 9, LABELS + 1)],
     *[("y_test", labels) for labels in (LABELS * 1.0, LABELS.astype(str), LABELS > 4, LABELS % 9)],
     *[("y_train", np.sort(LABELS)), ("y_train", np.array([Loud()] * 200)), ("y_test", None)],
+    *[(name, 255 - IMAGES) for name in ("x_train", "x_test")],
 ]
 BAD: dict[str, Callable[[Path], Any]] = {
     "missing": lambda _: None,

@@ -72,6 +72,11 @@ def open_source(path: Path) -> Source:
     raise BadSource(f"cats: {str(path)!r} is no folder, zip, tar or npy; give one of these, or an address")
 
 
+def printable(name: str) -> str:
+    r"""A file's name with escapes such as `\xff` for what is not UTF-8, as databases and JSON refuse that."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 def _folder(path: Path) -> Source:
     others: Counter[str] = Counter()
     files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
@@ -88,9 +93,9 @@ def _folder(path: Path) -> Source:
                     content = _read_limited(file)
             except OSError:
                 content = b""  # which counts as a broken image
-            yield name, content
+            yield printable(name), content
 
-    return Source(str(path), f"folder {sha.hexdigest()}", len(names), read, others)
+    return Source(printable(str(path)), f"folder {sha.hexdigest()}", len(names), read, others)
 
 
 def _zip(path: Path) -> Source:
@@ -111,7 +116,7 @@ def _zip(path: Path) -> Source:
                     content = b""  # only this entry is damaged: it counts as a broken image
                 except (RuntimeError, NotImplementedError, OSError) as error:  # a password, an unknown compression
                     raise _unreadable(path, error) from None
-                yield info.filename, content
+                yield printable(info.filename), content
 
     return Source(str(path), _fingerprint(path), len(infos), read, others)
 
@@ -125,7 +130,7 @@ def _tar(path: Path) -> Source:
             with tarfile.open(path) as archive:
                 for member in islice(_members(path, archive, others), skip, None):
                     file = archive.extractfile(member)
-                    yield member.name, None if file is None else _read_limited(file)
+                    yield printable(member.name), None if file is None else _read_limited(file)
         except _READ_ERRORS as error:
             raise _unreadable(path, error) from None
 

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from library.cats.data import dataset
-from library.cats.data.curation.archives import BadSource, open_source
+from library.cats.data.curation.archives import BadSource, open_source, printable
 from library.cats.data.curation.contact_sheets import draw_contact_sheet
+from library.cats.data.curation.decoding import LIMITS
 from library.cats.data.curation.download import download, file_name, is_address
 from library.cats.data.curation.pipeline import Curation, curate, writing
 from library.cats.options import CurationOptions
@@ -74,6 +75,7 @@ def _curate(options: CurationOptions, folder: Path) -> Curation:
 def _log(curation: Curation, options: CurationOptions, name: str, store: Store) -> None:
     command = environment.command("cats", "", options.model_dump(exclude_defaults=True))
     tags = {"command": command, "source": options.cats, "folder": str(curation.folder)}
+    tags = {key: printable(value) for key, value in tags.items()}
     with mlflow_run.start_run(store, "cats", name, tags=tags) as run:
         images = np.load(curation.folder / dataset.IMAGES, mmap_mode="r")
         splits = np.split(images, np.cumsum(list(curation.splits.values()))[:-1])
@@ -107,7 +109,8 @@ def _print_summary(curation: Curation, store: Store) -> None:
     table.add_column()
     table.add_column(justify="right")
     for name, count in summary_rows(curation):
-        table.add_row(name, f"{count:,}")
+        limit = LIMITS.get(name.removeprefix("dropped: "), "")
+        table.add_row(f"{name} ({limit})" if limit else name, f"{count:,}")
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(table)
     here = Path.cwd()

@@ -1,5 +1,6 @@
 """Folders, archives and arrays as streams of images; what cannot be read is reported in one line."""
 
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,13 @@ def test_a_source_is_a_stream_of_its_images_from_any_place_on(kind: str, tmp_pat
     assert list(source.read(7)) == []
     assert source.total in (7, None)
     assert source.others == {"txt": 2, "without a suffix": 1}
+
+
+@pytest.mark.parametrize("kind", ["cats", "cats.tar"])
+def test_names_that_are_not_utf8_are_read_with_escapes(kind: str, tmp_path: Path) -> None:
+    content = next(iter(FILES.values()))
+    source = open_source(WRITERS[kind](tmp_path / kind, {os.fsdecode(b"caf\xe9/chat-\xff.png"): content}))
+    assert list(source.read(0)) == [(r"caf\xe9/chat-\xff.png", content)]
 
 
 @pytest.mark.parametrize("shape", [(9, 40, 50), (9, 40, 50, 3), (9, 40, 50, 4)])

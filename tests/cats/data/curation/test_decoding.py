@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from library.cats.data.curation.decoding import BLANK, MIN_CONTRAST, Picture, decode
+from library.cats.data.curation.decoding import BLANK, MAX_PIXELS, MIN_CONTRAST, Picture, decode
 from library.cats.data.photos import read_photo
 
 RED, GREEN, BLUE, WHITE = (200, 40, 30), (30, 160, 60), (40, 50, 190), (255, 255, 255)
@@ -184,8 +184,21 @@ def test_a_decompression_bomb_is_too_large(side: int, tmp_path: Path) -> None:
     struct.pack_into("<ii", raw, 18, side, side)
     assert decode(bytes(raw)) == Picture(BLANK, 0, "too large")
     (tmp_path / "cat.bmp").write_bytes(raw)
-    with pytest.raises(ValueError, match=r"^query: '.*cat.bmp' is too large; allowed is an image, as PNG$"):
+    with pytest.raises(
+        ValueError, match=r"^query: '.*cat.bmp' is too large \(over 64 MiB, 178 meg.*\); allowed is an image, as PNG$"
+    ):
         read_photo(str(tmp_path / "cat.bmp"))
+
+
+def test_a_photograph_of_many_megapixels_is_read_at_a_reduced_size() -> None:
+    image = Image.fromarray(quarters())
+    small, large = io.BytesIO(), io.BytesIO()
+    image.resize((900, 750), Image.Resampling.NEAREST).save(small, "JPEG")
+    image.resize((9_000, 7_500), Image.Resampling.NEAREST).save(large, "JPEG")
+    expected, found = (decode(file.getvalue()) for file in (small, large))
+    assert MAX_PIXELS < 9_000 * 7_500
+    assert (found.side, found.reason) == (7_500, "")
+    assert np.abs(found.image.astype(int) - expected.image).mean() < 3
 
 
 def test_a_short_side_is_too_small_and_low_contrast_nearly_flat() -> None:
