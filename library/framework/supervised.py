@@ -119,9 +119,9 @@ class Supervised(Experiment):
             raise ValueError(f"query: {query[:60]!r} cannot be read ({str(error)[:60]}); {allowed}") from None
         if example.shape != like.shape[1:] or (like.dtype.kind != "f" and (example != given).any()):
             raise ValueError(f"query: got {given.dtype} {list(given.shape)}, {query[:60]!r}; {allowed}")
-        return PredictRequest(example[np.newaxis], show=_shown)
+        return PredictRequest(example[np.newaxis], show=_format_answer)
 
 
-def _shown(outputs: Any) -> str:
+def _format_answer(outputs: Any) -> str:
     """The answer to one example: its label, or its numbers as JSON."""
     return outputs[0] if isinstance(outputs[0], str) else json.dumps(np.asarray(outputs[0]).tolist())
