@@ -17,9 +17,11 @@ from typing import Self
 import mlflow
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
+from sqlalchemy import URL
 
 from ..environment import is_alive, option
 from ..errors import StoreError, UserError
+from .location import relocate
 from .queries import exists
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
@@ -38,12 +40,12 @@ class Store:
     @property
     def tracking_uri(self) -> str:
         """What `MLFLOW_TRACKING_URI` is to be set to in order to reach this store from elsewhere."""
-        return f"sqlite:///{self.root / 'mlflow.db'}"
+        return _sqlite(self.root / "mlflow.db")
 
     @property
     def studies_uri(self) -> str:
         """Where Optuna keeps the studies: a database of its own, as both keep their version in one table's name."""
-        return f"sqlite:///{self.root / 'optuna.db'}"
+        return _sqlite(self.root / "optuna.db")
 
     @property
     def option(self) -> str:
@@ -73,6 +75,13 @@ class Store:
                 raise StoreError(f"store {self.root}: {failure}; {give}") from error
 
 
+def _sqlite(path: Path) -> str:
+    """The address of a database, whatever characters its path has."""
+    address = URL.create("sqlite", database=str(path)).render_as_string()
+    # MLflow would make the folder that a quoted path spells, unless the address names the driver.
+    return address if address == f"sqlite:///{path}" else address.replace("sqlite:", "sqlite+pysqlite:", 1)
+
+
 _current: Store | None = None
 
 
@@ -98,6 +107,7 @@ def open_store(root: str | Path = DEFAULT) -> Store:
         try:
             with store.lock("opening"):  # two that create one database at once would break it
                 _end_abandoned_runs()
+                relocate(store.root)
         except MlflowException as error:  # such as a database of another version
             raise StoreError(f"store {store.root}: {str(error).splitlines()[0]}") from error
     return store
