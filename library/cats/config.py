@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from library.framework.config import Config, ScheduleConfig, TrainingConfig
+from library.framework.config import Config, ScheduleConfig, TextPath, TrainingConfig
 
 Network = Literal["random-vgg16-quarter", "inception-v3"]
 FILTERS = r"^[1-9]\d{0,3}(-[1-9]\d{0,3}){2,3}$"
@@ -16,7 +16,7 @@ FILTERS = r"^[1-9]\d{0,3}(-[1-9]\d{0,3}){2,3}$"
 class CatsConfig(Config):
     """The images of cats to learn from."""
 
-    cats: str = Field("drawn", min_length=1, description="drawn, or a folder that `make cats` wrote")
+    cats: TextPath = Field("drawn", min_length=1, description="drawn, or a folder that `make cats` wrote")
     images: int = Field(30_000, ge=60, le=1_000_000, description="the most images to use, of all three splits together")
 
 

@@ -4,15 +4,21 @@ An experiment's own config inherits those it needs. Nothing heavy is imported he
 error about a value come at once.
 """
 
+import os
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, get_args
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import UserError, unknown
 
 C = TypeVar("C", bound="Config")
 OptionsType = TypeVar("OptionsType", bound="Options")
+TextPath = Annotated[str, AfterValidator(os.path.expanduser)]
+"""The path or address of a file; `~` is one's home, which not every shell writes out."""
+FolderPath = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))]  # noqa: PTH111
+"""The same as a Path; of an unknown user it stays as it is."""
 Stage = Literal["Staging", "Production", "Archived"]
 STAGES: tuple[str, ...] = get_args(Stage)
 

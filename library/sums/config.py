@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from library.framework.config import Config, TrainingConfig
+from library.framework.config import Config, TextPath, TrainingConfig
 
 Modality = Literal["text-to-text", "image-to-text", "text-to-image"]
 
@@ -34,7 +34,7 @@ class ArithmeticConfig(Config):
 class GlyphsConfig(Config):
     """The images of characters, and the size of the networks that recognise or draw them."""
 
-    digits: str = Field(
+    digits: TextPath = Field(
         "scikit-learn",
         min_length=1,
         description="handwriting: scikit-learn (1,797 digits), mnist (downloaded) or an .npz file as Keras keeps MNIST",

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from library.cats.config import GanConfig, ImagesConfig, VaeConfig
+from library.cats.config import CatsConfig, GanConfig, ImagesConfig, VaeConfig
 from library.framework import config, discovery, options
 from library.framework.cli.commands import COMMANDS, Predict
 from library.framework.config import Options, TrainingConfig, parse
 from library.framework.errors import UserError
 from library.framework.options import StoreOptions, StudyOptions
-from library.sums.config import ArithmeticConfig
+from library.sums.config import ArithmeticConfig, GlyphReaderConfig
 
 Seq2SeqConfig = discovery.find("seq2seq").Config
 DECLARED = (vars(options) | vars(config) | COMMANDS | discovery.find_commands()).values()
@@ -157,3 +157,17 @@ def test_a_config_cannot_be_changed() -> None:
 
 def test_steps_are_those_of_the_whole_training() -> None:
     assert TrainingConfig(epochs=3, steps_per_epoch=7).steps == 21
+
+
+@pytest.mark.parametrize("given", ["~/a b", "~", "~nobody-of-this-name/a", "a~b", "/x/~"])
+def test_a_tilde_is_the_home_folder_in_every_path(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    expected = given.replace("~", "/home/me", 1) if given in ("~", "~/a b") else given
+    assert str(parse(StoreOptions, {"store": given}).store) == expected
+    assert parse(CatsConfig, {"cats": given}).cats == expected
+    assert parse(GlyphReaderConfig, {"digits": given}).digits == expected
+
+
+def test_a_name_that_is_too_long_is_refused() -> None:
+    with pytest.raises(UserError, match=r"^study: got 'a+'; allowed is text of at most 200 characters$"):
+        parse(StudyOptions, {"study": "a" * 300})

@@ -5,6 +5,7 @@ it; whoever opens the store next ends the runs that dead processes left open.
 """
 
 import errno
+import hashlib
 import logging
 import os
 import shlex
@@ -26,6 +27,12 @@ from .queries import exists
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 DEFAULT = Path("mlruns")
+REDIRECTING = (
+    "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_ACTIVE_MODEL_ID",
+    "MLFLOW_WORKSPACE", "MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE_STORE_URI", "MLFLOW_ENABLE_ASYNC_LOGGING",
+    "MLFLOW_READ_REPLICA_BACKEND_STORE_URI",
+)  # fmt: skip
+"""Variables by which MLflow would write elsewhere, later, or to another program's run: the store holds everything."""
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs tracebacks of what is raised anyway
@@ -55,13 +62,17 @@ class Store:
     def lock(self, name: str) -> FileLock:
         """A lock that one process holds at a time, and that its death releases."""
         (self.root / "locks").mkdir(exist_ok=True)
-        return FileLock(self.root / "locks" / name)
+        short = name if len(name.encode()) <= 255 else hashlib.sha256(name.encode()).hexdigest()
+        return FileLock(self.root / "locks" / short)
 
     def connect(self) -> None:
         """Makes this the store that MLflow and the registry use in this process."""
         global _current
         _current = self
+        for variable in REDIRECTING:
+            os.environ.pop(variable, None)
         mlflow.set_tracking_uri(self.tracking_uri)
+        mlflow.set_registry_uri(self.tracking_uri)
 
     def __enter__(self) -> Self:
         return self

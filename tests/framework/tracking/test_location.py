@@ -6,6 +6,7 @@ from pathlib import Path
 import mlflow
 import optuna
 import pytest
+from filelock import Timeout
 
 from library import open_store
 from library.framework.tracking import queries
@@ -71,3 +72,26 @@ def test_a_link_to_a_store_is_that_store(store_path: Path, tmp_path: Path) -> No
     assert read(store_path, run, other) == ["a", "b"]
     [experiment] = mlflow.search_experiments(filter_string="name = 'an experiment'")
     assert experiment.artifact_location.startswith(store_path.as_uri())
+
+
+def test_variables_of_the_environment_lead_nothing_elsewhere(
+    store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = f"sqlite:///{tmp_path}/other.db"
+    for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.setenv(variable, other)
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "theirs")
+    run = written(store_path, "ours")
+    assert read(store_path, run) == ["ours"]
+    mlflow.MlflowClient().create_registered_model("model")
+    assert not (tmp_path / "other.db").exists()
+    assert mlflow.MlflowClient(registry_uri=f"sqlite:///{store_path}/mlflow.db").get_registered_model("model")
+
+
+@pytest.mark.parametrize("name", ["a" * 200, "ü" * 200])
+def test_a_lock_may_have_a_long_name(name: str, store_path: Path) -> None:
+    with open_store(store_path) as store, store.lock(f"study {name}").acquire(timeout=0):
+        assert store.lock(f"study {name}").lock_file != store.lock("study b").lock_file
+        with pytest.raises(Timeout):
+            store.lock(f"study {name}").acquire(timeout=0)
