@@ -49,11 +49,14 @@ def filter_images(checkpoint: Checkpoint) -> Selection:
     entries = checkpoint.entries
     usable = [row for row, entry in enumerate(entries) if not entry.reason]
     dropped = {row: Reason(entry.reason) for row, entry in enumerate(entries) if entry.reason}
-    thumbnails, digests = [np.empty((0, 16, 16), dtype=np.float32)], dict[int, str]()
+    none = np.empty((0, 1, 1, 3), dtype=np.uint8)
+    thumbnails, details = [duplicates.thumbnails(none)], [duplicates.details(none)]
+    digests = dict[int, str]()
     for start in range(0, len(usable), _CHUNK_SIZE):
         rows = usable[start : start + _CHUNK_SIZE]
         images = checkpoint.images(rows)
         thumbnails.append(duplicates.thumbnails(images))
+        details.append(duplicates.details(images))
         hashes = (hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest() for image in images)
         digests.update(zip(rows, hashes, strict=True))
     ranked = sorted(usable, key=lambda row: (-entries[row].side, -entries[row].size, digests[row]))
@@ -62,7 +65,8 @@ def filter_images(checkpoint: Checkpoint) -> Selection:
         if first.setdefault(digests[row], row) != row:
             dropped[row] = Reason(EXACT, first[digests[row]], 1.0)
     distinct = np.array(list(first.values()), dtype=np.int64)
-    found = duplicates.deduplicate(np.concatenate(thumbnails)[np.searchsorted(usable, distinct)])
+    places = np.searchsorted(usable, distinct)
+    found = duplicates.deduplicate(np.concatenate(thumbnails)[places], np.concatenate(details)[places])
     for i in np.flatnonzero(found.original >= 0):
         dropped[int(distinct[i])] = Reason(NEAR, int(distinct[found.original[i]]), float(found.similarity[i]))
     stays = found.original < 0
