@@ -170,7 +170,7 @@ def test_a_full_disk_is_reported_and_the_same_command_resumes(
     assert progress(raw, tmp_path / "cats")[:1] == ([64] if method == "append" else [])
     assert contents(tmp_path / "cats") == whole
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
-    with pytest.raises(UserError, match=r"^out: 4 MiB are needed in '.*more.partial' and 1 are free; make room, or"):
+    with pytest.raises(UserError, match=r"^out: 5 MiB are needed in '.*more.partial' and 1 are free; make room, or"):
         make(raw, tmp_path / "more")
 
 
