@@ -29,8 +29,8 @@ MADE_IN = "/before/store2"
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """The store at a place of its own; nothing but the paths in its database is changed."""
+def old(tmp_path: Path) -> Iterator[Store]:
+    """The store, open, at a place of its own; nothing but the paths in its database is changed."""
     folder, change = tmp_path / "store", 'UPDATE {0} SET "{1}" = replace("{1}", ?, ?) WHERE "{1}" LIKE ?'
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder, filter="data")
@@ -39,12 +39,7 @@ def root(tmp_path: Path) -> Path:
             for _, column, kind, *_ in database.execute(f"PRAGMA table_info({table})").fetchall():
                 if "CHAR" in kind or kind == "TEXT":
                     database.execute(change.format(table, column), (MADE_IN, str(folder), f"%{MADE_IN}%"))
-    return folder
-
-
-@pytest.fixture
-def old(root: Path) -> Iterator[Store]:
-    with open_store(root) as store:
+    with open_store(folder) as store:
         yield store
 
 
@@ -61,8 +56,8 @@ def study(store: Store, name: str, **options: Any) -> Any:
     return tune(Search(experiment, space, tuple(fields), StudyOptions(**{**own, **options}), store))
 
 
-def test_its_versions_load_by_stage_and_answer_as_then(old: Store, root: Path) -> None:
-    expected = json.loads((root / "expected.json").read_text(encoding="utf-8"))
+def test_its_versions_load_by_stage_and_answer_as_then(old: Store) -> None:
+    expected = json.loads((old.root / "expected.json").read_text(encoding="utf-8"))
     assert set(expected) == {"seq2seq-text-to-text", "seq2seq-image-to-text", "glyph-reader", "cats-vae"}
     for name, (given, params, answer) in expected.items():
         inputs = np.array(given, dtype="uint8") if isinstance(given[0], list) else given

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import shutil
 import signal
 import socket
@@ -44,16 +43,13 @@ class Server:
 @pytest.fixture(scope="module")
 def root(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one version of a model that needs no network, in Production."""
-    from library import TestResult, open_store
-    from library.framework.registry import artifacts, stages
-    from library.framework.tracking.mlflow_run import start_run
-    from tests.tiny import Tiny
+    from library import open_store
+    from library.framework.registry import stages
+    from tests import versions
 
     copy = Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("serve") / "a store"))
-    experiment = Tiny()
-    with open_store(copy) as store, start_run(store, "tiny", "tiny", config=experiment.config):
-        package = experiment.package(None, tmp_path_factory.mktemp("package"))
-        stages.promote_if_better("tiny", artifacts.register("tiny", package, TestResult({}, {}), {}))
+    with open_store(copy) as store:
+        stages.promote_if_better("tiny", versions.register(store, tmp_path_factory.mktemp("package"), "0101"))
     return copy
 
 
@@ -67,7 +63,6 @@ def started(root: Path) -> Iterator[Server]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # which a background job ignores
     ) as process:
         try:
