@@ -37,20 +37,6 @@ def imports(name: str) -> set[str]:
     return {".".join(one.split(".")[:depth]) for one in found for depth in range(1, one.count(".") + 2)}
 
 
-def tracked_texts() -> dict[str, str]:
-    git = shutil.which("git") or "git"
-    listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    paths = [ROOT / name for name in listed.split("\0") if name]
-    contents = {path: path.read_bytes() for path in paths if path.is_file()}
-    return {path.relative_to(ROOT).as_posix(): raw.decode() for path, raw in contents.items() if b"\0" not in raw}
-
-
-def requirements() -> list[str]:
-    """The lock file's requirements, each with its hashes on one line."""
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
-    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-
-
 def test_the_walk_finds_imports_of_every_kind() -> None:
     assert "library.framework.tracking" in imports("library/framework/cli/commands.py")  # relative, in a function
     assert "keras" in imports("library/framework/experiment.py")  # for types only
@@ -76,9 +62,8 @@ def test_imports_run_one_way(importing: str, forbidden: set[str]) -> None:
 
 def test_the_framework_imports_itself_relatively_so_that_it_can_have_another_name() -> None:
     absolute = re.compile(r"^\s*(?:from|import) library\b", re.MULTILINE)
-    assert [
-        name for name, path in FILES.items() if "/framework/" in name and absolute.search(path.read_text("utf-8"))
-    ] == []
+    files = {name: path for name, path in FILES.items() if "/framework/" in name}
+    assert [name for name, path in files.items() if absolute.search(path.read_text("utf-8"))] == []
 
 
 @pytest.mark.parametrize(
@@ -96,16 +81,18 @@ def test_a_heavy_library_is_imported_where_it_belongs_only(module: str, allowed:
 
 
 def test_no_tracked_text_holds_a_path_of_a_machine() -> None:
-    paths = re.compile(r"/(root|work)/")
-    assert [name for name, text in tracked_texts().items() if paths.search(text)] == []
+    git = shutil.which("git") or "git"
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    contents = {name: (ROOT / name).read_bytes() for name in listed.split("\0") if (ROOT / name).is_file()}
+    texts = {name: raw.decode() for name, raw in contents.items() if b"\0" not in raw}
+    assert [name for name, text in texts.items() if re.search(r"/(root|work)/", text)] == []
 
 
-def test_every_requirement_is_pinned_by_version_and_hash() -> None:
-    pinned = re.compile(r"[\w.\[\],-]+==\S+ .*--hash=sha256:[0-9a-f]{64}")
-    assert len(requirements()) > 50
-    assert [line for line in requirements() if not pinned.match(line)] == []
-
-
-def test_the_lock_file_names_no_address_to_install_from() -> None:
+def test_every_requirement_is_pinned_by_version_and_hash_and_none_by_an_address() -> None:
     text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert re.findall(r"\w+://\S+|--(?:extra-)?index-url.*|--find-links.*|--trusted-host.*", text) == []
+    lines = text.replace("\\\n", " ").splitlines()
+    requirements = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    pinned = re.compile(r"[\w.\[\],-]+==\S+ .*--hash=sha256:[0-9a-f]{64}")
+    assert len(requirements) > 50
+    assert [line for line in requirements if not pinned.match(line)] == []

@@ -49,10 +49,14 @@ def drawn(name: str, seed: int) -> tuple[Search, optuna.Trial, Config]:
 
 
 @of_each
-def test_workers_can_be_sent_the_experiment_and_its_space(name: str) -> None:
+def test_an_experiment_can_be_sent_to_workers_with_equal_data_and_its_config_written_as_params(name: str) -> None:
     experiment, space = shrunk(name), discovery.find_space(name)
     copy, same_space = pickle.loads(pickle.dumps((experiment, space)))  # noqa: S301
     assert (type(copy), copy.config, same_space) == (type(experiment), experiment.config, space)
+    assert copy.dataset_digest == experiment.dataset_digest
+    config = drawn(name, seed=1)[2]
+    params = {field: str(value) for field, value in config.model_dump().items()}
+    assert type(config)(**params) == discovery.find(name).from_params(params).config == config
 
 
 @of_each
@@ -62,18 +66,6 @@ def test_a_space_gives_valid_configs_and_replays_exactly(name: str, seed: int) -
     frozen = optuna.trial.create_trial(params=trial.params, distributions=trial.distributions, value=0.0)
     assert search.experiment(frozen, in_full=True).config == config
     assert search.experiment(frozen, in_full=False).config != config, "a trial is cheaper than the full training"
-
-
-@of_each
-def test_a_config_survives_being_written_as_params(name: str) -> None:
-    config = drawn(name, seed=1)[2]
-    params = {field: str(value) for field, value in config.model_dump().items()}
-    assert type(config)(**params) == discovery.find(name).from_params(params).config == config
-
-
-@of_each
-def test_the_digest_of_the_data_is_a_function_of_the_config(name: str) -> None:
-    assert shrunk(name).dataset_digest == shrunk(name).dataset_digest
 
 
 @of_each

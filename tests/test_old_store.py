@@ -25,16 +25,11 @@ ARCHIVE = Path(__file__).with_name("fixtures") / "store-0.1.tar.xz"
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """The store, at another place than where it was made."""
+def old(tmp_path: Path) -> Iterator[Store]:
+    """The store, open, at another place than where it was made."""
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(tmp_path / "store", filter="data")
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def old(root: Path) -> Iterator[Store]:
-    with open_store(root) as store:
+    with open_store(tmp_path / "store") as store:
         yield store
 
 
@@ -51,8 +46,8 @@ def study(store: Store, name: str, **options: Any) -> Any:
     return tune(Search(experiment, space, tuple(fields), StudyOptions(**{**own, **options}), store))
 
 
-def test_its_versions_load_by_stage_and_answer_as_then(old: Store, root: Path) -> None:
-    expected = json.loads((root / "expected.json").read_text(encoding="utf-8"))
+def test_its_versions_load_by_stage_and_answer_as_then(old: Store) -> None:
+    expected = json.loads((old.root / "expected.json").read_text(encoding="utf-8"))
     assert set(expected) == {"seq2seq-text-to-text", "seq2seq-image-to-text", "glyph-reader", "cats-vae"}
     for name, (given, params, answer) in expected.items():
         inputs = np.array(given, dtype="uint8") if isinstance(given[0], list) else given

@@ -24,10 +24,6 @@ def shown(axes: Axes, size: int = 4) -> list[list[int]]:
     return np.asarray(axes.images[0].get_array())[::size, ::size, 0].tolist()
 
 
-def ticks(axes: Axes) -> list[str]:
-    return [label.get_text() for label in axes.get_xticklabels()]
-
-
 def test_a_sheet_has_images_row_by_row_and_white_where_none_are_left() -> None:
     figure = figures.contact_sheet(flat(1, 2, 3, 4, 5), columns=3, title="greys")
     assert shown(figure.axes[0]) == [[1, 2, 3], [4, 5, 255]]
@@ -59,7 +55,7 @@ def test_the_nearest_pairs_come_first_with_their_distances() -> None:
     figure = figures.nearest_pairs(flat(1, 2, 3), flat(101, 102), found, count=2)
     above, below = figure.axes
     assert (shown(above), shown(below)) == ([[2, 3]], [[101, 102]])
-    assert ticks(below) == ["1.5", "2"]
+    assert [label.get_text() for label in below.get_xticklabels()] == ["1.5", "2"]
     assert below.get_xticks().tolist() == [1.5, 5.5]  # the middles of images 4 wide
 
 

@@ -1,6 +1,7 @@
 """Registered models of cats as whoever has MLflow sees them, and the commands that draw with them."""
 
 import contextlib
+import io
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from library.cats.data import photos
-from library.framework import images, pipeline
+from library.framework import images
 from library.framework.cli.main import main
 from tests.http_client import Served, post
 
@@ -45,12 +46,6 @@ def ask(models: dict[str, Any]) -> Ask:
     return lambda name, asked, **params: models[name].predict(asked, params=params or None)
 
 
-@pytest.fixture
-def served(served_cats: dict[str, Served]) -> Callable[..., tuple[int, dict[str, Any]]]:
-    """Posts to a model by its name."""
-    return lambda name, **body: post(served_cats[name].app, body)
-
-
 def told_in_one_line(ask: Ask, name: str, asked: Any, **params: Any) -> str:
     with pytest.raises(ValueError, match=": got ") as caught:
         ask(name, asked, **params)
@@ -59,17 +54,12 @@ def told_in_one_line(ask: Ask, name: str, asked: Any, **params: Any) -> str:
 
 
 @every_model
-@pytest.mark.parametrize("count", [[1], [5], np.array([5]), 5, [5.0]], ids=repr)
+@pytest.mark.parametrize("count", [[1], np.array([5]), 5, [5.0], [501]], ids=repr)  # 501 are more than a batch
 def test_a_number_is_answered_by_so_many_images(ask: Ask, name: str, count: Any) -> None:
     drawn = ask(name, count)
     assert drawn.shape == (int(np.ravel(count)[0]), 75, 75, 3)
     assert drawn.dtype == np.uint8
-
-
-def test_more_images_than_a_batch_are_drawn(ask: Ask) -> None:
-    drawn = ask("vae", [501])
-    assert drawn.shape == (501, 75, 75, 3)
-    assert drawn.std(axis=0).max() > 0
+    assert len(drawn) == 1 or drawn.std(axis=0).max() > 0
 
 
 @every_model
@@ -99,7 +89,7 @@ def test_latent_vectors_are_decoded_one_by_one(ask: Ask, name: str) -> None:
 
 
 @with_an_encoder
-def test_what_is_encoded_and_decoded_is_reconstructed(ask: Ask, name: str) -> None:
+def test_what_is_encoded_and_decoded_is_reconstructed(ask: Ask, name: str, models: dict[str, Any]) -> None:
     codes = ask(name, IMAGES, task="encode")
     assert (codes.shape, codes.dtype) == ((3, 4), np.float32)
     again = ask(name, IMAGES)
@@ -108,27 +98,17 @@ def test_what_is_encoded_and_decoded_is_reconstructed(ask: Ask, name: str) -> No
     np.testing.assert_array_equal(ask(name, codes), again)
     np.testing.assert_array_equal(ask(name, IMAGES, task="reconstruct"), again)
     assert ask(name, IMAGES[:0], task="encode").shape == (0, 4)
+    own = models[name].unwrap_python_model()
+    encoded = np.asarray(own.encoder.predict_on_batch(IMAGES.astype(np.float32) / 255))
+    assert encoded.shape == (3, 8 if name == "vae" else 4)  # a VAE's posteriors: their means come first
+    np.testing.assert_array_equal(codes, encoded[:, :4])
+    np.testing.assert_array_equal(own.predict(None, np.array([2])), ask(name, [2]))
 
 
-def test_a_vae_encodes_to_its_posteriors_means(ask: Ask, models: dict[str, Any]) -> None:
-    encoder = models["vae"].unwrap_python_model().encoder
-    both = np.asarray(encoder.predict_on_batch(IMAGES.astype(np.float32) / 255))
-    assert both.shape == (3, 8)
-    np.testing.assert_array_equal(ask("vae", IMAGES, task="encode"), both[:, :4])
-    alone = models["gan"].unwrap_python_model().predict(None, np.array([2]))
-    np.testing.assert_array_equal(alone, models["gan"].predict([2]))
-
-
-@pytest.mark.parametrize("number", [0, -1, 10_001, 1_000_000, 1.5, float("nan"), float("inf")])
+@pytest.mark.parametrize("number", [0, -1, 10_001, 1.5, float("nan"), float("inf")])
 def test_other_numbers_of_images_are_refused(ask: Ask, number: float) -> None:
     for asked in ([number], number):
         assert told_in_one_line(ask, "gan", asked) == f"number of images: got {number}; allowed is 1 to 10,000"
-
-
-@every_model
-def test_a_strategy_that_it_does_not_have_is_refused_with_those_it_has(ask: Ask, name: str) -> None:
-    told = told_in_one_line(ask, name, [1], strategy="magic")
-    assert told == f"strategy: got 'magic'; this model has {WAYS[name]}"
 
 
 @pytest.mark.parametrize(
@@ -136,17 +116,14 @@ def test_a_strategy_that_it_does_not_have_is_refused_with_those_it_has(ask: Ask,
     [
         (LATENTS[:, :3], {}, "latent vectors: got float64 [3, 3]; allowed is [n, 4]"),
         (LATENTS * np.nan, {}, "latent vectors: got some that are infinite or not a number; allowed are finite ones"),
-        (
-            LATENTS[0],
-            {},
-            "input: got float64 [4]; allowed are a number of images, as in [16], latent vectors [n, 4] and",
-        ),
+        (LATENTS[0], {}, "input: got float64 [4]; allowed are a number of images, as in [16], latent vectors [n, 4] a"),
         (IMAGES[0], {}, "input: got uint8 [75, 75, 3]; allowed are a number of images, as in [16], latent vectors"),
         (["a cat"], {}, "input: got <U5 [1]; allowed are"),
         ([True], {}, "input: got bool [1]; allowed are"),
         (IMAGES[:, 1:], {}, "images: got uint8 [3, 74, 75, 3]; allowed is uint8 [n, 75, 75, 3]"),
         (IMAGES / 255, {}, "images: got float64 [3, 75, 75, 3]; allowed is uint8 [n, 75, 75, 3]"),
         (IMAGES + np.int64(1000), {}, "images: got int64 [3, 75, 75, 3]; allowed is uint8 [n, 75, 75, 3]"),
+        ([1], {"strategy": "magic"}, f"strategy: got 'magic'; this model has {WAYS['vae']}"),
         ([1], {"seed": -1}, "seed: got -1; allowed is 0 or more"),
         ([1], {"task": "paint"}, "task: got 'paint'; allowed are auto, generate, decode, reconstruct, encode"),
         ([1], {"task": "encode"}, "task: got 'encode' with a number of images; allowed is images"),
@@ -159,13 +136,10 @@ def test_what_it_cannot_take_is_refused(ask: Ask, asked: Any, params: dict[str, 
     assert told_in_one_line(ask, "vae", asked, **params).startswith(told)
 
 
-@pytest.mark.parametrize(
-    ("asked", "task", "got"),
-    [(IMAGES, "encode", "'encode'"), ([1], "encode", "'encode'"), (IMAGES, "auto", "images")],
-)
-def test_a_gan_says_that_it_has_no_encoder(ask: Ask, asked: Any, task: str, got: str) -> None:
-    told = told_in_one_line(ask, "gan", asked, task=task)
-    assert told == f"task: got {got}, but this model has no encoder; allowed are 'generate' and 'decode'"
+def test_a_gan_says_that_it_has_no_encoder(ask: Ask) -> None:
+    for asked, task, got in ((IMAGES, "encode", "'encode'"), ([1], "encode", "'encode'"), (IMAGES, "auto", "images")):
+        told = told_in_one_line(ask, "gan", asked, task=task)
+        assert told == f"task: got {got}, but this model has no encoder; allowed are 'generate' and 'decode'"
     assert "images uint8" not in told_in_one_line(ask, "gan", LATENTS[0])
 
 
@@ -191,8 +165,10 @@ def test_the_signature_tells_the_answer_and_the_params(models: dict[str, Any], n
         ("vae", IMAGES[:1], {}),
     ],
 )
-def test_the_server_answers_as_the_model(ask: Ask, served: Any, name: str, asked: Any, params: dict[str, Any]) -> None:
-    status, answer = served(name, inputs=asked, **({"params": params} if params else {}))
+def test_the_server_answers_as_the_model(
+    ask: Ask, served_cats: dict[str, Served], name: str, asked: Any, params: dict[str, Any]
+) -> None:
+    status, answer = post(served_cats[name].app, {"inputs": asked} | ({"params": params} if params else {}))
     assert status == 200
     np.testing.assert_allclose(answer["predictions"], ask(name, asked, **params))
 
@@ -201,19 +177,12 @@ def test_the_server_answers_as_the_model(ask: Ask, served: Any, name: str, asked
     ("name", "body", "told"),
     [
         ("vae", {"inputs": [0]}, "number of images: got 0; allowed is 1 to 10,000"),
-        ("cae", {"inputs": ["cat"]}, "input: got <U3 [1]; allowed are a number of images, as in [16], latent vectors"),
-        ("cae", {"inputs": [[1], [1, 2]]}, "inputs: got lists of different lengths; allowed is an array"),
-        (
-            "gan",
-            {"inputs": [1], "params": {"strategy": "magic"}},
-            f"strategy: got 'magic'; this model has {WAYS['gan']}",
-        ),
+        ("cae", {"inputs": [1], "params": {"strategy": "x"}}, f"strategy: got 'x'; this model has {WAYS['cae']}"),
         ("gan", {"inputs": [1], "params": {"way": "a"}}, 'params: got "way"; allowed is an object of strategy ['),
-        ("gan", {"inputs": IMAGES}, "task: got images, but this model has no encoder; allowed are 'generate' and 'dec"),
     ],
 )
-def test_a_bad_request_is_told_what_is_wrong_with_it(served: Any, name: str, body: dict[str, Any], told: str) -> None:
-    status, answer = served(name, **body)
+def test_a_bad_request_is_told_what_is_wrong_with_it(served_cats: Any, name: str, body: Any, told: str) -> None:
+    status, answer = post(served_cats[name].app, body)
     assert status == 400
     assert set(answer) == {"error_code", "message"}
     assert answer["message"].startswith(told)
@@ -243,47 +212,33 @@ assert not {{"library", "experiments"}} & set(sys.modules)
 
 
 @every_model
-def test_the_last_command_of_a_training_draws(
-    cats_outcomes: dict[str, pipeline.Outcome], cats_store: Path, name: str, tmp_path: Path
+@pytest.mark.parametrize(("n", "rows", "columns"), [(1, 1, 1), (5, 2, 3)])
+def test_the_last_command_of_a_training_writes_what_the_model_draws_as_one_grid(
+    cats_outcomes: Any, cats_store: Path, ask: Ask, name: str, n: int, rows: int, columns: int, tmp_path: Path
 ) -> None:
     assert cats_outcomes[name].example == "[1]"
     words = cats_outcomes[name].predict.split()
     assert words == ["make", "generate", f"MODEL={name}", "OUT=cats.png"]
-    with contextlib.chdir(tmp_path):
-        assert main(["generate", *(f"--{word}" for word in words[2:]), "--n=2", f"--store={cats_store}"], "make") == 0
-        assert photos.read_photo("cats.png").shape == (75, 75, 3)
-
-
-@pytest.mark.parametrize(("n", "rows", "columns"), [(1, 1, 1), (5, 2, 3)])
-def test_generate_writes_what_the_model_draws_as_one_grid(
-    ask: Ask, cats_store: Path, n: int, rows: int, columns: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "cats.png"
-    arguments = ["--model=vae", f"--n={n}", f"--out={out}", "--strategy=mixture", "--seed=3", f"--store={cats_store}"]
-    assert main(["generate", *arguments], "make") == 0
-    assert capsys.readouterr().out == f"{out}\n"
-    grid = cv2.imread(str(out), cv2.IMREAD_COLOR_RGB)
+    flags = [f"--n={n}", "--strategy=prior", "--seed=3", f"--store={cats_store}"]
+    with contextlib.chdir(tmp_path), contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert main(["generate", *(f"--{word}" for word in words[2:]), *flags], "make") == 0
+    assert printed.getvalue() == "cats.png\n"
+    grid = cv2.imread(str(tmp_path / "cats.png"), cv2.IMREAD_COLOR_RGB)
     assert grid is not None
     assert grid.shape == (75 * rows, 75 * columns, 3)
-    drawn = ask("vae", [n], strategy="mixture", seed=3)
     tiles = grid.reshape(rows, 75, columns, 75, 3).swapaxes(1, 2).reshape(-1, 75, 75, 3)
-    np.testing.assert_array_equal(tiles[:n], drawn)
+    np.testing.assert_array_equal(tiles[:n], ask(name, [n], strategy="prior", seed=3))
     assert (tiles[n:] == 255).all()
 
 
 @pytest.mark.usefixtures("cats_outcomes")
-@pytest.mark.parametrize(
-    ("model", "flag", "told"),
-    [
+def test_generate_says_what_the_registry_does_not_have(cats_store: Path, refused: Any, tmp_path: Path) -> None:
+    for model, flag, told in (
         ("gan", "--strategy=mixture", f"strategy: got 'mixture'; this model has {WAYS['gan']}"),
         ("vae", "--stage=Staging", "model 'cats-vae': no version in stage Staging; there is version 1 in Prod"),
-    ],
-)
-def test_generate_says_what_the_registry_does_not_have(
-    cats_store: Path, refused: Callable[[list[str]], str], model: str, flag: str, told: str, tmp_path: Path
-) -> None:
-    line = refused(["generate", f"--model={model}", flag, f"--out={tmp_path}/cats.png", f"--store={cats_store}"])
-    assert line.startswith(f"error: {told}")
+    ):
+        line = refused(["generate", f"--model={model}", flag, f"--out={tmp_path}/cats.png", f"--store={cats_store}"])
+        assert line.startswith(f"error: {told}")
     assert list(tmp_path.iterdir()) == []
 
 

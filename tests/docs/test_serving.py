@@ -75,18 +75,12 @@ def type_(tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize("own_curl", [False, True])
-def test_sums_are_answered(served_sums: dict[str, Served], type_: Any, own_curl: bool) -> None:
+def test_sums_are_answered_in_all_forms(served_sums: dict[str, Served], type_: Any, own_curl: bool) -> None:
     served = served_sums["seq2seq-text-to-text"]
     with running(served) as address:
-        answer = json.loads(type_(TEXT, address, own_curl))
-    assert answer == {"predictions": served.model.predict(["45+23", " 7-88"])}
-
-
-def test_all_forms_have_the_same_answer(served_sums: dict[str, Served], type_: Any) -> None:
-    served = served_sums["seq2seq-text-to-text"]
-    with running(served) as address:
-        answers = type_(FORMS.replace("\ncurl", "\necho\ncurl"), address).splitlines()
-    assert [json.loads(answer) for answer in answers] == 4 * [{"predictions": served.model.predict(["45+23", " 7-88"])}]
+        answers = [type_(TEXT, address, own_curl)]
+        answers += type_(FORMS.replace("\ncurl", "\necho\ncurl"), address, own_curl).splitlines()
+    assert [json.loads(answer) for answer in answers] == 5 * [{"predictions": served.model.predict(["45+23", " 7-88"])}]
 
 
 @pytest.mark.parametrize(

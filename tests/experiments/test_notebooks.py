@@ -49,7 +49,7 @@ def texts(notebook: NotebookNode) -> str:
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_was_executed_from_top_to_bottom_without_an_error(name: str) -> None:
+def test_a_notebook_was_executed_without_an_error_names_its_model_and_holds_nothing_of_the_machine(name: str) -> None:
     notebook = read(name)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
@@ -57,11 +57,6 @@ def test_a_notebook_was_executed_from_top_to_bottom_without_an_error(name: str) 
     assert [output for output in outputs(notebook) if output.get("name") == "stderr"] == []
     assert all(image.startswith(b"\x89PNG") for image in images(notebook))
     assert images(notebook)
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_names_its_model_is_small_and_holds_nothing_of_the_machine(name: str) -> None:
-    notebook = read(name)
     assert re.findall(r"/(?:root|work|tmp|home|Users)/\S*|\bat 0x\w+|[A-Z]:\\\S*", texts(notebook)) == []
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     assert notebook.metadata == {"kernelspec": kernel, "language_info": {"name": "python"}}
@@ -84,6 +79,7 @@ def test_cleaning_removes_traces_of_the_machine_and_keeps_what_was_shown() -> No
     assert texts(cleaned) == shown
     assert "version" not in cleaned.metadata.language_info
     assert cleaned.cells[1].metadata == {}
+    assert NotRegistered("no model")._render_traceback_() == ["error: no model"]  # as a notebook shows it
 
 
 def run(*arguments: str) -> int:
@@ -149,7 +145,3 @@ def test_a_notebook_without_its_model_shows_one_line_that_says_what_to_do(
     seen = str(caught.value.__cause__)
     assert f"\nerror: {line}\n" in seen
     assert "Traceback" not in seen
-
-
-def test_an_error_of_the_user_has_no_traceback_in_a_notebook() -> None:
-    assert NotRegistered("no model")._render_traceback_() == ["error: no model"]

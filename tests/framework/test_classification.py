@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,39 +45,21 @@ class Sides(Classifier):
         return model
 
 
-def refused(query: str) -> str:
-    """The one line that refuses a query."""
-    with pytest.raises(ValueError, match=r"^query: ") as caught:
-        Sides().parse_query(query, "")
-    assert len(str(caught.value).splitlines()) == 1
-    return str(caught.value)
-
-
-def test_a_worker_process_gets_an_equal_experiment() -> None:
+def test_a_worker_process_gets_an_equal_experiment_whose_model_is_named_after_its_file() -> None:
     copy = pickle.loads(pickle.dumps(Sides(scale=2)))  # noqa: S301
-    assert (type(copy), copy.config) == (Sides, Sides.Config(scale=2))
+    assert (type(copy), copy.config, copy.model_name) == (Sides, Sides.Config(scale=2), "test-classification")
 
 
-def test_its_model_is_named_after_its_file() -> None:
-    assert Sides().model_name == "test-classification"
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ("texts", "y: got <U5 [72] from above to below; allowed is integers [n] from 0 to 1, the indices of 2 labels"),
-        ("too large", "y: got int64 [72] from 1 to 2; allowed is integers [n] from 0 to 1"),
-        ("negative", "y: got int64 [72] from -1 to 0; allowed is integers [n] from 0 to 1"),
-        ("of two", "y: got int64 [72, 2] from 0 to 1; allowed is integers [n] from 0 to 1"),
-    ],
-)
-def test_labels_that_do_not_exist_are_found_before_work_begins(wrong: str, message: str) -> None:
-    with pytest.raises(UserError) as caught:
-        _ = Sides(wrong=wrong).dataset_digest
-    assert str(caught.value).startswith(message)
-
-
-def test_a_network_needs_an_output_for_each_label() -> None:
+def test_labels_that_do_not_exist_and_a_network_without_an_output_for_each_are_found_before_work_begins() -> None:
+    for wrong, got in {
+        "texts": "<U5 [72] from above to below",
+        "too large": "int64 [72] from 1 to 2",
+        "negative": "int64 [72] from -1 to 0",
+        "of two": "int64 [72, 2] from 0 to 1",
+    }.items():
+        allowed = r"; allowed is integers \[n\] from 0 to 1, the indices of 2 labels"
+        with pytest.raises(UserError, match=rf"^y: got {re.escape(got)}{allowed}"):
+            _ = Sides(wrong=wrong).dataset_digest
     with pytest.raises(UserError, match=r"^build: got outputs \(None, 3\); allowed is one for each of 2 labels$"):
         Sides(wrong="outputs").fit(Run())
 
@@ -101,19 +84,17 @@ def test_a_query_is_a_list_or_a_file_of_one_example(tmp_path: Path) -> None:
         np.testing.assert_array_equal(given, [one])
 
 
-@pytest.mark.parametrize("query", ["", "3", "[3]", "[[3,4]]", "[1,256]", "[1,-1]", "[1,0.5]", "[1,NaN]", "[1,1e400]"])
-def test_an_example_of_another_shape_or_type_is_refused(query: str) -> None:
-    assert "allowed is uint8 [2], as a list" in refused(query)
-
-
-@pytest.mark.parametrize("query", ['["a","b"]', "[1,null]", "[[1],2]", '{"a":1}', "[1,", f"[1,{10**30}]", "no.npy"])
-def test_a_query_without_numbers_is_refused(query: str) -> None:
-    assert "cannot be read (" in refused(query)
-
-
-def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+def test_an_example_of_another_shape_or_type_and_what_cannot_be_read_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.npy").touch()
-    assert "cannot be read (" in refused(str(tmp_path / "empty.npy"))
+    unreadable = ['["a","b"]', "[1,null]", "[[1],2]", '{"a":1}', "[1,", f"[1,{10**30}]", "no.npy"]
+    others = ["", "3", "[3]", "[[3,4]]", "[1,256]", "[1,-1]", "[1,0.5]", "[1,NaN]", "[1,1e400]"]
+    for queries, told in (
+        ([*unreadable, str(tmp_path / "empty.npy")], r"cannot be read \("),
+        (others, r"allowed is uint8 \[2\], as a list"),
+    ):
+        for query in queries:
+            with pytest.raises(ValueError, match=rf"^query: .*{told}.*$"):
+                Sides().parse_query(query, "")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +104,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         ("from tests.tiny import Tiny", ": got none; allowed is one class of Experiment that the file defines"),
         (
             "from library import Experiment\nclass A(Experiment): ...\nclass B(A): ...",
-            ": got A, B; allowed is one class of Experiment that the file defines",
+            ": got A, B; allowed is one class",
         ),
         ("from library import Classifier\nclass A(Classifier): ...", ".A has no Config; an experiment needs one"),
     ],
@@ -137,6 +118,5 @@ def test_a_file_without_one_experiment_is_refused(
     monkeypatch.syspath_prepend(tmp_path)
     for module in ("strangers", "strangers.odd"):
         monkeypatch.delitem(sys.modules, module, raising=False)
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match=rf"^strangers\.odd{message}"):
         discovery.find("odd", "strangers")
-    assert str(caught.value) == f"strangers.odd{message}"

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import mlflow
@@ -19,7 +20,6 @@ from library.framework.discovery import find
 from library.framework.environment import PROGRAM
 from library.framework.errors import NotRegistered, StoreError, UserError
 from library.framework.notebook import RegisteredModel
-from library.framework.registry.overview import overview
 from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.store import Store
 from library.framework.tuning.search import storage_of
@@ -56,9 +56,6 @@ def test_a_model_comes_with_its_config_its_data_its_score_and_its_network(reader
     assert str(reader).startswith("glyph-reader version 1 in Production, trained in ")
     assert str(reader).endswith(str(reader.score))
     assert reader.network.input_shape == (None, 28, 28)
-
-
-def test_the_history_has_a_row_for_each_epoch(reader: RegisteredModel) -> None:
     history = reader.history()
     assert list(history.index) == [1, 2, 3]
     assert history.index.name == "epoch"
@@ -74,6 +71,9 @@ def test_an_interval_is_the_one_that_was_kept_or_follows_from_the_standard_error
     assert other.interval("test/ssim") == pytest.approx((0.5, 0.304, 0.696))
     with pytest.raises(KeyError, match="val/loss: glyph-reader version 1 has no interval of it"):
         reader.interval("val/loss")
+    [row] = notebook.models().to_dict("records")
+    assert (row["model"], row["version"], row["stage"], row["score"]) == ("glyph-reader", 1, "Production", "accuracy")
+    assert (row["low"], row["high"]) == (reader.score.low, reader.score.high)
 
 
 def test_tables_and_images_of_the_run_come_back_as_they_were(reader: RegisteredModel, started: Store) -> None:
@@ -91,22 +91,21 @@ def test_tables_and_images_of_the_run_come_back_as_they_were(reader: RegisteredM
     np.testing.assert_array_equal(found[10], red / 255)
 
 
-@pytest.mark.parametrize(
-    ("program", "trains", "trains_reader"),
-    [
-        ("make", "make train-seq2seq MODALITY=image-to-text", "make train-glyph-reader"),
-        ("cats-and-sums", "cats-and-sums train seq2seq --modality=image-to-text", "cats-and-sums train glyph-reader"),
-    ],
-)
 def test_a_model_that_is_not_there_is_one_line_that_says_what_trains_it(
-    program: str, trains: str, trains_reader: str, started: Store, monkeypatch: pytest.MonkeyPatch
+    started: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(PROGRAM, program)
-    with pytest.raises(NotRegistered) as caught:
-        notebook.load_registered_model("seq2seq", modality="image-to-text")
-    where = f"in store {started.root}"
-    assert str(caught.value) == f"no Production version of seq2seq-image-to-text {where}; {trains} first"
-    with pytest.raises(NotRegistered, match=rf"^no Staging version of glyph-reader {where}; {trains_reader} first$"):
+    there = f"in store {started.root}"
+    for program, trains in {
+        "make": "make train-seq2seq MODALITY=image-to-text",
+        "cats-and-sums": "cats-and-sums train seq2seq --modality=image-to-text",
+    }.items():
+        monkeypatch.setenv(PROGRAM, program)
+        with pytest.raises(
+            NotRegistered, match=rf"^no Production version of seq2seq-image-to-text {there}; {trains} fi"
+        ):
+            notebook.load_registered_model("seq2seq", modality="image-to-text")
+    trains = "cats-and-sums train glyph-reader"
+    with pytest.raises(NotRegistered, match=rf"^no Staging version of glyph-reader {there}; {trains} first$"):
         notebook.load_registered_model("glyph-reader", "Staging")
 
 
@@ -129,28 +128,14 @@ def test_no_store_is_one_line_and_none_is_made(tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == []
 
 
-def test_all_models_are_listed_with_their_intervals(reader: RegisteredModel) -> None:
-    [row] = notebook.models().to_dict("records")
-    [entry] = overview()
-    assert entry.score
-    assert (row["model"], row["version"], row["stage"], row["score"]) == ("glyph-reader", 1, "Production", "accuracy")
-    assert (row["low"], row["high"]) == (entry.score.low, entry.score.high)
-
-
-def test_a_store_without_studies_has_none(started: Store) -> None:
-    assert notebook.studies() == {}
-    assert not (started.root / "optuna.db").exists()
-
-
-def trial(
-    state: TrialState, units: int, values: list[float] | None, last: float | None = None
-) -> optuna.trial.FrozenTrial:
-    steps = {} if last is None else {1: last}
+def trial(state: TrialState, units: int, values: list[float] | None, **steps: Any) -> optuna.trial.FrozenTrial:
     known = {"params": {"units": units}, "distributions": {"units": IntDistribution(1, 64)}}
-    return create_trial(state=state, values=values, intermediate_values=steps, **known)
+    return create_trial(state=state, values=values, **known, **steps)
 
 
 def test_a_study_is_a_table_of_its_trials_and_its_front(store: Store) -> None:
+    assert notebook.studies() == {}
+    assert not (store.root / "optuna.db").exists()
     storage = storage_of(store)
     study = optuna.create_study(storage=storage, study_name="sizes", directions=["minimize", "minimize"])
     study.set_user_attr("signature", {"objective": "val/loss, model/units"})
@@ -174,7 +159,7 @@ def test_a_pruned_trial_has_the_value_that_it_reached(store: Store) -> None:
     study = optuna.create_study(storage=storage_of(store), study_name="pruned", direction="maximize")
     study.set_user_attr("signature", {"objective": "val/exact_match"})
     study.add_trial(trial(TrialState.COMPLETE, 8, [0.9]))
-    study.add_trial(trial(TrialState.PRUNED, 4, None, last=0.2))
+    study.add_trial(trial(TrialState.PRUNED, 4, None, intermediate_values={1: 0.2}))
     found = notebook.studies()["pruned"]
     assert list(found.trials()["val/exact_match"]) == [0.9, 0.2]
     assert found.front() == [0]

@@ -1,6 +1,5 @@
 """Which trials are on the Pareto front, and which of them wins."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,26 +19,20 @@ def dominates(one: dict[str, float], other: dict[str, float], objectives: Object
     return min(gains) >= 0 and max(gains) > 0
 
 
-@pytest.mark.parametrize("direction", ["minimize", "maximize"])
-def test_the_front_of_one_objective_is_the_first_of_its_best(direction: str) -> None:
+def test_the_front_of_one_objective_is_the_first_of_its_best() -> None:
     values = [{"score": score} for score in (2, 1, 3, 1, 3)]
-    assert pareto_front(values, {"score": direction}) == [1 if direction == "minimize" else 2]
+    assert [pareto_front(values, {"score": direction}) for direction in ("minimize", "maximize")] == [[1], [2]]
 
 
 @given(rows, objectives)
-def test_a_front_holds_each_non_dominated_pair_once_and_nothing_else(
+def test_a_front_holds_each_non_dominated_pair_once_and_its_winner_is_one_of_them(
     values: list[dict[str, float]], objectives: Objectives
 ) -> None:
     front = pareto_front(values, objectives)
     best = [i for i, own in enumerate(values) if not any(dominates(other, own, objectives) for other in values)]
     assert front == [i for i in best if values.index(values[i]) == i]
-
-
-@given(rows.filter(bool), objectives)
-def test_a_winner_is_non_dominated(values: list[dict[str, float]], objectives: Objectives) -> None:
-    front = [values[index] for index in pareto_front(values, objectives)]
-    winner = front[BestWithinTolerance()(front, objectives)]
-    assert not any(dominates(other, winner, objectives) for other in values)
+    if front:
+        assert BestWithinTolerance()([values[index] for index in front], objectives) in range(len(front))
 
 
 def test_the_winner_is_the_smallest_whose_error_is_near_the_least() -> None:

@@ -31,16 +31,15 @@ def test_the_interval_gives_known_values(successes: int, n: int, interval: tuple
     assert wilson_interval(successes, n) == pytest.approx(interval, abs=5e-5)
 
 
-def test_only_common_examples_count() -> None:
+def test_only_common_examples_count_and_without_one_nothing_is_better() -> None:
     candidate = {"1+1": 1.0, "1+2": 1.0, "1+3": 0.0, "9+9": 1.0, "8+8": 1.0}
     champion = {"1+1": 0.0, "1+2": 1.0, "1+3": 1.0, "7+7": 1.0}
     assert compare(candidate, champion) == PairedComparison(examples=3, wins=1, losses=1, p_value=1.0)
-
-
-def test_without_a_common_example_nothing_is_better() -> None:
     comparison = compare({"a": 1.0}, {"b": 0.0})
     assert comparison == PairedComparison(examples=0, wins=0, losses=0, p_value=1.0)
     assert not comparison.is_better()
+    told = "better on 9, worse on 1 of 100 common test examples, p = 0.021"
+    assert str(PairedComparison(100, 9, 1, 22 / 1024)) == told
 
 
 @pytest.mark.parametrize(
@@ -67,12 +66,6 @@ def test_exchanging_the_models_exchanges_wins_and_losses(
     assert (there.examples, there.p_value) == (back.examples, back.p_value)
     assert not (there.is_better() and back.is_better())
     assert there.wins + there.losses <= there.examples == len(candidate.keys() & champion.keys())
-
-
-def test_a_comparison_reads_as_a_sentence() -> None:
-    assert (
-        str(PairedComparison(100, 9, 1, 22 / 1024)) == "better on 9, worse on 1 of 100 common test examples, p = 0.021"
-    )
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ def load(folder: Path, images: int = 30_000) -> dataset.Cats:
     return dataset.load(CatsConfig(cats=str(folder), images=images))
 
 
-def test_a_set_is_mapped_from_its_file_and_loaded_once(tmp_path: Path) -> None:
+def test_a_set_is_mapped_from_its_file_loaded_once_and_limited_to_the_first_images_of_each_split(
+    tmp_path: Path,
+) -> None:
     folder = write(tmp_path / "set")
     loaded = load(folder)
     assert load(folder) is loaded
@@ -40,6 +42,9 @@ def test_a_set_is_mapped_from_its_file_and_loaded_once(tmp_path: Path) -> None:
         assert isinstance(part, np.memmap)
         assert not part.flags.writeable
         np.testing.assert_array_equal(part, images)
+    limited = load(folder, 70)
+    for part, rows in ((limited.train, slice(56)), (limited.validation, slice(80, 87)), (limited.test, slice(90, 97))):
+        np.testing.assert_array_equal(part, IMAGES[rows])
 
 
 def test_the_digest_changes_with_every_pixel_and_with_the_split(tmp_path: Path) -> None:
@@ -53,13 +58,6 @@ def test_the_digest_changes_with_every_pixel_and_with_the_split(tmp_path: Path) 
     }
     assert len(digests) == 4
     assert load(write(tmp_path / "d")).digest == load(tmp_path / "a").digest == digest(np.split(IMAGES, [80, 90]))
-
-
-def test_a_limit_takes_the_first_images_of_each_split(tmp_path: Path) -> None:
-    loaded = load(write(tmp_path / "set"), 70)
-    assert [len(part) for part in (loaded.train, loaded.validation, loaded.test)] == [56, 7, 7]
-    np.testing.assert_array_equal(loaded.test, IMAGES[90:97])
-    np.testing.assert_array_equal(loaded.train, IMAGES[:56])
 
 
 @settings(deadline=None)
@@ -79,8 +77,7 @@ def test_synthetic_cats_are_split_in_order_and_come_with_their_factors() -> None
     loaded = dataset.load(CatsConfig(images=100))
     assert loaded.factors is not None
     assert list(loaded.factors) == list(factors)
-    for name, values in factors.items():
-        np.testing.assert_array_equal(loaded.factors[name], values)
+    np.testing.assert_equal(dict(loaded.factors), dict(factors))
     for part, expected in zip((loaded.train, loaded.validation, loaded.test), np.split(images, [80, 90]), strict=True):
         np.testing.assert_array_equal(part, expected)
 
@@ -103,6 +100,5 @@ BAD: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("kind", BAD)
 def test_what_is_no_set_is_one_line_with_the_command_that_makes_one(kind: str, tmp_path: Path) -> None:
     BAD[kind](tmp_path / "set")
-    with pytest.raises(UserError, match=r"^cats: got '.*', which is no set of cats \(.*make cats wrote") as caught:
+    with pytest.raises(UserError, match=r"^cats: got '.*', which is no set of cats \(.*make cats wrote.*$"):
         load(tmp_path / "set")
-    assert len(str(caught.value).splitlines()) == 1

@@ -4,7 +4,6 @@ import functools
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,7 @@ from library.cats.data.synthetic import cache as disk
 from library.framework.errors import UserError
 
 NEUTRAL = {name: (factor.low + factor.high) / 2 for name, factor in FACTORS.items()} | {"grain": 7, "pattern": 0}
-DEGREES = [name for name, factor in FACTORS.items() if not factor.integer]
 seeds = st.integers(0, 2**32 - 1)
-every_factor = pytest.mark.parametrize("name", FACTORS)
 
 
 def cats(**changes: Any) -> dict[str, np.ndarray]:
@@ -38,11 +35,6 @@ def changed(name: str, **others: Any) -> np.ndarray:
     """Where the lowest and the highest value of a factor differ visibly, `[75, 75]` bool."""
     low, high = (drawn(**{name: value}, **others) for value in (FACTORS[name].low, FACTORS[name].high))
     return np.asarray(abs(high - low).max(axis=-1) > 2)
-
-
-def middle(mask: np.ndarray) -> np.ndarray:
-    """The mean row and column of a mask."""
-    return np.argwhere(mask).mean(axis=0)
 
 
 @st.composite
@@ -95,20 +87,18 @@ def test_no_two_cats_are_alike_and_none_are_no_images() -> None:
     assert draw(sample_factors(0, 0)).shape == (0, 75, 75, 3)
 
 
-@every_factor
-def test_every_factor_changes_every_cat(name: str) -> None:
-    given = sample_factors(10, 3)
-    low, high = (draw(given | {name: np.full(10, value)}) for value in (FACTORS[name].low, FACTORS[name].high))
+@pytest.mark.parametrize("name", FACTORS)
+def test_every_factor_changes_every_cat_within_its_range(name: str) -> None:
+    given, factor = sample_factors(10, 3), FACTORS[name]
+    low, high = (draw(given | {name: np.full(10, value)}) for value in (factor.low, factor.high))
     assert (np.abs(low.astype(int) - high).max(axis=-1) > 12).sum(axis=(1, 2)).min() >= 8
-
-
-@pytest.mark.parametrize("pattern", range(len(PATTERNS)))
-def test_every_pattern_can_be_stronger(pattern: int) -> None:
-    assert changed("pattern_strength", pattern=pattern).sum() > 100
+    for beyond in (factor.low - 1e-3, factor.high + 1e-3):
+        with pytest.raises(ValueError, match=f"^{name}: got .*; allowed is a .*number from "):
+            draw(cats(**{name: np.array([factor.low, beyond])}))
 
 
 @settings(deadline=None, max_examples=30)
-@given(any_cat(), st.sampled_from(DEGREES))
+@given(any_cat(), st.sampled_from([name for name, factor in FACTORS.items() if not factor.integer]))
 def test_a_small_step_of_a_factor_is_a_small_step_of_the_image(cat: dict[str, np.ndarray], name: str) -> None:
     factor = FACTORS[name]
     step = (factor.high - factor.low) / 500
@@ -131,13 +121,19 @@ def test_a_feature_changes_where_it_is(name: str, rows: tuple[int, int], columns
     assert not found.any()
 
 
-def test_the_head_follows_its_angles_and_light_falls_from_its_own() -> None:
-    down, right = middle(changed("eye_colour"))
-    assert middle(changed("eye_colour", yaw=20))[1] > right + 3
-    assert middle(changed("eye_colour", yaw=-20))[1] < right - 3
-    assert middle(changed("eye_colour", pitch=10))[0] < down - 2
+def test_patterns_can_be_stronger_the_head_follows_its_angles_and_light_falls_from_its_own() -> None:
+    for pattern in range(len(PATTERNS)):
+        assert changed("pattern_strength", pattern=pattern).sum() > 100
+
+    def middle(**angles: float) -> np.ndarray:
+        return np.argwhere(changed("eye_colour", **angles)).mean(axis=0)  # the mean row and column
+
+    down, right = middle()
+    assert middle(yaw=20)[1] > right + 3
+    assert middle(yaw=-20)[1] < right - 3
+    assert middle(pitch=10)[0] < down - 2
     leaning = changed("eye_colour", tilt=10)
-    assert middle(leaning[:, 38:])[0] > middle(leaning[:, :38])[0] + 3
+    assert np.argwhere(leaning[:, 38:]).mean(axis=0)[0] > np.argwhere(leaning[:, :38]).mean(axis=0)[0] + 3
     left, right = (drawn(light_angle=angle, light_strength=1).mean(axis=-1) for angle in (-75, 75))
     head = slice(30, 60)
     assert left[head, 20:35].mean() > right[head, 20:35].mean() + 20
@@ -182,16 +178,8 @@ WRONG: dict[str, Callable[[], Mapping[str, Any]]] = {
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_what_is_no_cat_is_refused_in_one_line(kind: str) -> None:
-    with pytest.raises(ValueError, match=r"^\w+: got .*; allowed ") as caught:
+    with pytest.raises(ValueError, match=r"^\w+: got .*; allowed .*$"):
         draw(WRONG[kind]())
-    assert len(str(caught.value).splitlines()) == 1
-
-
-@every_factor
-def test_a_factor_out_of_its_range_is_refused(name: str) -> None:
-    for beyond in (FACTORS[name].low - 1e-3, FACTORS[name].high + 1e-3):
-        with pytest.raises(ValueError, match=f"^{name}: got .*; allowed is a .*number from "):
-            draw(cats(**{name: np.array([FACTORS[name].low, beyond])}))
 
 
 @pytest.fixture
@@ -245,35 +233,21 @@ def test_many_cats_are_drawn_once_and_mapped(cache: Path, monkeypatch: pytest.Mo
     assert not images.flags.writeable
 
 
-def test_a_relative_cache_folder_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for value in ("", "here"):
-        monkeypatch.setenv("XDG_CACHE_HOME", value)
-        assert disk.cache_folder(20).parent == tmp_path / ".cache" / "cats-and-sums"
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def other(path: Path) -> None:
-    if path.suffix == ".npy":
-        np.save(path, expected()[:5])
-    else:
-        np.savez(path, yaw=np.zeros(20))
-
-
 @pytest.mark.parametrize("name", ["images.npy", "factors.npz"])
-@pytest.mark.parametrize(
-    "damage", [cut, other, Path.unlink, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"cats" * 99)]
-)
+@pytest.mark.parametrize("damage", ["removed", "emptied", "cut", "garbage", "of other cats"])
 def test_what_is_damaged_is_drawn_again(
-    name: str, damage: Callable[[Path], Any], cache: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, damage: str, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(disk, "draw_parts", at_once)
     synthetic.load(20)
     (path,) = cache.rglob(name)
-    damage(path)
+    np.save(tmp_path / "images.npy", expected()[:5])
+    np.savez(tmp_path / "factors.npz", yaw=np.zeros(20))
+    other = (tmp_path / name).read_bytes()
+    contents = {"emptied": b"", "cut": path.read_bytes()[:-100], "garbage": b"cats" * 99, "of other cats": other}
+    path.unlink()
+    if damage in contents:
+        path.write_bytes(contents[damage])
     check(synthetic.load(20))
     assert names(cache) == {"images.npy", "factors.npz"}
 
@@ -292,33 +266,33 @@ def test_an_interrupted_cache_is_not_taken_for_complete(cache: Path, monkeypatch
     assert names(cache) == {"images.npy", "factors.npz"}
 
 
-def test_two_at_once_get_the_same_cats(cache: Path) -> None:
-    with ThreadPoolExecutor(2) as pool:
-        for loaded in pool.map(synthetic.load, [20, 20]):
-            check(loaded)
-
-
 def load_in_daemon() -> None:
     disk.MIN_CACHED = 8
     check(synthetic.load(20))
 
 
-def test_a_worker_process_can_load(cache: Path) -> None:
-    worker = multiprocessing.get_context("spawn").Process(target=load_in_daemon, daemon=True)
-    worker.start()
-    worker.join()
-    assert worker.exitcode == 0
+def test_a_worker_process_can_load_and_two_at_once_get_the_same_cats(cache: Path) -> None:
+    workers = [multiprocessing.get_context("spawn").Process(target=load_in_daemon, daemon=True) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
     assert names(cache) == {"images.npy", "factors.npz"}
 
 
-def test_a_failing_process_is_reported_in_one_line(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_reported_in_one_line_and_a_relative_cache_folder_ignored(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(UserError, match=r"^synthetic cats: a drawing process ended with exit code 1; start again$"):
         synthetic.load(20)
     assert "images.npy" not in names(cache)
-
-
-def test_a_cache_that_cannot_be_written_is_reported_in_one_line(cache: Path) -> None:
+    cache.rename(tmp_path / "elsewhere")
     cache.write_text("a file where a folder should be")
     with pytest.raises(UserError, match=r"^synthetic cats: '.*' cannot be written \(.*\); give XDG_CACHE_HOME="):
         synthetic.load(20)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for value in ("", "here"):
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+        assert disk.cache_folder(20).parent == tmp_path / ".cache" / "cats-and-sums"

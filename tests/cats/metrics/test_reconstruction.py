@@ -43,21 +43,17 @@ def test_errors_worked_out_by_hand() -> None:
     assert -1 < ssim(images, 255 - images)[0] < -0.9
 
 
-@pytest.mark.parametrize("shift", [1, 5, 20])
-def test_the_decibels_of_a_shift_are_those_of_its_size(shift: int) -> None:
+@pytest.mark.parametrize("shift", [1, 10, 100])
+def test_a_shift_has_the_decibels_of_its_size_and_a_flat_image_the_similarity_of_its_lightness(shift: int) -> None:
     images = noise(0, 4, 12, 12, 3) // 2
     assert psnr(images, images + np.uint8(shift)) == pytest.approx(20 * np.log10(255 / shift), rel=1e-5)
-
-
-@pytest.mark.parametrize("shift", [1, 10, 100])
-def test_a_lighter_flat_image_is_as_similar_as_the_lightness_alone_says(shift: int) -> None:
     flat = np.full((1, 20, 20, 3), 100, dtype=np.uint8)
     a, b = 100 / 255, (100 + shift) / 255
     expected = (2 * a * b + 1e-4) / (a**2 + b**2 + 1e-4)
     assert ssim(flat, flat + np.uint8(shift)) == pytest.approx(expected, abs=1e-3)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(st.integers(0, 2**32 - 1), st.integers(11, 16), st.integers(11, 16))
 def test_the_similarity_is_that_of_windows_moved_one_by_one(seed: int, height: int, width: int) -> None:
     a, b = noise(seed, 1, height, width, 2), noise(seed + 1, 1, height, width, 2)

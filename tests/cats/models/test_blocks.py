@@ -15,7 +15,6 @@ IMAGES = np.random.default_rng(0).random((2, 75, 75, 3), dtype=np.float32)
 LATENTS = np.random.default_rng(1).normal(size=(3, 5)).astype(np.float32)
 SIZES = [75, 38, 19, 10, 5]
 filters = st.lists(st.integers(1, 9), min_size=3, max_size=4)
-every_depth = pytest.mark.parametrize("residuals", [1, 2])
 
 
 def encoder(filters: str = "2-3-4", residuals: int = 1, activation: str = "relu", **options: int) -> keras.Model:
@@ -30,13 +29,6 @@ def decoder(filters: str = "2-3-4", residuals: int = 1, activation: str = "relu"
 
 def of_kind(network: keras.Model, kind: type[layers.Layer]) -> list[layers.Layer]:
     return [layer for layer in network.layers if isinstance(layer, kind)]
-
-
-def copy_all_but_residuals(source: keras.Model, target: keras.Model, kinds: list[type[layers.Layer]]) -> None:
-    """Gives a network without residual blocks the weights of one with them."""
-    for kind in kinds:
-        for ours, theirs in zip(of_kind(target, kind), of_kind(source, kind), strict=False):
-            ours.set_weights(theirs.get_weights())
 
 
 @settings(max_examples=4, deadline=None)
@@ -66,24 +58,20 @@ def test_each_doubling_puts_every_pixel_where_its_halving_took_it_from() -> None
 
 @pytest.mark.parametrize("hidden", [0, 7])
 def test_a_layer_before_the_last_is_there_if_it_is_asked_for(hidden: int) -> None:
-    units = [layer.units for layer in of_kind(encoder(hidden=hidden, activation="silu"), layers.Dense)]
-    assert units == ([hidden, 5] if hidden else [5])
     *before, last = of_kind(encoder(hidden=hidden, activation="silu"), layers.Dense)
-    assert last.activation is keras.activations.linear
-    assert all(layer.activation is keras.activations.silu for layer in before)
+    assert (last.units, last.activation) == (5, keras.activations.linear)
+    assert [(one.units, one.activation) for one in before] == [(7, keras.activations.silu)] * bool(hidden)
 
 
-@every_depth
+@pytest.mark.parametrize("residuals", [1, 2])
 def test_residual_blocks_begin_as_identity_and_can_become_something(residuals: int) -> None:
-    deep, shallow = decoder(residuals=residuals), decoder(residuals=0)
-    assert len(deep.weights) == len(shallow.weights) + 4 * residuals
-    copy_all_but_residuals(deep, shallow, [layers.Dense, layers.Conv2DTranspose])
-    np.testing.assert_array_equal(deep(LATENTS), shallow(LATENTS))
-    deep, shallow = encoder(residuals=residuals), encoder(residuals=0)
-    assert len(deep.weights) == len(shallow.weights) + 4 * residuals
-    copy_all_but_residuals(deep, shallow, [layers.Dense, layers.Conv2D])
-    np.testing.assert_array_equal(deep(IMAGES), shallow(IMAGES))
-    network = encoder(residuals=residuals)
+    for build, kind, inputs in ((decoder, layers.Conv2DTranspose, LATENTS), (encoder, layers.Conv2D, IMAGES)):
+        network, shallow = build(residuals=residuals), build(residuals=0)
+        assert len(network.weights) == len(shallow.weights) + 4 * residuals
+        for one in (layers.Dense, kind):  # all weights but those of residual blocks
+            for ours, theirs in zip(of_kind(shallow, one), of_kind(network, one), strict=False):
+                ours.set_weights(theirs.get_weights())
+        np.testing.assert_array_equal(network(inputs), shallow(inputs))
     before = network(IMAGES).numpy()
     last = of_kind(network, layers.Conv2D)[-1]
     assert not last.kernel.numpy().any()
@@ -114,29 +102,24 @@ def test_images_are_float32_from_0_to_1_and_no_other_layer_is_bounded(text: str)
     assert [layer.activation for layer in hidden] == [keras.activations.relu] * 2
 
 
-def test_colours_are_float32_where_the_rest_is_bfloat16() -> None:
+def test_pixels_and_colours_are_float32_where_the_rest_is_bfloat16() -> None:
+    bytes_ = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(blocks.to_unit(bytes_)), bytes_.astype(np.float32) / 255, strict=True
+    )
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         network = decoder(filters="3-3-3")
     finally:
         keras.config.set_dtype_policy("float32")
     assert network(LATENTS).numpy().dtype == np.float32
-    assert {layer.compute_dtype for layer in of_kind(network, layers.Conv2DTranspose)} == {"bfloat16"}
-    hidden = of_kind(network, layers.Activation)[:-1]
+    hidden = of_kind(network, layers.Conv2DTranspose) + of_kind(network, layers.Activation)[:-1]
     assert {layer.compute_dtype for layer in hidden} == {"bfloat16"}
-
-
-def test_pixels_become_fractions() -> None:
-    bytes_ = np.arange(256, dtype=np.uint8)
-    fractions = ops.convert_to_numpy(blocks.to_unit(bytes_))
-    assert fractions.dtype == np.float32
-    np.testing.assert_array_equal(fractions, bytes_.astype(np.float32) / 255)
 
 
 @pytest.mark.parametrize("activation", ["silu", "leaky_relu"])
 def test_saved_networks_compute_the_same(activation: str, tmp_path: Path) -> None:
-    down = encoder(activation=activation, hidden=6)
-    up = decoder(activation=activation)
+    down, up = encoder(activation=activation, hidden=6), decoder(activation=activation)
     for network, inputs in ((down, IMAGES), (up, LATENTS)):
         for weight in network.weights:  # those that begin as zero too
             weight.assign(keras.random.normal(weight.shape, seed=0) / 4)

@@ -22,13 +22,6 @@ features = FeatureExtractor()
 NAMES = {"frechet_distance", "kid", "kid_standard_error", "precision", "recall", "density", "coverage"}
 
 
-@pytest.fixture(scope="module")
-def built() -> Generative:
-    tiny = {"filters": "2-2-2", "latent_size": 3, "residuals": 0, "validation_samples": 12}
-    keras.utils.set_random_seed(0)
-    return autoencoders.build(AutoencoderConfig(**tiny))
-
-
 def test_samples_come_of_the_same_noise_after_every_epoch() -> None:
     first, again, other = (Generative(ImagesConfig(seed=seed), "model").noise for seed in (0, 0, 1))
     assert first.shape == (ImagesConfig().validation_samples, ImagesConfig().latent_size)
@@ -39,8 +32,17 @@ def test_samples_come_of_the_same_noise_after_every_epoch() -> None:
     assert first.std() == pytest.approx(1, abs=0.02)
 
 
-def test_an_evaluation_scores_samples_where_it_is_asked_for_names(built: Generative) -> None:
-    drawn = features(decode(built.decoder, built.noise))
+def test_samples_are_bytes_in_the_order_of_the_vectors_and_scored_where_an_evaluation_is_asked_for_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keras.utils.set_random_seed(0)
+    tiny = {"filters": "2-2-2", "latent_size": 3, "residuals": 0, "validation_samples": 12}
+    built = autoencoders.build(AutoencoderConfig(**tiny))
+    monkeypatch.setattr(generative, "BATCH", 5)
+    images = decode(built.decoder, built.noise)
+    assert images.dtype == np.uint8
+    np.testing.assert_allclose(images, 255 * built.decoder(built.noise).numpy(), atol=0.51)
+    drawn = features(images)
     for images in (DATA.validation, DATA.test, DATA.test):
         scores = built.evaluate(images, verbose=0, return_dict=True)
         expected = sample_quality.evaluate(features(images), drawn, network=RANDOM, split="val")
@@ -49,13 +51,6 @@ def test_an_evaluation_scores_samples_where_it_is_asked_for_names(built: Generat
             assert scores[f"{name}_{RANDOM}"] == pytest.approx(expected[f"val/{name}_{RANDOM}"], rel=1e-4), name
     scores = built.evaluate(DATA.validation, verbose=0)
     assert scores == pytest.approx([scores[0]] * 2, rel=1e-4)  # loss and metric of a CAE are one
-
-
-def test_images_are_bytes_in_the_order_of_the_vectors(built: Generative, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generative, "BATCH", 5)
-    images = decode(built.decoder, built.noise)
-    assert images.dtype == np.uint8
-    np.testing.assert_allclose(images, 255 * built.decoder(built.noise).numpy(), atol=0.51)
 
 
 @given(st.lists(st.floats(-10, 10), min_size=1))

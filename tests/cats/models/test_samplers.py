@@ -4,7 +4,6 @@ import json
 import runpy
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +42,7 @@ def test_a_bound_cuts_the_tails_off_and_leaves_the_rest_in_proportion(bound: flo
     assert 0.99 * bound < np.abs(latents).max() <= bound
     # Of a standard normal between -b and b: 1 - 2 b phi(b) / (2 Phi(b) - 1).
     np.testing.assert_allclose(latents.var(axis=0), variance, rtol=0.03)
-
-
-def test_a_bound_is_one_of_standard_normal_numbers_whatever_the_temperature() -> None:
-    np.testing.assert_allclose(draw(normal(2, 0.5, bound=1.0)), 0.5 * draw(normal(2, 1.0, bound=1.0)), rtol=1e-6)
+    np.testing.assert_allclose(draw(normal(2, 0.5, bound=bound)), 0.5 * latents, rtol=1e-6)  # whatever the temperature
 
 
 def test_a_mixture_draws_from_each_component_as_often_as_its_weight_and_moves_on() -> None:
@@ -70,19 +66,17 @@ def test_equal_generators_draw_the_same_and_others_do_not(seed: int, count: int,
 
 
 def test_a_fit_recovers_the_mixture_or_the_mean_and_covariance() -> None:
-    found = fit_mixture(draw(MIXTURE, 5000), 2, seed=0)
+    latents = draw(MIXTURE, 5000)
+    found = fit_mixture(latents, 2, seed=0)
     order = np.argsort(found.means[:, 0])
     np.testing.assert_allclose(found.weights[order], WEIGHTS, atol=0.03)
     np.testing.assert_allclose(found.means[order], MEANS, atol=0.06)
     covariances = found.factors @ found.factors.transpose(0, 2, 1)
     np.testing.assert_allclose(covariances[order], FACTORS @ FACTORS.transpose(0, 2, 1), atol=0.06)
     assert found.bound == np.inf
-    latents = draw(MIXTURE, 5000)
     found = fit_mixture(latents, 1, seed=0)
     np.testing.assert_allclose(found.means[0], latents.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(found.factors[0] @ found.factors[0].T, np.cov(latents.T), rtol=0.01, atol=0.02)
-    again = draw(found, 5000)
-    np.testing.assert_allclose(again.mean(axis=0), latents.mean(axis=0), atol=0.25)
 
 
 def test_fits_repeat_with_the_seed_and_collapse_onto_no_line() -> None:
@@ -90,7 +84,7 @@ def test_fits_repeat_with_the_seed_and_collapse_onto_no_line() -> None:
     first, again, other = (fit_mixture(latents, 4, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.means, again.means)
     assert (first.means != other.means).any()
-    """Of two vectors each: their covariance alone has no inverse."""
+    # Of two vectors each: their covariance alone has no inverse.
     pairs = np.array([[0.0, 0.0], [0.0, 1.0], [100.0, 0.0], [100.0, 1.0]], dtype=np.float32)
     found = fit_mixture(pairs, 2, seed=0)
     least = np.linalg.eigvalsh(found.factors @ found.factors.transpose(0, 2, 1)).min()
@@ -112,7 +106,7 @@ def any_sampler(draw_value: st.DrawFn) -> LatentSampler:
 names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-.", min_size=1, max_size=12).filter(lambda name: name.strip("."))
 
 
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(kept=st.dictionaries(names, any_sampler(), min_size=1, max_size=4), seed=seeds)
 def test_saved_samplers_draw_the_same(
     tmp_path_factory: pytest.TempPathFactory, kept: dict[str, LatentSampler], seed: int
@@ -128,17 +122,12 @@ def test_saved_samplers_draw_the_same(
 
 def test_plain_numbers_are_kept_and_nothing_else_is_read(tmp_path: Path) -> None:
     save({"mixture": MIXTURE, "prior-0.8": normal(2, 0.8)}, tmp_path / "strategies.npz")
-    with zipfile.ZipFile(tmp_path / "strategies.npz") as archive:
-        assert sorted(archive.namelist()) == sorted(
-            f"{name}/{part}.npy"
-            for name in ("mixture", "prior-0.8")
-            for part in ("weights", "means", "factors", "bound")
-        )
-        for name in archive.namelist():
-            with archive.open(name) as file:
-                assert np.load(file, allow_pickle=False).dtype.kind == "f"
+    parts = ("weights", "means", "factors", "bound")
+    with np.load(tmp_path / "strategies.npz", allow_pickle=False) as kept:
+        assert set(kept) == {f"{name}/{part}" for name in ("mixture", "prior-0.8") for part in parts}
+        assert {kept[name].dtype.kind for name in kept} == {"f"}
     objects = np.array([{}], dtype=object)
-    np.savez(tmp_path / "bad.npz", **{f"prior/{part}": objects for part in ("weights", "means", "factors", "bound")})
+    np.savez(tmp_path / "bad.npz", **{f"prior/{part}": objects for part in parts})
     with pytest.raises(ValueError, match="allow_pickle"):
         load(tmp_path / "bad.npz")
 
@@ -155,9 +144,6 @@ sampling = runpy.run_path({alone.name!r})
 latents = sampling["load"]("strategies.npz")["mixture"].sample(5, np.random.default_rng(0))
 print(json.dumps(latents.tolist()))
 """
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    np.testing.assert_array_equal(np.array(json.loads(done.stdout), dtype=np.float32), draw(MIXTURE, 5))
+    printed = subprocess.check_output([sys.executable, "-I", "-c", program], cwd=tmp_path)
+    np.testing.assert_array_equal(np.array(json.loads(printed), dtype=np.float32), draw(MIXTURE, 5))
     assert runpy.run_path(str(alone))["__doc__"] == samplers.__doc__

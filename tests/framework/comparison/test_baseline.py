@@ -1,6 +1,5 @@
 """Baselines: trained for as long as the defaults, scored alike, put side by side, resumed; on real stores."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import mlflow
@@ -10,7 +9,6 @@ from matplotlib.figure import Figure
 
 from library import Baseline, Run, TestResult, TrainingResult
 from library.framework import discovery, plots
-from library.framework.cli.main import main
 from library.framework.comparison.baseline import BaselineResult
 from library.framework.errors import UserError
 from library.framework.tracking import queries
@@ -110,19 +108,18 @@ def test_an_interrupted_baseline_goes_on_where_it_was_and_both_have_what_is_fixe
     assert params({"units", "data_seed"}) == [{"units": "2", "data_seed": "7"}, {"units": "8", "data_seed": "7"}]
 
 
-def test_a_seed_cannot_be_fixed(store: Store) -> None:
+def test_a_seed_and_values_that_are_not_allowed_are_refused_before_a_run_begins(store: Store, refused: Any) -> None:
     with pytest.raises(UserError, match=r"^seed: got 3; a comparison trains from seed 0 on, give SEEDS=how many$"):
         measure(store, seed=3)
     assert mlflow.get_experiment_by_name("tiny") is None
-
-
-def row(config: str, **scores: float) -> Mapping[str, Any]:
-    return {"config": config, "seed": 0, "parameters": 1_234_567.0, "seconds": 59.96, **scores}
+    error = refused(["compare", "vae-baseline", "--beta=-1"])
+    assert error == "error: beta: got '-1'; allowed is greater than or equal to 0\n"
 
 
 def test_the_table_has_errors_beside_scores_and_the_ratio_of_the_default_to_the_baseline() -> None:
-    default = row("default", kid_net=0.25, kid_standard_error_net=0.01, share=0.5)
-    other = row("baseline", kid_net=0.5, kid_standard_error_net=0.02, share=0.0)
+    both = {"seed": 0, "parameters": 1_234_567.0, "seconds": 59.96}
+    default = {"config": "default", **both, "kid_net": 0.25, "kid_standard_error_net": 0.01, "share": 0.5}
+    other = {"config": "baseline", **both, "kid_net": 0.5, "kid_standard_error_net": 0.02, "share": 0.0}
     assert BaselineResult([default, other]).markdown().splitlines() == [
         "| | default, seed 0 | baseline, seed 0 | default / baseline |",
         "|---|---|---|---|",
@@ -144,11 +141,6 @@ def test_a_shipped_baseline_is_trained_on_the_same_data_and_scored_alike(name: s
     assert default == SHIPPED[name].experiment_type.Config(cats="there", seed=1)
     assert (other.filters, other.schedule, other.warmup, other.patience) == ("128-128-128", "constant", 0, 0)
     assert other.epochs > 10_000
-
-
-def test_a_value_that_is_not_allowed_is_refused_before_a_run_begins(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", "vae-baseline", "--beta=-1"], "python -m experiments") == 2
-    assert capsys.readouterr().err == "error: beta: got '-1'; allowed is greater than or equal to 0\n"
 
 
 def test_figures_of_two_runs_keep_their_shapes() -> None:

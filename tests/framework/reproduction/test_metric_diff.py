@@ -38,11 +38,8 @@ def test_a_value_that_is_missing_or_no_number_in_one_alone_differs() -> None:
     assert str(diff.metrics[0]) == "differs, first at step 3: none then, 3.0 now"
 
 
-def test_a_single_value_is_compared_whatever_its_step() -> None:
+def test_only_the_steps_that_count_are_compared_and_a_single_value_whatever_its_step() -> None:
     assert compare({"test": {3: 0.5}}, {"test": {7: 0.5}}).is_same
     assert compare({"test": {3: 0.5}}, {"test": {7: 0.25}}).metrics[0].difference == 0.25
-
-
-def test_only_the_steps_that_count_are_compared() -> None:
     assert compare({"a": {1: 1.0, 2: 2.0}, "b": {2: 0.0}}, {"a": {1: 1.0}}, until=1).is_same
     assert [one.metric for one in compare({"a": {1: 1.0}, "b": {2: 0.0}}, {"a": {1: 1.0}}, until=1).metrics] == ["a"]

@@ -34,10 +34,6 @@ def _found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rerun, "find", lambda name: FOUND.get(name) or discovery.find(name))
 
 
-def repeat_command(run: str, store: Store) -> int:
-    return main(["repeat", f"--run={run}", f"--store={store.root}"], "make")
-
-
 def change(monkeypatch: pytest.MonkeyPatch, **parts: Any) -> None:
     """Has the tiny experiment be another one."""
     monkeypatch.setitem(FOUND, "tiny", type("Changed", (Tiny,), {"name": "tiny", **parts}))
@@ -51,7 +47,7 @@ def train(store: Store, **fields: Any) -> str:
     return run.id
 
 
-def trial(store: Store, stop_after: int = 99, **fields: Any) -> str:
+def trial(store: Store, stop_after: int = 0, **fields: Any) -> str:
     """A run of a trial of a study, without test scores, that is pruned after so many epochs; returns its id."""
     experiment = Tiny(**fields)
 
@@ -64,7 +60,7 @@ def trial(store: Store, stop_after: int = 99, **fields: Any) -> str:
         start_run(store, "tiny", "trial 000", parent=parent.id, config=experiment.config, tags={"trial": 0}) as run,
     ):
         experiment.fit(run, [EpochCallback(prune)])
-        run.end("FINISHED" if stop_after == 99 else "KILLED", "" if stop_after == 99 else "pruned after epoch 2")
+        run.end(*(("KILLED", "pruned after epoch 2") if stop_after else ("FINISHED", "")))
     return run.id
 
 
@@ -75,10 +71,17 @@ def repeat(store: Store, run: str) -> tuple[queries.RunRecord, RunDiff]:
     return queries.read_run(again), diff
 
 
+def recorded(store: Store, name: str, experiment: str = "tiny", **params: Any) -> str:
+    """A run without a training, of one epoch and the default config, or of these params alone; returns its id."""
+    with start_run(store, experiment, name, config=None if params else Tiny.Config()) as run:
+        mlflow.log_params(params)
+        run.log_metrics({"val/loss": 0.5}, step=1)
+    return run.id
+
+
 def refused(run: str) -> str:
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match=r"^.*$") as caught:
         rerun.plan(run)
-    assert len(str(caught.value).splitlines()) == 1
     return str(caught.value)
 
 
@@ -87,7 +90,7 @@ def test_a_training_repeats_to_the_last_digit_and_the_registry_stays_as_it_is(
 ) -> None:
     old = pipeline.train_in_full(Tiny(seed=3, epochs=2), store, run_name="näme").run
     before = overview()
-    assert repeat_command(old[:9], store) == 0
+    assert main(["repeat", f"--run={old[:9]}", f"--store={store.root}"], "make") == 0
     assert overview() == before
     new = queries.all_runs()[0]
     assert (new.name, new.status, new.tags["repeats"]) == ("repeat of näme", "FINISHED", old)
@@ -120,7 +123,7 @@ def test_a_different_result_has_a_status_of_its_own_and_a_repeat_that_fails_leav
         database.execute("UPDATE tags SET value = 'true' WHERE key = 'git.dirty'")
     monkeypatch.setattr(environment, "git_tags", lambda: {"git.commit": "c0ffee", "git.dirty": "true"})
     change(monkeypatch, fit=other)
-    assert repeat_command(old, store) == 1
+    assert main(["repeat", f"--run={old}", f"--store={store.root}"], "make") == 1
     shown = capsys.readouterr().out
     assert re.search(r"version\.keras: 0\.1 then, \d", shown)
     assert re.search(r"git\.commit: \w+ then, c0ffee now", shown)
@@ -164,11 +167,7 @@ def test_a_limit_in_minutes_becomes_the_epochs_that_were_made(store: Store) -> N
 
 def test_a_run_is_named_by_as_much_of_its_id_as_is_unique(store: Store) -> None:
     assert refused("abc").endswith("; there is no training")
-    ids = []
-    for name in ("first", "second"):
-        with start_run(store, "tiny", name, config=Tiny.Config()) as run:
-            run.log_metrics({"val/loss": 0.5}, step=1)
-        ids.append(run.id)
+    ids = [recorded(store, name) for name in ("first", "second")]
     assert rerun.plan(ids[0].upper()).record.name == "first"
     some = f"{ids[1][:8]} (second), {ids[0][:8]} (first)"
     for wrong in ("no-such-run", "%", "_", "' OR 1", "0" * 32):
@@ -177,9 +176,8 @@ def test_a_run_is_named_by_as_much_of_its_id_as_is_unique(store: Store) -> None:
         for one in ids:
             for table in ("runs", "params", "tags", "metrics", "latest_metrics"):
                 database.execute(f"UPDATE {table} SET run_uuid = ? WHERE run_uuid = ?", ["abc" + one[3:], one])  # noqa: S608
-    assert re.fullmatch(
-        r"run: got 'abc', with which several ids begin: abc\w{5} \(.*\), abc.*; give more.*", refused("abc")
-    )
+    several = r"run: got 'abc', with which several ids begin: abc\w{5} \(.*\), abc.*; give more.*"
+    assert re.fullmatch(several, refused("abc"))
     mlflow.delete_run("abc" + ids[0][3:])
     assert rerun.plan("abc").record.name == "second"
 
@@ -187,23 +185,18 @@ def test_a_run_is_named_by_as_much_of_its_id_as_is_unique(store: Store) -> None:
 def test_runs_that_cannot_be_repeated_are_refused_in_one_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     child = trial(store, epochs=1)
     parent = queries.read_run(child).tags["mlflow.parentRunId"]
-    assert refused(parent).endswith(
-        f"(a study): is a whole study's and trained nothing itself; its own are {child[:8]} (trial 000)"
-    )
+    study = f"(a study): is a whole study's and trained nothing itself; its own are {child[:8]} (trial 000)"
+    assert refused(parent).endswith(study)
     with start_run(store, "cats", "side by side") as other:
         pass
     assert re.search(r"\(side by side\): recorded no config; the newest are \w{8} \(trial 000\)$", refused(other.id))
-    with (
-        pytest.raises(RuntimeError),
-        start_run(store, "tiny", "failed", config=Tiny.Config(fails="raise")) as failed,
-    ):
-        Tiny(fails="raise").fit(failed)
+    fails = Tiny(fails="raise")
+    with pytest.raises(RuntimeError), start_run(store, "tiny", "failed", config=fails.config) as failed:
+        fails.fit(failed)
     assert "ended FAILED before its first epoch: RuntimeError: told to fail; nothing" in refused(failed.id)
     with start_run(store, "tiny", "running", config=Tiny.Config()) as running:
         assert refused(running.id).endswith("(running): is still running; wait for its end")
-    with start_run(store, "gone", "old", config=Tiny.Config()) as old:
-        old.log_metrics({"val/loss": 0.5}, step=1)
-    assert "cannot be repeated: unknown experiment 'gone'; allowed are cae" in refused(old.id)
+    assert "cannot be repeated: unknown experiment 'gone'; allowed are cae" in refused(recorded(store, "old", "gone"))
     change(monkeypatch, dataset_digest="others")
     assert refused(child).endswith("its data were different: their digest was points-0 and is others now")
 
@@ -222,31 +215,17 @@ def test_a_config_that_changed_since_is_refused_or_remarked_on(store: Store) -> 
     for field in ("depth", "rows_per_page"):
         assert cases[field].endswith(f"its config had fields that 'tiny' no longer has: {field}")
     assert cases["units"].endswith("cannot be repeated: units: got '1000'; allowed is less than or equal to 64")
-    with start_run(store, "tiny", "older") as run:
-        mlflow.log_params({"seed": 5})
-        run.log_metrics({"val/loss": 0.5}, step=1)
-    plan = rerun.plan(run.id)
+    plan = rerun.plan(recorded(store, "older", seed=5))
     assert plan.experiment.config == Tiny.Config(seed=5)
     assert "units: a newer field of the config; its default is used, 4" in plan.remarks
-
-
-def test_a_missing_dependency_is_named_with_the_command_that_trains_it(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Reader(Tiny):
-        name = "reader"
-
-    change(monkeypatch, dependencies=[Reader(units=2)])
-    with start_run(store, "tiny", "drawing", config=Tiny.Config()) as run:
-        run.log_metrics({"val/loss": 0.5}, step=1)
-    assert refused(run.id).endswith(
-        "needs a registered reader of the same data, and there is none; make train-reader UNITS=2 makes one"
-    )
 
 
 def test_a_run_names_the_registered_version_that_it_depends_on_which_is_trained_once(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    change(monkeypatch, dependencies=[type("Reader", (Tiny,), {"name": "reader"})(units=2)])
+    needed = "needs a registered reader of the same data, and there is none; make train-reader UNITS=2 makes one"
+    assert refused(recorded(store, "drawing")).endswith(needed)
     versions.register(store, tmp_path, "01")  # from other data
     change(monkeypatch, dependencies=[Tiny(units=3)])
     for seed in (5, 6):
@@ -260,13 +239,12 @@ def test_a_run_names_the_registered_version_that_it_depends_on_which_is_trained_
 def test_a_run_records_what_it_computed_with(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     start_keras(1)
-    with start_run(store, "tiny", "run", config=Tiny.Config()) as run:
-        run.log_metrics({"val/loss": 0.5}, step=1)
-    tags = queries.read_run(run.id).tags
+    run = recorded(store, "run")
+    tags = queries.read_run(run).tags
     assert tags["compute.threads"] == "3"
     assert {"compute.cores", "compute.backend", "compute.devices", "machine.cpu"} <= tags.keys()
     assert compute_tags().items() <= tags.items()
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
-    differences = rerun.start(rerun.plan(run.id))
+    differences = rerun.start(rerun.plan(run))
     assert compute_tags()["compute.threads"] == "3"  # as many as then, whatever the experiment would have now
     assert {name for name in differences if name != "git.dirty"} == set()

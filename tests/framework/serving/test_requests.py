@@ -1,6 +1,7 @@
 """What may be sent to a served model: all forms of MLflow's protocol, and one line for whatever else is sent."""
 
 import json
+import re
 import warnings
 from itertools import product
 from pathlib import Path
@@ -40,7 +41,6 @@ ANY = RequestSchema()
         (TEXTS, {"inputs": ["x" * 100, 2 * ["x" * 100]]}, f'inputs: got ["{"x" * 58}...; allowed'),
         (BYTES, {"inputs": [[1, 2, 3]]}, "inputs: got int64 [1, 3]; allowed is uint8 [n, 2]"),
         (BYTES, {"inputs": [[0.5, 0.5]]}, "inputs: got float64 [1, 2]; allowed is uint8 [n, 2]"),
-        (BYTES, {"inputs": [[True, True]]}, "inputs: got bool [1, 2]; allowed is uint8 [n, 2]"),
         (BYTES, {"inputs": [[0, 256]]}, "inputs: got 0 to 256; allowed is 0 to 255"),
         (BYTES, {"inputs": [[1, 2], [3]]}, "inputs: got lists of different lengths; allowed is uint8 [n, 2]"),
         (BYTES, {"inputs": [[True, 1]]}, "inputs: got [[true, 1]]; allowed is uint8 [n, 2]"),
@@ -63,10 +63,8 @@ ANY = RequestSchema()
     ],
 )
 def test_a_wrong_request_raises_one_line(schema: RequestSchema, request_: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=r"; |Got ") as caught:
+    with pytest.raises(ValueError, match=rf"^{re.escape(message)}.*$"):
         schema.parse(JSON, json.dumps(request_).encode())
-    assert str(caught.value).startswith(message)
-    assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -83,7 +81,6 @@ def test_a_wrong_request_raises_one_line(schema: RequestSchema, request_: Any, m
         (FLOATS, {"dataframe_records": [{"a": 1, "b": 2}, {"b": 4, "a": 3}]}, [[1.0, 2.0], [3.0, 4.0]]),
         (FLOATS, {"dataframe_split": {"data": [[[1, 2]], [[3, 4]]]}}, [[1.0, 2.0], [3.0, 4.0]]),
         (IMAGES, {"dataframe_split": {"data": [[[[1, 2]]], [[[3, 4]]]]}}, [[[1, 2]], [[3, 4]]]),
-        (ANY, {"inputs": [16]}, [16]),
         (ANY, {"inputs": [[[[1]]]]}, [[[[1]]]]),
         (ANY, {"dataframe_split": {"data": [[1, 2]]}}, [[1, 2]]),
     ],
@@ -166,29 +163,22 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, App]:
     ],
 )
 def test_answers_are_those_of_mlflows_server(apps: dict[str, App], name: str, body: Any, predictions: str) -> None:
-    answer = request(apps[name], "POST", "/invocations", json.dumps(body).encode())
-    assert answer == (200, f'{{"predictions": {predictions}}}'.encode())
-
-
-def test_other_paths(apps: dict[str, App]) -> None:
     import mlflow
 
-    assert request(apps["any"], "GET", "/ping") == (200, b"\n")
-    assert request(apps["any"], "GET", "/health") == (200, b"\n")
-    assert request(apps["any"], "GET", "/version") == (200, mlflow.__version__.encode())
-    assert request(apps["any"], "GET", "/invocations")[0] == 405
-    assert request(apps["any"], "POST", "/nothing")[0] == 404
+    answer = request(apps[name], "POST", "/invocations", json.dumps(body).encode())
+    assert answer == (200, f'{{"predictions": {predictions}}}'.encode())
+    assert request(apps[name], "GET", "/ping") == request(apps[name], "GET", "/health") == (200, b"\n")
+    assert request(apps[name], "GET", "/version") == (200, mlflow.__version__.encode())
+    assert request(apps[name], "GET", "/invocations")[0] == 405
+    assert request(apps[name], "POST", "/nothing")[0] == 404
 
 
-def test_a_model_that_fails_is_not_a_wrong_request(apps: dict[str, App], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_that_fails_or_takes_too_long_is_not_a_wrong_request(
+    apps: dict[str, App], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     answer = {"error_code": "INTERNAL_ERROR", "message": "the model failed: KeyError: 'too many'"}
     assert post(apps["texts"], {"inputs": 1001 * ["?"]}) == (500, answer)
-    assert "Traceback" in capsys.readouterr().err
-
-
-def test_a_model_that_takes_too_long_is_504(
-    apps: dict[str, App], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+    assert "Traceback" in capsys.readouterr().err  # on the server's terminal
     monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "0")
     (tmp_path / "example.json").write_text("{}")
     model: Any = SimpleNamespace(metadata=SimpleNamespace(signature=None))

@@ -1,7 +1,6 @@
 """Exact matches, kinds and sizes of mistakes, confused characters and groups of queries, by examples and laws."""
 
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
@@ -40,32 +39,12 @@ def test_a_mistake_is_of_the_first_kind_that_applies(truth: str, answer: str, ki
     assert errors.kinds([truth], [answer]) == [kind]
 
 
-@given(pairs)
-def test_every_wrong_answer_is_of_one_kind_and_no_right_one_is(pairs: list[tuple[str, str]]) -> None:
-    truth, answers = zip(*pairs, strict=True)
-    kinds = errors.kinds(truth, answers)
-    assert [kind == "" for kind in kinds] == errors.exact_matches(truth, answers).tolist()
-    assert {kind for kind in kinds if kind} <= set(errors.KINDS)
-    assert len(kinds) - kinds.count("unreadable") == len(errors.differences(truth, answers))
-
-
-@pytest.mark.parametrize(
-    ("truth", "answers", "expected"),
-    [
-        (["68", "-81", "5", "7", "9801", "0"], ["68", "81", "4-", "07", "9", "-1"], [0, 162, 0, -9792, -1]),
-        (["1", "2"], ["", "--"], []),
-    ],
-)
-def test_differences_are_those_of_readable_answers_in_order(truth: Any, answers: Any, expected: list[int]) -> None:
-    values = errors.differences(truth, answers)
-    assert (values.tolist(), values.dtype) == (expected, np.int64)
-
-
 @given(st.lists(st.tuples(st.integers(-99, 9801), st.integers(-99, 9801))))
-def test_a_difference_is_zero_for_equal_integers_only(pairs: list[tuple[int, int]]) -> None:
+def test_differences_are_those_of_readable_answers_in_order(pairs: list[tuple[int, int]]) -> None:
     values = errors.differences([str(a) for a, _ in pairs], [str(b) for _, b in pairs])
-    assert (values == 0).tolist() == [a == b for a, b in pairs]
-    assert (np.array([a for a, _ in pairs], dtype=int) + values).tolist() == [b for _, b in pairs]
+    assert (values.tolist(), values.dtype) == ([b - a for a, b in pairs], np.int64)
+    values = errors.differences(["68", "5", "7", "9801", "1", "2"], ["68", "4-", "07", "9", "", "--"])
+    assert (values.tolist(), values.dtype) == ([0, 0, -9792], np.int64)
 
 
 def test_the_confusion_counts_characters_at_their_positions() -> None:
@@ -77,38 +56,34 @@ def test_the_confusion_counts_characters_at_their_positions() -> None:
     assert counts.dtype == np.int64
 
 
-@given(pairs)
-def test_the_confusion_holds_every_character_and_its_diagonal_the_right_ones(pairs: list[tuple[str, str]]) -> None:
+@given(pairs, st.randoms())
+def test_measures_agree_on_what_is_right_and_the_confusion_heeds_no_order(
+    pairs: list[tuple[str, str]], random: Random
+) -> None:
     truth, answers = zip(*pairs, strict=True)
+    kinds, matches = errors.kinds(truth, answers), errors.exact_matches(truth, answers)
+    assert [kind == "" for kind in kinds] == matches.tolist()
+    assert set(kinds) <= {"", *errors.KINDS}
+    assert len(kinds) - kinds.count("unreadable") == len(errors.differences(truth, answers))
     counts = errors.confusion(truth, answers, CHARACTERS, 4)
     assert counts.sum(axis=(1, 2)).tolist() == [len(pairs)] * 4
-    share = np.trace(counts, axis1=1, axis2=2).sum() / (4 * len(pairs))
-    assert share == pytest.approx(errors.per_character(truth, answers, 4))
+    share = errors.per_character(truth, answers, 4)
+    assert matches.mean() <= share <= 1
+    assert share == pytest.approx(np.trace(counts, axis1=1, axis2=2).sum() / (4 * len(pairs)))
     assert (errors.confusion(answers, truth, CHARACTERS, 4) == counts.swapaxes(1, 2)).all()
+    shuffled = zip(*random.sample(pairs, len(pairs)), strict=True)
+    assert (errors.confusion(*shuffled, CHARACTERS, 4) == counts).all()
 
 
-@given(pairs, st.randoms())
-def test_the_confusion_does_not_depend_on_the_order(pairs: list[tuple[str, str]], random: Random) -> None:
-    counts = errors.confusion(*zip(*pairs, strict=True), CHARACTERS, 4)
-    shuffled = random.sample(pairs, len(pairs))
-    assert (errors.confusion(*zip(*shuffled, strict=True), CHARACTERS, 4) == counts).all()
-
-
-@pytest.mark.parametrize(
-    ("truth", "answer", "characters", "message"),
-    [
+def test_a_text_that_does_not_fit_and_a_truth_without_an_answer_are_refused() -> None:
+    for truth, answer, characters, message in (
         ("1", "1234", CHARACTERS, "'1234' of 4 characters; allowed are at most 3"),
         ("1234", "1", CHARACTERS, "'1234' of 4 characters; allowed are at most 3"),
         ("123", "1+2", CHARACTERS, "'1\\+2' with '\\+'; allowed are the characters '0123456789- '"),
         ("7", "7", "0123456789", "'7' with ' '; allowed are the characters '0123456789'"),
-    ],
-)
-def test_a_text_that_does_not_fit_is_refused(truth: str, answer: str, characters: str, message: str) -> None:
-    with pytest.raises(ValueError, match=f"^text: got {message}$"):
-        errors.confusion([truth], [answer], characters, 3)
-
-
-def test_an_answer_for_each_truth_is_needed() -> None:
+    ):
+        with pytest.raises(ValueError, match=f"^text: got {message}$"):
+            errors.confusion([truth], [answer], characters, 3)
     others = [(one,) for one in (errors.kinds, errors.differences, errors.exact_matches)]
     for function, *more in (*others, (errors.confusion, CHARACTERS, 3), (errors.per_character, 3)):
         with pytest.raises(ValueError, match="zip"):
@@ -127,30 +102,24 @@ def test_queries_are_grouped_by_what_makes_them_hard() -> None:
     }
     masks = groups_of(*expected)
     assert [{name for name, mask in masks.items() if mask[i]} for i in range(len(expected))] == [*expected.values()]
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "name"),
-    [
-        *[(9, 1, "carry"), (9, 0, "no carry"), (50, 50, "no carry"), (49, 51, "carry")],
-        *[(50, 50, "no borrow"), (0, 9, "no borrow"), (10, 9, "borrow"), (9, 10, "borrow"), (88, 7, "no borrow")],
-        *[(7, 88, "no borrow"), (8, 17, "borrow"), (90, 99, "no borrow")],
-    ],
-)
-def test_only_the_ones_carry_and_the_smaller_number_is_taken_from_the_larger(left: int, right: int, name: str) -> None:
-    names = groups_of((left, right, "+" if "carry" in name else "-")).keys()
-    assert names & {"carry", "no carry", "borrow", "no borrow"} == {name}
-
-
-def test_another_operator_is_refused() -> None:
+    # Only the ones carry, and the smaller number is taken from the larger.
+    for name, asked in {
+        "carry": [(9, 1), (49, 51)],
+        "no carry": [(9, 0), (50, 50)],
+        "borrow": [(10, 9), (9, 10), (8, 17)],
+        "no borrow": [(50, 50), (0, 9), (88, 7), (7, 88), (90, 99)],
+    }.items():
+        masks = groups_of(*((left, right, "+" if "carry" in name else "-") for left, right in asked))
+        assert masks.keys() & {"carry", "no carry", "borrow", "no borrow"} == {name}
     with pytest.raises(KeyError, match="/"):
         groups_of((4, 2, "/"))
 
 
 @given(queries)
-def test_groups_divide_the_queries(asked: list[tuple[int, int, str]]) -> None:
+def test_groups_divide_the_queries_and_mirror_images_are_of_the_same_ones(asked: list[tuple[int, int, str]]) -> None:
     masks = groups_of(*asked)
     assert all(any(mask) for mask in masks.values())
+    assert masks == groups_of(*((right, left, operator) for left, right, operator in asked))
 
     def together(*names: str) -> list[int]:
         return np.sum([masks.get(name, [False] * len(asked)) for name in names], axis=0).tolist()
@@ -159,11 +128,6 @@ def test_groups_divide_the_queries(asked: list[tuple[int, int, str]]) -> None:
     assert together(*(f"{n}-digit answer" for n in range(1, 5))) == [1] * len(asked)
     assert together("carry", "no carry") == together("addition") == [operator == "+" for *_, operator in asked]
     assert together("borrow", "no borrow") == together("subtraction") == [operator == "-" for *_, operator in asked]
-
-
-@given(st.integers(0, 99), st.integers(0, 99), st.sampled_from("+-*"))
-def test_mirror_images_are_of_the_same_groups(left: int, right: int, operator: str) -> None:
-    assert groups_of((left, right, operator)) == groups_of((right, left, operator))
 
 
 def test_scores_are_those_of_all_queries_and_then_of_each_group() -> None:
@@ -195,38 +159,17 @@ def test_an_interval_holds_its_share(asked: list[tuple[int, int, str]], random: 
 
 def test_an_exact_match_needs_every_character() -> None:
     matches = errors.exact_matches(["68", "-81", "0", "5"], ["68", "-80", "0", "55"])
-    assert matches.tolist() == [True, False, True, False]
-    assert matches.dtype == bool
-
-
-def test_without_texts_there_is_no_match_and_no_confusion() -> None:
+    assert (matches.tolist(), matches.dtype) == ([True, False, True, False], bool)
     assert errors.exact_matches([], []).shape == (0,)
-    assert errors.confusion([], [], CHARACTERS, 3).tolist() == np.zeros((3, 12, 12)).tolist()
+    assert not errors.confusion([], [], CHARACTERS, 3).any()
 
 
 @pytest.mark.parametrize(
     ("truth", "answer", "length", "share"),
     [
-        *[
-            ("68", "68", 3, 1),
-            ("68", "58", 3, 2 / 3),
-            ("-81", "81", 3, 2 / 3),
-            ("5", "55", 3, 2 / 3),
-            ("123", "", 3, 0),
-        ],
-        *[("7", "", 3, 2 / 3), ("12", "13", 2, 1 / 2), ("12 -5", "12 95", 3, 5 / 6)],
+        *[("68", "68", 3, 1), ("68", "58", 3, 2 / 3), ("-81", "81", 3, 2 / 3), ("5", "55", 3, 2 / 3)],
+        *[("123", "", 3, 0), ("7", "", 3, 2 / 3), ("12", "13", 2, 1 / 2), ("12 -5", "12 95", 3, 5 / 6)],
     ],
 )
-def test_characters_of_all_texts_are_compared_from_the_right(
-    truth: str, answer: str, length: int, share: float
-) -> None:
+def test_characters_are_compared_from_the_right(truth: str, answer: str, length: int, share: float) -> None:
     assert errors.per_character(truth.split(" "), answer.split(" "), length) == pytest.approx(share)
-
-
-@given(st.lists(integers, min_size=1, max_size=20), st.randoms())
-def test_exact_matches_bound_the_share_of_characters(truth: list[str], random: Random) -> None:
-    other = random.sample(truth, len(truth))
-    share = errors.per_character(truth, other, 4)
-    assert errors.exact_matches(truth, other).mean() <= share <= 1
-    assert errors.per_character(truth, truth, 4) == 1
-    assert errors.exact_matches(truth, truth).all()

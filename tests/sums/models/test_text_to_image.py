@@ -14,8 +14,6 @@ from library.sums.models import glyph_networks, text_to_image
 TINY = {"modality": "text-to-image", "units": 4, "filters": 1, "noise_size": 2, "warmup": 0, "steps_per_epoch": 1}
 QUERIES = np.random.default_rng(0).integers(0, 13, (10, 5), dtype=np.int32)
 IMAGES = np.random.default_rng(1).integers(0, 256, (3, 28, 28), dtype=np.uint8)
-both_styles = pytest.mark.parametrize("handwriting", ["varied", "mean"])
-spelling = pytest.mark.parametrize("character_loss", [1.0, 0.0])
 pytestmark = pytest.mark.usefixtures("eager")
 
 
@@ -33,17 +31,15 @@ def reader() -> keras.Model:
     return glyph_networks.glyph_reader(1, 13)
 
 
-def ink_reader() -> keras.Model:
-    """Reads 1 where there is more ink than ground, and 0 elsewhere."""
+def filled(ink: bool, **fields: Any) -> text_to_image.TextToImage:
+    """Draws nothing but ink, or none; its evaluator reads 1 where there is more ink than ground, and 0 elsewhere."""
     image = keras.Input((28, 28))
-    ink = ops.mean(image, axis=(1, 2))
-    return keras.Model(image, ops.stack([255 - ink, ink], axis=-1))
-
-
-def fill(model: text_to_image.TextToImage, ink: bool) -> None:
-    """Makes a model draw nothing but ink, or none."""
-    kernel, bias = model.network.get_layer("glyph_decoder").layers[-1].get_weights()
-    model.network.get_layer("glyph_decoder").layers[-1].set_weights([0 * kernel, 0 * bias + (99 if ink else -99)])
+    mean = ops.mean(image, axis=(1, 2))
+    model = built(keras.Model(image, ops.stack([255 - mean, mean], axis=-1)), **fields)
+    last = model.network.get_layer("glyph_decoder").layers[-1]
+    kernel, bias = last.get_weights()
+    last.set_weights([0 * kernel, 0 * bias + (99 if ink else -99)])
+    return model
 
 
 def targets(ids: np.ndarray) -> dict[str, np.ndarray]:
@@ -62,25 +58,20 @@ def test_a_reader_maps_images_to_logits_past_its_features_and_a_decoder_codes_to
     images = glyph_networks.glyph_decoder(filters, 9)(codes).numpy()
     assert images.shape == (3, 28, 28)
     assert 0 <= images.min() < images.max() <= 1
+    selected = glyph_networks.select_characters(reader(), "0123456789+- ", "-0 ")
+    np.testing.assert_array_equal(selected(IMAGES), reader()(IMAGES).numpy()[:, [11, 0, 12]])
 
 
-def score(first: np.ndarray, second: np.ndarray, real: np.ndarray) -> float:
-    """The energy score of numbers."""
-    return float(
-        text_to_image.energy_score([ops.convert_to_tensor(np.concatenate([first, second, real])[:, np.newaxis])])
-    )
-
-
-@pytest.mark.parametrize("shapes", [[(5, 1)], [(5, 4, 4, 2), (5, 7)]])
-def test_the_energy_score_of_equal_images_is_almost_0(shapes: list[tuple[int, ...]]) -> None:
-    images = (np.random.default_rng(0).normal(size=shape) for shape in shapes)
-    layers = [ops.convert_to_tensor(np.concatenate([image] * 3)) for image in images]
-    assert 0 < float(text_to_image.energy_score(layers)) < 1e-3 * len(layers)
-
-
-def test_the_energy_score_prefers_the_true_distribution_to_its_mean() -> None:
+def test_the_energy_score_prefers_the_true_distribution_to_its_mean_and_is_almost_0_for_equal_images() -> None:
+    for shapes in ([(5, 1)], [(5, 4, 4, 2), (5, 7)]):
+        images = (np.random.default_rng(0).normal(size=shape) for shape in shapes)
+        layers = [ops.convert_to_tensor(np.concatenate([image] * 3)) for image in images]
+        assert 0 < float(text_to_image.energy_score(layers)) < 1e-3 * len(layers)
     real, first, second = np.random.default_rng(0).normal(size=(3, 50_000))
-    true, narrow, mean = (score(width * first, width * second, real) for width in (1, 0.5, 0))
+    true, narrow, mean = (
+        float(text_to_image.energy_score([np.concatenate([width * first, width * second, real])[:, np.newaxis]]))
+        for width in (1, 0.5, 0)
+    )
     # E|x - y| - E|x - x'| / 2 for standard normals, and E|y|.
     assert true == pytest.approx(1 / np.sqrt(np.pi), rel=0.02)
     assert mean == pytest.approx(np.sqrt(2 / np.pi), rel=0.02)
@@ -99,22 +90,19 @@ def test_the_energy_score_has_a_gradient_even_where_images_are_equal(
     assert tape.gradient(loss, drawn).numpy()[:, 0] == pytest.approx(gradient, abs=1e-5)
 
 
-@both_styles
-@spelling
-def test_drawings_are_bytes_and_repeat_with_the_seed(handwriting: str, character_loss: float) -> None:
-    network = built(reader(), handwriting=handwriting, character_loss=character_loss).inference_model
-    first, again, other = (text_to_image.draw(network, QUERIES, np.random.default_rng(seed), 1.0) for seed in (0, 0, 1))
-    assert first.shape == (10, 3, 28, 28)
-    assert first.dtype == np.uint8
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any() == (handwriting == "varied")
-
-
-@both_styles
-@spelling
-def test_a_step_changes_the_network_and_no_reader(handwriting: str, character_loss: float) -> None:
+@pytest.mark.parametrize("handwriting", ["varied", "mean"])
+@pytest.mark.parametrize("character_loss", [1.0, 0.0])
+def test_drawings_repeat_with_the_seed_and_a_step_changes_the_network_and_no_reader(
+    handwriting: str, character_loss: float
+) -> None:
     evaluator = reader()
     model = built(evaluator, handwriting=handwriting, character_loss=character_loss)
+    first, again, other = (
+        text_to_image.draw(model.inference_model, QUERIES, np.random.default_rng(seed), 1.0) for seed in (0, 0, 1)
+    )
+    assert (first.shape, first.dtype) == ((10, 3, 28, 28), np.uint8)
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any() == (handwriting == "varied")
     assert len(model.trainable_variables) == len(model.network.weights)
     readers = [evaluator, *([model.teacher] if model.teacher else [])]
     before = [[weight.copy() for weight in one.get_weights()] for one in (*readers, model.network)]
@@ -140,8 +128,7 @@ def test_weight_decay_excludes_the_glyph_decoder() -> None:
 
 @pytest.mark.parametrize(("handwriting", "ink"), [("varied", True), ("mean", False)])
 def test_an_exact_match_needs_the_evaluator_to_read_every_character(handwriting: str, ink: bool) -> None:
-    model = built(ink_reader(), handwriting=handwriting)
-    fill(model, ink)
+    model = filled(ink, handwriting=handwriting)
     ids = np.full((10, 3), int(ink))
     ids[8:, 1] = 1 - ids[8:, 1]
     for some, share in ((slice(10), 0.8), (slice(8), 1.0), (slice(8, 10), 0.0)):
@@ -152,21 +139,14 @@ def test_an_exact_match_needs_the_evaluator_to_read_every_character(handwriting:
 
 
 def test_the_average_is_scored_by_its_squared_error() -> None:
-    model = built(ink_reader(), handwriting="mean", character_loss=0)
-    fill(model, ink=True)
+    model = filled(ink=True, handwriting="mean", character_loss=0)
     assert model.evaluate(QUERIES, targets(QUERIES[:, :3]), verbose=0)[0] == pytest.approx((1 - 128 / 255) ** 2)
 
 
-@spelling
+@pytest.mark.parametrize("character_loss", [1.0, 0.0])
 def test_while_training_the_true_characters_are_drawn(character_loss: float) -> None:
     model = built(reader(), handwriting="mean", character_loss=character_loss)
     codes, *logits = model(QUERIES)
     right = targets(QUERIES[:, :3])
     loss, other = (float(model.compute_loss(y=right, y_pred=[some, *logits])) for some in (codes, 1 - codes))
     assert (loss == other) == bool(character_loss)
-
-
-def test_selected_characters_are_in_their_own_order() -> None:
-    model = reader()
-    selected = glyph_networks.select_characters(model, "0123456789+- ", "-0 ")
-    np.testing.assert_array_equal(selected(IMAGES), model(IMAGES).numpy()[:, [11, 0, 12]])

@@ -16,10 +16,6 @@ QUERIES = ["45+23", " 7-88", "1 + 1"]
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 5, 28, 28), dtype=np.uint8)
 INPUTS: dict[str, Any] = {READER: IMAGES[0], TEXT: QUERIES, READS: IMAGES, DRAWS: QUERIES}
 NO_QUERY = "query: got 'x'; allowed are two numbers of 0 to 99 with + or - between, as in '45+23'"
-NOT_QUERIES = ["4 5+1", "45*2", "100+1", "1+", ""]
-every_model = pytest.mark.parametrize("name", INPUTS)
-of_images = pytest.mark.parametrize("name", [READER, READS])
-of_texts = pytest.mark.parametrize("name", [TEXT, DRAWS])
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +30,9 @@ def served(served_sums: dict[str, Served]) -> Callable[..., tuple[int, dict[str,
     return lambda name, **body: post(served_sums[name].app, body)
 
 
-def own(model: Any, asked: Any, params: dict[str, Any] | None = None) -> Any:
+def own(model: Any, asked: Any) -> Any:
     """The answer of a model's own file, without what MLflow checks before."""
-    return model.unwrap_python_model().predict(None, asked, params)
+    return model.unwrap_python_model().predict(None, asked, None)
 
 
 @pytest.mark.parametrize(("name", "characters"), [(READER, 1), (TEXT, 3), (READS, 3)])
@@ -48,22 +44,18 @@ def test_texts_are_answered_one_for_each_input(models: dict[str, Any], name: str
     assert set("".join(answers)) <= set(GlyphReader.labels)
 
 
-def test_drawings_are_answered_one_for_each_query(models: dict[str, Any]) -> None:
-    drawn = models[DRAWS].predict(QUERIES)
-    assert drawn.shape == (3, 3, 28, 28)
-    assert drawn.dtype == np.uint8
-    np.testing.assert_array_equal(models[DRAWS].predict(["7 - 88", "1+1 "]), models[DRAWS].predict([" 7-88", " 1+ 1"]))
-
-
-def test_the_param_seed_picks_the_handwriting_style(models: dict[str, Any]) -> None:
+def test_drawings_are_answered_one_for_each_query_and_the_param_seed_picks_their_style(models: dict[str, Any]) -> None:
+    draw = models[DRAWS].predict
     default, first, other, again = (
-        models[DRAWS].predict(QUERIES, params=params) for params in (None, {"seed": 0}, {"seed": 1}, {"seed": 1})
+        draw(QUERIES, params=params) for params in (None, {"seed": 0}, {"seed": 1}, {"seed": 1})
     )
+    assert (default.shape, default.dtype) == ((3, 3, 28, 28), np.uint8)
     np.testing.assert_array_equal(default, first)
     np.testing.assert_array_equal(other, again)
     assert (first != other).any(axis=(2, 3)).all()
+    np.testing.assert_array_equal(draw(["7 - 88", "1+1 "]), draw([" 7-88", " 1+ 1"]))
     with pytest.raises(MlflowException, match="Can not safely convert"):
-        models[DRAWS].predict(QUERIES, params={"seed": "x"})
+        draw(QUERIES, params={"seed": "x"})
 
 
 def test_batches_of_any_size_are_answered_as_their_parts_are(models: dict[str, Any]) -> None:
@@ -83,28 +75,25 @@ def test_signatures_tell_the_shapes_of_images(models: dict[str, Any]) -> None:
     assert [param.name for param in signatures[DRAWS].params] == ["seed"]
 
 
-@of_images
+@pytest.mark.parametrize("name", [READER, READS])
 def test_images_of_another_shape_or_type_are_refused(models: dict[str, Any], name: str) -> None:
     images = INPUTS[name]
     shapes = images[0], images[..., 1:], images[..., 1:, :], images[np.newaxis]
     for wrong in (*shapes, *(images.astype(kind) for kind in (float, int, bool, np.int8))):
         with pytest.raises(MlflowException, match="does not match expected"):
             models[name].predict(wrong)
-        with pytest.raises(ValueError, match=r"^(images|examples): got ") as caught:
+        allowed = ["n", *images.shape[1:]]
+        told = f"{wrong.dtype} {list(wrong.shape)}; allowed is uint8 {allowed}".replace("'", "")
+        with pytest.raises(ValueError, match=rf"^(images|examples): got {re.escape(told)}$"):
             own(models[name], wrong)
-        allowed = rf"uint8 \[n, {', '.join(map(str, images.shape[1:]))}\]"
-        assert re.fullmatch(
-            rf".*: got {wrong.dtype} {re.escape(str(list(wrong.shape)))}; allowed is {allowed}", str(caught.value)
-        )
 
 
-@of_texts
-@pytest.mark.parametrize("query", NOT_QUERIES)
+@pytest.mark.parametrize("name", [TEXT, DRAWS])
+@pytest.mark.parametrize("query", ["4 5+1", "45*2", "100+1", "1+", ""])
 def test_the_first_text_that_is_no_query_is_named_in_one_line(models: dict[str, Any], name: str, query: str) -> None:
-    with pytest.raises(ValueError, match=r"^query: got .*; allowed are two numbers of 0 to 99 with \+ or -") as caught:
+    allowed = r"allowed are two numbers of 0 to 99 with \+ or -"
+    with pytest.raises(ValueError, match=rf"^query: got {re.escape(repr(query))}; {allowed}.*$"):
         models[name].predict(["1+1", query, "?"])
-    assert f"got {query!r};" in str(caught.value)
-    assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -115,7 +104,7 @@ def test_inputs_of_another_kind_are_refused(models: dict[str, Any], name: str, w
         models[name].predict(wrong)
 
 
-@every_model
+@pytest.mark.parametrize("name", INPUTS)
 def test_an_empty_batch_has_an_empty_answer(models: dict[str, Any], name: str) -> None:
     assert len(own(models[name], INPUTS[name][:0])) == 0
     if name == DRAWS:
@@ -137,12 +126,8 @@ def test_the_server_answers_as_the_model_does(served: Any, models: Any, name: st
     [
         *[(name, ["1+1", "x"], NO_QUERY) for name in (TEXT, DRAWS)],
         (TEXT, "1+1", 'inputs: got "1+1"; allowed is a list of texts, as in {"inputs": ["45+23"]}'),
-        (DRAWS, [], 'inputs: got []; allowed is a list of texts, as in {"inputs": ["45+23"]}'),
         (READS, IMAGES[:, 1:], "inputs: got int64 [3, 4, 28, 28]; allowed is uint8 [n, 5, 28, 28]"),
         (READER, IMAGES, "inputs: got int64 [3, 5, 28, 28]; allowed is uint8 [n, 28, 28]"),
-        (READS, IMAGES / 255, "inputs: got float64 [3, 5, 28, 28]; allowed is uint8 [n, 5, 28, 28]"),
-        (READS, np.full((1, 5, 28, 28), 256), "inputs: got 256 to 256; allowed is 0 to 255"),
-        (READS, QUERIES, "inputs: got str [3]; allowed is uint8 [n, 5, 28, 28]"),
     ],
 )
 def test_a_bad_request_is_told_what_is_wrong_with_it(served: Any, name: str, wrong: Any, told: str) -> None:
@@ -150,32 +135,16 @@ def test_a_bad_request_is_told_what_is_wrong_with_it(served: Any, name: str, wro
     assert (status, answer) == (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": told})
 
 
-@pytest.mark.parametrize(
-    ("name", "params", "told"),
-    [
+def test_a_bad_param_is_told_too_and_a_long_query_is_not_repeated_in_full(served: Any) -> None:
+    for name, params, told in (
         (TEXT, {"seed": 1}, 'params: got "seed"; this model takes none'),
         (DRAWS, {"hand": 1}, 'params: got "hand"; allowed is an object of seed [0]'),
         (DRAWS, {"seed": "x"}, 'seed: got "x"; allowed is an integer'),
         (DRAWS, {"seed": -1}, "seed: got -1; allowed is 0 or more"),
-    ],
-)
-def test_a_bad_param_is_told_too(served: Any, name: str, params: dict[str, Any], told: str) -> None:
-    status, answer = served(name, inputs=QUERIES, params=params)
-    assert (status, answer["message"]) == (400, told)
-
-
-def test_a_long_query_is_not_repeated_in_full(served: Any) -> None:
+    ):
+        status, answer = served(name, inputs=QUERIES, params=params)
+        assert (status, answer["message"]) == (400, told)
     _, answer = served(TEXT, inputs=["?" * 10_000])
     assert answer["message"].startswith("query: got '???")
     assert answer["message"].endswith("as in '45+23'")
     assert len(answer["message"]) < 500
-
-
-def test_a_model_that_fails_is_no_bad_request(
-    served: Any, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(models[TEXT].unwrap_python_model(), "_notation", None)
-    status, answer = served(TEXT, inputs=QUERIES)
-    assert status == 500
-    assert answer["message"].startswith("the model failed: AttributeError: 'NoneType' object")
-    assert "Traceback" in capsys.readouterr().err  # on the server's terminal
