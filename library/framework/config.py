@@ -5,16 +5,23 @@ error about a value come at once.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import UserError, unknown
 
 C = TypeVar("C", bound="Config")
 OptionsType = TypeVar("OptionsType", bound="Options")
-Stage = Literal["Staging", "Production", "Archived"]
-STAGES: tuple[str, ...] = get_args(Stage)
+STAGES: tuple[str, ...] = ("Staging", "Production", "Archived")
+
+
+def spelled_stage(given: str) -> str:
+    """A stage as MLflow spells it, given in any case; what is no stage as it was given."""
+    return next((stage for stage in STAGES if stage.lower() == given.lower()), given)
+
+
+Stage = Annotated[Literal["Staging", "Production", "Archived"], BeforeValidator(spelled_stage)]
 
 
 class Options(BaseModel):

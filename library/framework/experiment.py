@@ -87,8 +87,8 @@ class PredictRequest:
     """What `predict` gives a registered model, and how it shows the answer.
 
     Attributes:
-        input: for one prediction, a batch of one.
-        show: makes of the model's outputs the line that is printed.
+        input: for one prediction, a batch of one: a list, an array or a data frame, so that several can be joined.
+        show: makes of the model's outputs, for this one, the line that is printed.
         params: passed on as `predict(..., params=...)`.
     """
 

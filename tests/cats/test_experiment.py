@@ -318,7 +318,7 @@ def test_a_gans_generator_begins_as_the_decoder_of_a_vae(epochs: int, monkeypatc
 
 
 def test_a_gan_reconstructs_nothing() -> None:
-    with pytest.raises(ValueError, match=r"^query: a GAN .* reconstructs none; give make generate MODEL=gan .*\.png$"):
+    with pytest.raises(ValueError, match=r"^query: a GAN .*s none; give make generate MODEL=cats-gan OUT=cats\.png$"):
         Gan().parse_query("cat.png", "again.png")
 
 

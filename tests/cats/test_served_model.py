@@ -248,7 +248,7 @@ def test_the_last_command_of_a_training_draws(
 ) -> None:
     assert cats_outcomes[name].example == "[1]"
     words = cats_outcomes[name].predict.split()
-    assert words == ["make", "generate", f"MODEL={name}", "OUT=cats.png"]
+    assert words == ["make", "generate", f"MODEL=cats-{name}", "OUT=cats.png"]
     with contextlib.chdir(tmp_path):
         assert main(["generate", *(f"--{word}" for word in words[2:]), "--n=2", f"--store={cats_store}"], "make") == 0
         assert photos.read_photo("cats.png").shape == (75, 75, 3)
@@ -259,7 +259,14 @@ def test_generate_writes_what_the_model_draws_as_one_grid(
     ask: Ask, cats_store: Path, n: int, rows: int, columns: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "cats.png"
-    arguments = ["--model=vae", f"--n={n}", f"--out={out}", "--strategy=mixture", "--seed=3", f"--store={cats_store}"]
+    arguments = [
+        "--model=cats-vae",
+        f"--n={n}",
+        f"--out={out}",
+        "--strategy=mixture",
+        "--seed=3",
+        f"--store={cats_store}",
+    ]
     assert main(["generate", *arguments], "make") == 0
     assert capsys.readouterr().out == f"{out}\n"
     grid = cv2.imread(str(out), cv2.IMREAD_COLOR_RGB)
@@ -275,8 +282,10 @@ def test_generate_writes_what_the_model_draws_as_one_grid(
 @pytest.mark.parametrize(
     ("model", "flag", "told"),
     [
-        ("gan", "--strategy=mixture", f"strategy: got 'mixture'; this model has {WAYS['gan']}"),
-        ("vae", "--stage=Staging", "model 'cats-vae': no version in stage Staging; there is version 1 in Prod"),
+        ("cats-gan", "--strategy=mixture", f"strategy: got 'mixture'; this model has {WAYS['gan']}"),
+        ("cats-vae", "--stage=staging", "model 'cats-vae': no version in stage Staging; there is version 1 in Prod"),
+        ("cats-vae", "--version=2", "model 'cats-vae': no version 2; there is version 1 in Production"),
+        ("vae", "--version=2", "model 'vae': not registered; there is cats-cae, cats-gan, cats-vae"),
     ],
 )
 def test_generate_says_what_the_registry_does_not_have(
