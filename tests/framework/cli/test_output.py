@@ -165,15 +165,23 @@ def test_a_training_ends_with_its_scores_and_what_to_do_next(
 ) -> None:
     monkeypatch.setenv(environment.PROGRAM, program)
     predict = environment.command("predict", "tiny", {"query": "?"})
-    metrics = {"test/accuracy": 0.987654321, "test/part/accuracy": 0.5, "model/parameters": 208096.0}
+    metrics = {"test/accuracy": 0.987654321, "test/part/accuracy": 0.5, "model/parameters": 208096.5}
+    metrics |= {"test/error": 2.0, "test/error_low": 1.87654, "test/error_high": 2.1, "test/r": 0.5, "test/r_low": 0.4}
     store = Store(tmp_path)
     output.print_trained(Outcome("tiny", "0a1b", "tiny", "3", "Staging", "is worse", metrics, predict, "['?']"), store)
     shown = capsys.readouterr().out
-    for row in ("test/accuracy *│ 0.98765", "model/parameters *│ 208,096 ", "run *│ 0a1b "):
+    for row in (
+        "test/accuracy *│ 0.98765",
+        "model/parameters *│ 208,096 ",
+        r"test/error *│ 2 \(1.877 to 2.1\) ",
+        "test/r_low *│ 0.4 ",
+        "run *│ 0a1b ",
+    ):
         assert re.search(row, shown)
     for row in ("registered *│ tiny version 3, Staging", "reason *│ is worse"):
         assert re.search(row, shown)
     assert "test/part" not in shown
+    assert "test/error_" not in shown
     assert f"  {predict}{store.option}\n" in shown
     assert [page for page in ("ui", "dashboard") if option.format(page, tmp_path) not in shown] == []
     assert f'mlflow.set_tracking_uri("{store.tracking_uri}")' in shown

@@ -88,7 +88,7 @@ def test_what_does_not_exist_is_one_line_that_says_what_does(store: Store, tmp_p
 def test_a_version_is_found_by_stage_alias_or_number(three: Store) -> None:
     mlflow.MlflowClient().set_registered_model_alias(NAME, "Champion", "2")
     asked = [{}, {"stage": "PRODUCTION"}, {"stage": "champion"}, {"version": 1}, {"stage": "archived"}]
-    assert [find_version(NAME, **one).version for one in asked] == ["3", "3", "2", "1", "2"]  # type: ignore[arg-type]
+    assert [int(find_version(NAME, **one).version) for one in asked] == [3, 3, 2, 1, 2]  # type: ignore[arg-type]
     assert load_model(NAME, version=1).predict(["?"]) == ["2"]
     assert set_stage(NAME, "1", "STAGING", force=True).stage == "Staging"
 
