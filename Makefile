@@ -75,7 +75,7 @@ ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1: PORT=5000
 dashboard: $(SETUP)  ## browse studies with optuna-dashboard on 127.0.0.1: PORT=8080
 	@$(call run,experiments dashboard)
 
-notebooks: $(SETUP)  ## execute the notebooks again, in place: STORE=mlruns ONLY=VAE
+notebooks: $(SETUP)  ## execute the notebooks, into STORE/notebooks: STORE=mlruns ONLY=VAE; INPLACE=1: where they are
 	@$(call run,experiments.notebooks)
 
 bench: $(SETUP)  ## measure what README.md states; ONLY=throughput for one row
