@@ -6,6 +6,7 @@ Types are imported for mypy alone: a list of models must not wait for what only 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from textwrap import TextWrapper
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -127,19 +128,29 @@ def _model_rows(outcome: "Outcome") -> list[tuple[str, str]]:
 
 
 def _print_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Plain columns, as wide as their contents: nothing is cut off, on a terminal or in a pipe."""
+    """Plain columns, as wide as their contents; on a terminal that is narrower, rows that break between cells."""
+    terminal, wide = Console(), Console(highlight=False, markup=False, width=1000)
     table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False, width=1000).print(table)
+    if not terminal.is_terminal or wide.measure(table).maximum <= terminal.width:
+        wide.print(table)
+        return
+    fill = TextWrapper(terminal.width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False).fill
+    for row in (columns, *rows):
+        # Spaces within a cell are kept from breaking, unless it is longer than a line.
+        cells = [cell if len(cell) > terminal.width - 4 else cell.replace(" ", "\xa0") for cell in row]
+        print(fill("  ".join(cells)).replace("\xa0", " "))
 
 
 def _print_result(title: str, rows: Sequence[tuple[str, str]], outcome: "Outcome", store: "Store") -> None:
-    table = Table(title=title, title_justify="left", show_header=False, pad_edge=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    # Without its edge where a run's id would not fit beside the longest name, as of a cat's metric at 80 columns.
+    fits = console.width >= max(len(name) for name, _ in rows) + len(outcome.run) + len("│ │ │")
+    table = Table(title=title, title_justify="left", show_header=False, pad_edge=False, show_edge=fits)
     table.add_column(no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(table)
     console.print(
         f"""
