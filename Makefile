@@ -34,7 +34,7 @@ compare-cats: $(SETUP)  ## compare the registered CAE, VAE and GAN on a page; ST
 
 compare-baselines: compare-cae-baseline compare-vae-baseline compare-gan-baseline  ## compare CAE, VAE and GAN with plain ones, trained as long; CATS= SEEDS= and any field of all three
 
-predict: predict-seq2seq  ## ask a registered model: QUERY="45+23" STAGE=Production MODALITY=
+predict: predict-seq2seq  ## ask a registered model: QUERY="45+23" or QUERIES=file; STAGE=Production or VERSION=3; MODALITY=
 
 predict-%: $(SETUP)  ## the same of another experiment (predict-glyph-reader): QUERY=digit.png
 	@$(call run,experiments predict $*)
@@ -42,10 +42,10 @@ predict-%: $(SETUP)  ## the same of another experiment (predict-glyph-reader): Q
 cats: $(SETUP)  ## make a set of cats from any images: CATS=folder|zip|tar|npy|address; OUT= SHA256=
 	@$(call run,experiments cats)
 
-generate: $(SETUP)  ## draw cats into one PNG: MODEL=cae|vae|gan N=64 OUT=cats.png; STAGE= STRATEGY= SEED=
+generate: $(SETUP)  ## draw cats into one PNG: MODEL=cats-vae N=64 OUT=cats.png; STAGE= VERSION= STRATEGY= SEED=
 	@$(call run,experiments generate)
 
-serve: $(SETUP)  ## answer with a registered model over HTTP on 127.0.0.1: MODEL=seq2seq-text-to-text STAGE=Production PORT=5001
+serve: $(SETUP)  ## answer with a registered model over HTTP on 127.0.0.1: MODEL=seq2seq-text-to-text; STAGE=Production VERSION= PORT=5001
 	@$(call run,experiments serve)
 
 repeat: $(SETUP)  ## train a run again from its record, and compare its metrics: RUN=its id, or how it begins
@@ -75,7 +75,7 @@ ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1: PORT=5000
 dashboard: $(SETUP)  ## browse studies with optuna-dashboard on 127.0.0.1: PORT=8080
 	@$(call run,experiments dashboard)
 
-notebooks: $(SETUP)  ## execute the notebooks again, in place: STORE=mlruns ONLY=VAE
+notebooks: $(SETUP)  ## execute the notebooks, into STORE/notebooks: STORE=mlruns ONLY=VAE; INPLACE=1: where they are
 	@$(call run,experiments.notebooks)
 
 bench: $(SETUP)  ## measure what README.md states; ONLY=throughput for one row

@@ -4,7 +4,7 @@
     make train-cae CATS=mlruns/cats/cat-faces       # real ones, curated by make cats CATS=...
     make predict-cae QUERY=cat.png OUT=again.png    # an image as the model reconstructs it
     make tune-cae                                   # latent size against error: a Pareto front
-    make generate MODEL=cae N=64 OUT=cats.png       # from the density that is fitted to its codes
+    make generate MODEL=cats-cae N=64 OUT=cats.png  # from the density that is fitted to its codes
 
 The measured scores and times are in docs/cats.md.
 """

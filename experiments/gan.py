@@ -3,7 +3,7 @@
     make train-gan                                  # 30,000 synthetic cats
     make train-gan CATS=mlruns/cats/cat-faces       # real ones, curated by make cats CATS=...
     make tune-gan                                   # both learning rates and latent size, for the quality of samples
-    make generate MODEL=gan N=64 OUT=cats.png
+    make generate MODEL=cats-gan N=64 OUT=cats.png
 
 The measured scores and times are in docs/cats.md.
 """
@@ -16,6 +16,7 @@ import numpy as np
 from library.cats.config import GanConfig, ImagesConfig, VaeConfig
 from library.cats.experiment import CatsExperiment, train
 from library.framework.config import ScheduleConfig
+from library.framework.environment import command
 from library.framework.experiment import PredictRequest, TestResult
 from library.framework.run import Run
 
@@ -78,6 +79,5 @@ class Gan(CatsExperiment):
 
     def parse_query(self, query: str, out: str = "", seed: int = 0) -> PredictRequest:
         """Refuses: a GAN has no encoder."""
-        raise ValueError(
-            "query: a GAN generates cats and reconstructs none; give make generate MODEL=gan N=64 OUT=cats.png"
-        )
+        draw = command("generate", values={"model": self.model_name, "out": "cats.png"})
+        raise ValueError(f"query: a GAN draws cats and reconstructs none; give {draw}")

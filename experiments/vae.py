@@ -4,7 +4,7 @@
     make train-vae CATS=mlruns/cats/cat-faces       # real ones, curated by make cats CATS=...
     make predict-vae QUERY=cat.png OUT=again.png    # an image as the model reconstructs it
     make tune-vae                                   # latent size, beta and rate, for the quality of samples
-    make generate MODEL=vae N=64 OUT=cats.png STRATEGY=mixture
+    make generate MODEL=cats-vae N=64 OUT=cats.png STRATEGY=mixture
 
 The measured scores and times are in docs/cats.md.
 """

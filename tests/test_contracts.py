@@ -87,4 +87,6 @@ def test_the_shipped_experiment_shrunk_trains_scores_registers_and_answers(
     assert outcome.stage == "Production"
     assert experiment.objectives
     assert experiment.resolved_objectives.keys() <= outcome.metrics.keys()
-    assert any(metric.startswith("test/") for metric in outcome.metrics)
+    score = mlflow.MlflowClient().get_model_version(outcome.model, outcome.version).tags["score"]
+    assert score in run.data.metrics
+    assert {f"{score}_low", f"{score}_high"} <= outcome.metrics.keys()

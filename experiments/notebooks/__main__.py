@@ -1,7 +1,8 @@
-"""Executes the notebooks in place, and leaves nothing in them but what they show; one that fails is left as it was.
+"""Executes the notebooks, and keeps nothing but what they show; the files in this folder change only where asked to.
 
-make notebooks                        # all of them, on the store in mlruns
+make notebooks                        # all of them, on the store in mlruns, into mlruns/notebooks/
 make notebooks STORE=folder ONLY=VAE  # one, on another store
+make notebooks INPLACE=1              # in this folder, which changes files that git tracks
 """
 
 import base64
@@ -23,6 +24,7 @@ from traitlets.config import Config
 from library.framework.cli.main import main
 from library.framework.cli.parser import Command
 from library.framework.errors import UserError
+from library.framework.formatting import size
 
 NOTEBOOKS = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.ipynb"))}
 COLORS = 128  # of an image: a third of the bytes, and hardly a visible difference
@@ -63,25 +65,29 @@ def clean(notebook: NotebookNode) -> NotebookNode:
 
 
 class Notebooks(Command):
-    """Executes the notebooks in place."""
+    """Executes the notebooks on a store and writes them to STORE/notebooks/."""
 
     on_interrupt = "its notebook is as it was"
+    called = "python -m experiments.notebooks"
+    inplace: bool = Field(False, description="write them where they are instead, over files that git tracks")
     only: str = Field("", description="name of the notebook, such as VAE; empty: all of them")
 
     def __call__(self) -> int:
         status = 0
         if self.only and self.only not in NOTEBOOKS:
             raise UserError(f"only: got {self.only!r}; allowed are {', '.join(NOTEBOOKS)}")
-        self.open_existing_store()
+        store = self.open_existing_store()
+        folder = Path(__file__).parent if self.inplace else store.root / "notebooks"
+        folder.mkdir(exist_ok=True)
         for name in [self.only] if self.only else NOTEBOOKS:
-            start, path = time.perf_counter(), NOTEBOOKS[name]
+            start, path = time.perf_counter(), folder / f"{name}.ipynb"
             try:
-                nbformat.write(execute(path, self.store), path)  # type: ignore[no-untyped-call]
+                nbformat.write(execute(NOTEBOOKS[name], self.store), path)  # type: ignore[no-untyped-call]
             except UserError as error:
                 print(f"error: {error}", file=sys.stderr)
                 status = 2
             else:
-                print(f"{name}: {time.perf_counter() - start:.0f} s, {path.stat().st_size / 1000:.0f} kB", flush=True)
+                print(f"{path}: {time.perf_counter() - start:.0f} s, {size(path.stat().st_size)}", flush=True)
         return status
 
 

@@ -1,17 +1,16 @@
 """The commands of the cats: their images, samples of a model, and the models side by side."""
 
 import math
-from typing import Literal
 
 from pydantic import Field
 
 from library.cats.options import CurationOptions, SideBySideOptions
 from library.framework import images
+from library.framework.cli.commands import ModelCommand
 from library.framework.cli.parser import Command, Commands
-from library.framework.config import Stage
-from library.framework.discovery import find
 from library.framework.environment import start_keras
 from library.framework.errors import UserError
+from library.framework.options import VersionOptions
 
 
 class CurateCats(Command, CurationOptions):
@@ -25,14 +24,12 @@ class CurateCats(Command, CurationOptions):
             curate_dataset(self, store)
 
 
-class Generate(Command):
+class Generate(ModelCommand, VersionOptions):
     """Draws cats with a registered model and writes them as one PNG."""
 
     on_interrupt = "nothing was drawn"
-    model: Literal["cae", "vae", "gan"] = Field(description="which experiment's model")
     n: int = Field(64, ge=1, le=10_000, description="images to draw, in one grid")
     out: str = Field("", description="where to write the grid to: a file ending in .png")
-    stage: Stage = Field("Production", description="stage of the version to load")
     strategy: str = Field("", description="how latent vectors are drawn, such as mixture; empty: the model's best way")
     seed: int = Field(0, ge=0, lt=2**32, description="draws them")
 
@@ -41,14 +38,20 @@ class Generate(Command):
             target = images.check_target(self.out)
         except ValueError as error:
             raise UserError(str(error)) from None
-        experiment = find(self.model)()
 
         with self.open_existing_store():
-            from library.cats.figures import tiled
-            from library.framework.registry.artifacts import load_model
+            import mlflow
 
-            start_keras(experiment.num_threads)
-            model = load_model(experiment.model_name, self.stage)
+            from library.cats.figures import tiled
+            from library.framework.registry.artifacts import find_version, load_version
+            from library.framework.serving.app import num_threads
+
+            version = find_version(self.model, self.stage, self.version)
+            signature = mlflow.models.get_model_info(f"models:/{self.model}/{version.version}").signature
+            if not (signature and signature.params and {"strategy", "seed"} <= {one.name for one in signature.params}):
+                raise UserError(f"model: got {self.model!r}, which draws no cats; allowed is such as cats-vae")
+            start_keras(num_threads(version))
+            model = load_version(version)
             strategy = {"strategy": self.strategy} if self.strategy else {}
             try:
                 drawn = model.predict([self.n], params={"seed": self.seed, **strategy})

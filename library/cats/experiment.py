@@ -173,7 +173,7 @@ class CatsExperiment(Experiment):
             example_output=np.zeros((1, dataset.SIZE, dataset.SIZE, 3), dtype=np.uint8),
             untyped_input=True,
             command="generate",
-            cli_example={"model": self.name, "out": "cats.png"},
+            cli_example={"model": self.model_name, "out": "cats.png"},
             params={"strategy": evaluation.best, "seed": 0, "task": "auto"},
         )
 

@@ -7,9 +7,9 @@ error about a value come at once.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import UserError, unknown
 
@@ -19,8 +19,15 @@ TextPath = Annotated[str, AfterValidator(os.path.expanduser)]
 """The path or address of a file; `~` is one's home, which not every shell writes out."""
 FolderPath = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))]  # noqa: PTH111
 """The same as a Path; of an unknown user it stays as it is."""
-Stage = Literal["Staging", "Production", "Archived"]
-STAGES: tuple[str, ...] = get_args(Stage)
+STAGES: tuple[str, ...] = ("Staging", "Production", "Archived")
+
+
+def spelled_stage(given: str) -> str:
+    """A stage as MLflow spells it, given in any case; what is no stage as it was given."""
+    return next((stage for stage in STAGES if stage.lower() == given.lower()), given)
+
+
+Stage = Annotated[Literal["Staging", "Production", "Archived"], BeforeValidator(spelled_stage)]
 
 
 class Options(BaseModel):

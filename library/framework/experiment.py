@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from . import config as configs
 from .config import parse
+from .errors import UserError
 from .objectives import BestWithinTolerance, Objectives, Selection
 from .run import Callbacks, Run
 
@@ -41,7 +42,11 @@ class TestResult:
             `NAME_standard_error`.
         per_example_scores: a score for every test example by the example's name, higher is better; promotion and
             comparisons compare two models example by example on those that both were tested on.
-        score: the metric that a version is known by: up to its sign the mean of the scores of the examples.
+        score: the metric that a version is known by: up to its sign the mean of the scores of the examples. Empty: it
+            is known by their mean, as `test/mean_score`.
+
+    Raises:
+        UserError: `score` names none of the metrics.
     """
 
     __test__ = False  # not a test, whatever pytest makes of the name
@@ -49,6 +54,10 @@ class TestResult:
     metrics: Mapping[str, float]
     per_example_scores: Mapping[str, float]
     score: str = ""
+
+    def __post_init__(self) -> None:
+        if self.score and self.score not in self.metrics:
+            raise UserError(f"score: got {self.score!r}; allowed are the metrics: {', '.join(self.metrics) or 'none'}")
 
 
 @dataclass(frozen=True)
@@ -87,8 +96,8 @@ class PredictRequest:
     """What `predict` gives a registered model, and how it shows the answer.
 
     Attributes:
-        input: for one prediction, a batch of one.
-        show: makes of the model's outputs the line that is printed.
+        input: for one prediction, a batch of one: a list, an array or a data frame, so that several can be joined.
+        show: makes of the model's outputs, for this one, the line that is printed.
         params: passed on as `predict(..., params=...)`.
     """
 

@@ -1,6 +1,17 @@
-"""Durations and sizes as people read them."""
+"""Numbers, durations and sizes as people read them: the same on the terminal, in reports and in errors."""
+
+from typing import Any
 
 UNITS = {"days": 86_400, "hours": 3600, "minutes": 60}
+
+
+def number(value: Any, digits: int = 5) -> str:
+    """A value to so many digits; whole and large ones in full, with thousands separators; what is no float as it is."""
+    if isinstance(value, list):
+        return ", ".join(number(one, digits) for one in value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value.is_integer() or abs(value) >= 10**digits else f"{value:.{digits}g}"
+    return "" if value is None else str(value)
 
 
 def age(seconds: float) -> str:

@@ -112,7 +112,7 @@ def load_registered_model(experiment: str, stage: str = "Production", **fields: 
 
     Args:
         experiment: its name, such as `vae`.
-        stage: of the version.
+        stage: of the version, or an alias of it, in any case.
         fields: of the config, where they tell models apart, such as `modality="image-to-text"`.
 
     Raises:
@@ -133,7 +133,7 @@ def load_registered_model(experiment: str, stage: str = "Production", **fields: 
     return RegisteredModel(
         name=name,
         version=str(version.version),
-        stage=stage,
+        stage=str(version.current_stage),
         score=artifacts.score_of(version.tags),
         run=record.id,
         experiment=trained,

@@ -1,8 +1,9 @@
 """Options that the command line and the Python interface share; light, so that `--help` and refusals come at once."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .config import FolderPath, Options
 
@@ -11,6 +12,19 @@ class StoreOptions(Options):
     """Where runs, registry and studies are kept."""
 
     store: FolderPath = Field(Path("mlruns"), description="folder of runs, registry, studies and artifacts")
+
+
+class VersionOptions(Options):
+    """Which version of a registered model to load."""
+
+    stage: str = Field("Production", description="stage or alias, in any case, of the version to load")
+    version: int = Field(0, ge=0, description="number of the version to load; 0: the one in the stage")
+
+    @model_validator(mode="after")
+    def _has_one(self) -> Self:
+        if self.version and "stage" in self.model_fields_set:
+            raise ValueError(f"stage: got {self.stage!r} with version {self.version}; allowed is one of both")
+        return self
 
 
 class StudyOptions(Options):

@@ -13,6 +13,7 @@ from .discovery import description
 from .experiment import Experiment, ModelArtifacts, TestResult, TrainingResult
 from .registry import artifacts, stages
 from .run import Callbacks
+from .statistics import estimate_of_scores
 from .tracking.mlflow_run import MlflowRun, start_run
 from .tracking.store import Store
 from .training import progress
@@ -103,6 +104,10 @@ def train_in_full(
             package = experiment.package(result.model, Path(folder))
             origin = {"run": run.id, "data.digest": digest, **environment.git_tags()}
             version = artifacts.register(model, package, scored, {**origin, **tags})
+        interval = {}
+        if scored.per_example_scores and f"{scored.score}_low" not in scored.metrics:
+            own = estimate_of_scores(scored.per_example_scores, scored.score, scored.metrics.get(scored.score))
+            interval = own.metrics
         promotion = stages.promote_if_better(model, version)
         run.set_tags({"model": model, "version": version, "stage": promotion.stage})
         return Outcome(
@@ -112,7 +117,7 @@ def train_in_full(
             version=version,
             stage=promotion.stage,
             reason=promotion.reason,
-            metrics=metrics,
+            metrics={**interval, **metrics},
             predict=_predict_command(experiment, package, promotion.stage),
             example=_as_python(package.example),
         )

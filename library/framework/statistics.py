@@ -11,6 +11,8 @@ from typing import Self
 
 import numpy as np
 
+from .formatting import number
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -37,11 +39,25 @@ class Estimate:
     @property
     def formatted(self) -> str:
         """The value and its interval, as in `0.98 (0.97 to 0.99)`."""
-        within = "" if self.low is None or self.high is None else f" ({self.low:.4g} to {self.high:.4g})"
-        return f"{self.value:.4g}{within}"
+        value, low, high = (number(one, 4) for one in (self.value, self.low, self.high))
+        return f"{value} ({low} to {high})" if low and high else value
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The value and its interval by the names of their metrics: what `of` reads."""
+        parts = {self.name: self.value, f"{self.name}_low": self.low, f"{self.name}_high": self.high}
+        return {name: part for name, part in parts.items() if part is not None}
 
     def __str__(self) -> str:
         return f"{self.name.removeprefix('test/')} {self.formatted}".strip()
+
+
+def estimates(metrics: Mapping[str, float]) -> list[Estimate]:
+    """All metrics, each with the interval that stands beside it, which is none of its own."""
+    found = {name: Estimate.of(metrics, name) for name in metrics}
+    bounded = [name for name, one in found.items() if one.low is not None and one.high is not None]
+    parts = {f"{name}_{part}" for name in bounded for part in ("low", "high", "standard_error")}
+    return [one for name, one in found.items() if name not in parts]
 
 
 @dataclass(frozen=True)

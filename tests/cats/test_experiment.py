@@ -286,7 +286,7 @@ def test_a_gans_generator_begins_as_the_decoder_of_a_vae_and_reconstructs_nothin
             assert getattr(config, field) == getattr(experiment.config, field), field
         for ours, theirs in zip(model.generator.get_weights(), vae.decoder.get_weights(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
-    with pytest.raises(ValueError, match=r"^query: a GAN .* reconstructs none; give make generate MODEL=gan .*\.png$"):
+    with pytest.raises(ValueError, match=r"^query: a GAN .*s none; give make generate MODEL=cats-gan OUT=cats\.png$"):
         experiment.parse_query("cat.png", "again.png")
 
 

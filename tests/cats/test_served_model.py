@@ -218,7 +218,7 @@ def test_the_last_command_of_a_training_writes_what_the_model_draws_as_one_grid(
 ) -> None:
     assert cats_outcomes[name].example == "[1]"
     words = cats_outcomes[name].predict.split()
-    assert words == ["make", "generate", f"MODEL={name}", "OUT=cats.png"]
+    assert words == ["make", "generate", f"MODEL=cats-{name}", "OUT=cats.png"]
     flags = [f"--n={n}", "--strategy=prior", "--seed=3", f"--store={cats_store}"]
     with contextlib.chdir(tmp_path), contextlib.redirect_stdout(io.StringIO()) as printed:
         assert main(["generate", *(f"--{word}" for word in words[2:]), *flags], "make") == 0
@@ -234,8 +234,10 @@ def test_the_last_command_of_a_training_writes_what_the_model_draws_as_one_grid(
 @pytest.mark.usefixtures("cats_outcomes")
 def test_generate_says_what_the_registry_does_not_have(cats_store: Path, refused: Any, tmp_path: Path) -> None:
     for model, flag, told in (
-        ("gan", "--strategy=mixture", f"strategy: got 'mixture'; this model has {WAYS['gan']}"),
-        ("vae", "--stage=Staging", "model 'cats-vae': no version in stage Staging; there is version 1 in Prod"),
+        ("cats-gan", "--strategy=mixture", f"strategy: got 'mixture'; this model has {WAYS['gan']}"),
+        ("cats-vae", "--stage=staging", "model 'cats-vae': no version in stage Staging; there is version 1 in Prod"),
+        ("cats-vae", "--version=2", "model 'cats-vae': no version 2; there is version 1 in Production"),
+        ("vae", "--version=2", "model 'vae': not registered; there is cats-cae, cats-gan, cats-vae"),
     ):
         line = refused(["generate", f"--model={model}", flag, f"--out={tmp_path}/cats.png", f"--store={cats_store}"])
         assert line.startswith(f"error: {told}")

@@ -96,6 +96,25 @@ def test_an_unknown_notebook_and_a_missing_store_are_one_line(
     assert capsys.readouterr().err == line
 
 
+def test_an_executed_notebook_goes_into_the_store_unless_it_is_to_change_here(
+    store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("experiments.notebooks.__main__.execute", lambda path, _: nbformat.read(path, as_version=4))
+    before = NOTEBOOKS["VAE"].stat().st_mtime_ns
+    assert run(f"--store={store_path}", "--only=VAE") == 0
+    assert re.fullmatch(rf"{store_path}/notebooks/VAE.ipynb: 0 s, 0\.\d MB\n", capsys.readouterr().out)
+    assert NOTEBOOKS["VAE"].stat().st_mtime_ns == before
+    monkeypatch.setattr("experiments.notebooks.__main__.__file__", str(tmp_path / "__main__.py"))
+    assert run(f"--store={store_path}", "--only=VAE", "--INPLACE=1") == 0
+    assert (tmp_path / "VAE.ipynb").read_bytes() == (store_path / "notebooks" / "VAE.ipynb").read_bytes()
+
+
+def test_its_help_names_a_command_that_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        run("--help")
+    assert capsys.readouterr().out.startswith("usage: python -m experiments.notebooks [--field=value ...]")
+
+
 @pytest.fixture(scope="module")
 def filled(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a tiny model of every kind in Production, and a study of two objectives."""

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from library.cats.config import CatsConfig, GanConfig, ImagesConfig
 from library.framework import config, discovery, options
-from library.framework.cli.commands import COMMANDS, Predict
+from library.framework.cli.commands import COMMANDS
 from library.framework.config import Options, TrainingConfig, parse
 from library.framework.errors import UserError
 from library.framework.options import StoreOptions, StudyOptions
@@ -87,7 +87,7 @@ def test_text_becomes_what_the_field_is() -> None:
         (GanConfig, "averaging", "1", "less than 1"),
         (Seq2SeqConfig, "units", "5000", "less than or equal to 4096"),
         (Seq2SeqConfig, "bidirectional", "perhaps", "a boolean"),
-        (Predict, "stage", "production", "'Staging', 'Production' or 'Archived'"),
+        (COMMANDS["promote"], "stage", "best", "'Staging', 'Production' or 'Archived'"),
         (StudyOptions, "workers", "", "an integer"),
         (StudyOptions, "study", "a/b", r"'^[\w.-]*$'"),
     ],
@@ -117,8 +117,8 @@ def test_a_field_that_does_not_exist_is_named_with_those_that_do(config_type: ty
 
 
 def test_a_field_that_is_needed_is_named_with_its_meaning_and_fields_that_do_not_agree() -> None:
-    line = "query: nothing was given; it is the input: a text such as 45+23, or a PNG where the model takes images"
-    assert refused(Predict) == line
+    line = "model: nothing was given; it is name in the registry, such as seq2seq-text-to-text"
+    assert refused(COMMANDS["serve"]) == line
     line = refused(Seq2SeqConfig, reading_order="pairs", padding="right")
     assert line == "reading_order: got 'pairs' with padding='right'; allowed is padding='left', which aligns"
     assert parse(Seq2SeqConfig, {"reading_order": "as-written", "padding": "right"}).padding == "right"

@@ -6,7 +6,7 @@ import keras
 import mlflow
 import pytest
 
-from library import Config, Experiment, Field, load_model
+from library import Config, Experiment, Field, TestResult, load_model
 from library.framework import discovery
 from library.framework.errors import UserError
 from library.framework.tracking.store import Store
@@ -68,5 +68,11 @@ def test_an_experiment_is_trained_in_full_with_any_callback_of_keras(store: Stor
     assert (run.info.run_name, run.info.status) == ("epochs 9, units 2", "FINISHED")
     assert {"model": "tiny", "version": "1", "stage": "Production"}.items() <= run.data.tags.items()
     metrics = {"train/loss", "val/loss", "test/accuracy", "model/parameters", "time/training_seconds"}
-    assert outcome.metrics.keys() == metrics <= run.data.metrics.keys()
+    interval = {"test/accuracy_low", "test/accuracy_high"}  # of the scores of the examples
+    assert outcome.metrics.keys() - interval == metrics <= run.data.metrics.keys()
+    assert (
+        outcome.metrics["test/accuracy_low"] < outcome.metrics["test/accuracy"] < outcome.metrics["test/accuracy_high"]
+    )
+    with pytest.raises(UserError, match=r"^score: got 'test/b'; allowed are the metrics: test/a$"):
+        TestResult({"test/a": 0.5}, {}, "test/b")
     assert load_model("tiny").predict(["?"]) == ["2"]

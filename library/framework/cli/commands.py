@@ -7,9 +7,9 @@ from pydantic import Field
 from ..config import Stage
 from ..discovery import comparison_names, find, find_comparison, find_space
 from ..environment import start_keras
-from ..errors import UserError
-from ..options import StudyOptions
+from ..options import StudyOptions, VersionOptions
 from .parser import Command, Commands, ExperimentCommand, Fields
+from .predict import Predict
 
 DIFFERENT = 1
 """Exit status of a repetition with another result; 2 is that of an error."""
@@ -75,36 +75,6 @@ class Compare(ExperimentCommand):
             print(comparison.run(store, name, self.seeds, **fields).markdown())
 
 
-class Predict(ExperimentCommand):
-    """Asks a registered model; which one follows from the experiment's fields and the stage."""
-
-    on_interrupt = "nothing was answered"
-    stage: Stage = Field("Production", description="stage of the version to load")
-    query: str = Field(description="the input: a text such as 45+23, or a PNG where the model takes images")
-    out: str = Field("", description="where to write the answer to if it is an image: a file ending in .png")
-    seed: int = Field(0, ge=0, lt=2**32, description="picks one of many answers, where a model draws them")
-
-    @classmethod
-    def fields(cls, name: str) -> Fields:
-        """Those that tell which of the experiment's models to ask."""
-        experiment = find(name)
-        return {field: experiment.Config.model_fields[field] for field in experiment.naming_fields}
-
-    def __call__(self, name: str, fields: Mapping[str, str]) -> None:
-        experiment = find(name)(**fields)
-        try:
-            request = experiment.parse_query(self.query, self.out, self.seed)
-        except ValueError as error:
-            raise UserError(str(error)) from None
-
-        with self.open_existing_store():
-            from ..registry.artifacts import load_model
-
-            start_keras(experiment.num_threads)
-            model = load_model(experiment.model_name, self.stage)
-            print(request.show(model.predict(request.input, params=dict(request.params) or None)))
-
-
 class Repeat(Command):
     """Trains a run again from its record and compares it value by value; registers nothing."""
 
@@ -156,11 +126,10 @@ class ModelCommand(Command):
     model: str = Field(min_length=1, description="name in the registry, such as seq2seq-text-to-text")
 
 
-class Serve(ModelCommand):
+class Serve(ModelCommand, VersionOptions):
     """Answers with a registered model over HTTP, to this machine alone, until it is stopped."""
 
     on_interrupt = "the server has stopped"
-    stage: Stage = Field("Production", description="stage of the version to load")
     port: int = Field(5001, ge=1024, le=65535, description="port of 127.0.0.1 to answer on")
 
     def __call__(self) -> None:
@@ -170,7 +139,7 @@ class Serve(ModelCommand):
             from ..registry.artifacts import find_version, load_version
             from ..serving import app
 
-            version = find_version(self.model, self.stage)
+            version = find_version(self.model, self.stage, self.version)
             start_keras(app.num_threads(version))
             app.serve(load_version(version), version, listening)
 

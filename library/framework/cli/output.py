@@ -6,13 +6,14 @@ Types are imported for mypy alone: a list of models must not wait for what only 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from textwrap import TextWrapper
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from ..environment import command
-from ..formatting import age, size
+from ..formatting import age, number, size
 
 if TYPE_CHECKING:
     from ..pipeline import Outcome
@@ -38,13 +39,13 @@ def print_tuned(tuned: "Tuned", store: "Store") -> None:
     states = Counter(trial.state.name.lower() for trial in trials)
     rows = [
         ("trials", f"{len(trials)}: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items()))),
-        ("best trial", f"{tuned.best.number}: " + ", ".join(map(_number, tuned.best.values))),
-        *((f"  {name}", _number(value)) for name, value in tuned.best.params.items()),
+        ("best trial", f"{tuned.best.number}: " + ", ".join(map(number, tuned.best.values))),
+        *((f"  {name}", number(value)) for name, value in tuned.best.params.items()),
     ]
     if len(front["trial"]) > 1:
         table = Table(*front, title="Pareto front: the non-dominated trials", title_justify="left", pad_edge=False)
         for row in zip(*front.values(), strict=True):
-            table.add_row(*map(_number, row))
+            table.add_row(*map(number, row))
         Console(highlight=False, markup=False, soft_wrap=True).print(table)
     _print_result(f"Study {tuned.study.study_name}", rows + _model_rows(tuned.outcome), tuned.outcome, store)
 
@@ -115,9 +116,11 @@ def _moment(when: datetime) -> str:
 
 
 def _model_rows(outcome: "Outcome") -> list[tuple[str, str]]:
+    from ..statistics import estimates
+
     whole = {name: value for name, value in outcome.metrics.items() if name.count("/") == 1}  # parts are in the run
     return [
-        *((name, _number(value)) for name, value in whole.items()),
+        *((one.name, number(one.value) if one.low is None else one.formatted) for one in estimates(whole)),
         ("run", outcome.run),
         ("registered", f"{outcome.model} version {outcome.version}, {outcome.stage}"),
         ("reason", outcome.reason),
@@ -125,19 +128,29 @@ def _model_rows(outcome: "Outcome") -> list[tuple[str, str]]:
 
 
 def _print_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Plain columns, as wide as their contents: nothing is cut off, on a terminal or in a pipe."""
+    """Plain columns, as wide as their contents; on a terminal that is narrower, rows that break between cells."""
+    terminal, wide = Console(), Console(highlight=False, markup=False, width=1000)
     table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False, width=1000).print(table)
+    if not terminal.is_terminal or wide.measure(table).maximum <= terminal.width:
+        wide.print(table)
+        return
+    fill = TextWrapper(terminal.width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False).fill
+    for row in (columns, *rows):
+        # Spaces within a cell are kept from breaking, unless it is longer than a line.
+        cells = [cell if len(cell) > terminal.width - 4 else cell.replace(" ", "\xa0") for cell in row]
+        print(fill("  ".join(cells)).replace("\xa0", " "))
 
 
 def _print_result(title: str, rows: Sequence[tuple[str, str]], outcome: "Outcome", store: "Store") -> None:
-    table = Table(title=title, title_justify="left", show_header=False, pad_edge=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    # Without its edge where a run's id would not fit beside the longest name, as of a cat's metric at 80 columns.
+    fits = console.width >= max(len(name) for name, _ in rows) + len(outcome.run) + len("│ │ │")
+    table = Table(title=title, title_justify="left", show_header=False, pad_edge=False, show_edge=fits)
     table.add_column(no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(table)
     console.print(
         f"""
@@ -150,9 +163,3 @@ Elsewhere in Python
   mlflow.set_tracking_uri("{store.tracking_uri}")
   mlflow.pyfunc.load_model("models:/{outcome.model}/{outcome.stage}").predict({outcome.example})"""
     )
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() else f"{value:.5g}"
-    return str(value)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..tracking.store import Store
 
 Fields = Mapping[str, FieldInfo]
-MAX_LISTED = 10  # options in an error
+MAX_LISTED = 12  # options in an error
 BOUNDS = {"minimum": ">= {}", "exclusiveMinimum": "> {}", "maximum": "<= {}", "exclusiveMaximum": "< {}"}
 
 
@@ -33,9 +33,11 @@ class BaseCommand(StoreOptions):
 
     Attributes:
         on_interrupt: what becomes of the work when the command is interrupted.
+        called: how it is called, if it is a program of its own.
     """
 
     on_interrupt: ClassVar[str] = "the same command resumes it"
+    called: ClassVar[str] = ""
 
     def open_existing_store(self) -> "Store":
         """Opens the store, which must be there: no empty one is made to look for something in it.
@@ -98,7 +100,8 @@ def read(arguments: Sequence[str], commands: Commands, program: str) -> Callable
         _print_overview(commands, program, status=0 if arguments else 2)
     if name not in commands:
         raise unknown("command", name, commands)
-    command, called = commands[name], f"{program} {name}"
+    command = commands[name]
+    called = command.called or f"{program} {name}"
     own = {f"options of {name}": command.model_fields}
     if issubclass(command, Command):
         return parse(command, _options(called, rest, own, command))

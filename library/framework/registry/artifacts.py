@@ -15,13 +15,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from mlflow.pyfunc import PyFuncModel
 
+from ..config import STAGES, spelled_stage
 from ..environment import one_line
 from ..errors import NotRegistered, UserError
 from ..experiment import Experiment, ModelArtifacts, TestResult
 from ..statistics import Estimate, estimate_of_scores
 from ..tracking import queries
 from ..tracking.store import current_store
-from .queries import available_versions, check_stage, describe, model, models, version_in, versions, write_lock
+from .queries import available_versions, describe, model, models, version_in, version_of, versions, write_lock
 
 PER_EXAMPLE_SCORES = "test/outcomes.json"
 """Where a run keeps the score of each test example."""
@@ -66,14 +67,19 @@ def register(name: str, package: ModelArtifacts, scored: TestResult, tags: Mappi
     return str(version.version)
 
 
-def load_model(name: str, stage: str = "Production") -> PyFuncModel:
-    """The registered model in a stage, ready to `predict`; of the store in `mlruns` unless another was opened.
+def load_model(name: str, stage: str = "Production", version: int | None = None) -> PyFuncModel:
+    """A version of a registered model, ready to `predict`; of the store in `mlruns` unless another was opened.
+
+    Args:
+        name: of the model.
+        stage: that the version is in, or an alias of it, in any case.
+        version: its number, whatever its stage.
 
     Raises:
-        NotRegistered: there is no such model, or none in that stage.
-        UserError: there is no such stage, or the files are not those that were registered.
+        NotRegistered: there is no such model or version, or none in that stage.
+        UserError: there is no such stage or alias, or the files are not those that were registered.
     """
-    return load_version(find_version(name, stage))
+    return load_version(find_version(name, stage, version))
 
 
 def load_version(version: ModelVersion) -> PyFuncModel:
@@ -82,11 +88,18 @@ def load_version(version: ModelVersion) -> PyFuncModel:
     return mlflow.pyfunc.load_model(_uri(version))
 
 
-def find_version(name: str, stage: str = "Production") -> ModelVersion:
-    """The version in a stage; NotRegistered where there is none, UserError where there is no such stage."""
-    check_stage(stage)
+def find_version(name: str, stage: str = "Production", version: int | None = None) -> ModelVersion:
+    """The version of a number, or else that in a stage or of an alias; raises what `load_model` raises."""
     current_store()
-    found = version_in(name, stage)
+    stage = spelled_stage(stage)
+    if not version and stage not in STAGES:
+        aliases = {alias.lower(): number for alias, number in model(name).aliases.items()}
+        if stage.lower() not in aliases:
+            others = ", ".join(alias for alias in aliases if spelled_stage(alias) not in STAGES)
+            allowed = f"{', '.join(STAGES)}, or an alias of model {name!r}: {others or 'it has none'}"
+            raise UserError(f"stage: got {stage!r}; allowed are {allowed}")
+        version = int(aliases[stage.lower()])
+    found = version_of(name, str(version)) if version else version_in(name, stage)
     if found is None:
         model(name)
         raise NotRegistered(f"model {name!r}: no version in stage {stage}; {available_versions(name)}")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 NUMBERED = re.compile(r"production\.(\d+)")
 ENTRY = re.compile(r"(\S+) (?:version (\d+)|none): (.*)", re.DOTALL)
@@ -45,6 +46,16 @@ def entry(tags: Mapping[str, str], version: str | None, reason: str) -> tuple[st
     last = max((int(found[1]) for key in tags if (found := NUMBERED.fullmatch(key))), default=0)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return f"production.{last + 1:04}", f"{now} {f'version {version}' if version else 'none'}: {reason}"
+
+
+def rolled_back(past: Sequence[ProductionPeriod]) -> set[str | None]:
+    """The versions that a rollback left, without those that are or were back in Production since."""
+    left: set[str | None] = set()
+    for before, period in pairwise(past):
+        if period.reason.startswith(ROLLED_BACK):
+            left.add(before.version)
+        left.discard(period.version)
+    return left
 
 
 def lineage(past: Sequence[ProductionPeriod]) -> list[str]:

@@ -7,7 +7,7 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 
-from ..config import STAGES
+from ..config import STAGES, spelled_stage
 from ..errors import NotRegistered, UserError
 from ..tracking.store import current_store
 
@@ -41,6 +41,7 @@ def version_of(name: str, number: str) -> ModelVersion:
     """One version of a model that there is; NotRegistered tells which there are."""
     found = next((version for version in versions(name) if str(version.version) == number), None)
     if found is None:
+        model(name)
         raise NotRegistered(f"model {name!r}: no version {number}; {available_versions(name)}")
     return found
 
@@ -68,10 +69,11 @@ def available_versions(name: str) -> str:
     return f"there is {', '.join(held[:MAX_LISTED])}{earlier}" if held else "train or tune one first"
 
 
-def check_stage(stage: str) -> None:
-    """Raises a UserError where there is no such stage."""
-    if stage not in STAGES:
+def check_stage(stage: str) -> str:
+    """The stage, given in any case, as MLflow spells it; UserError where there is none."""
+    if spelled_stage(stage) not in STAGES:
         raise UserError(f"stage: got {stage!r}; allowed are {', '.join(STAGES)}")
+    return spelled_stage(stage)
 
 
 @contextmanager

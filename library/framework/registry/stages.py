@@ -11,7 +11,7 @@ with the reason that was left in the tag `promoting` before the stage was touche
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -49,8 +49,8 @@ def promote_if_better(name: str, version: str) -> Promotion:
 def set_stage(name: str, version: str, stage: str = "Production", *, force: bool = False) -> Promotion:
     """Moves a version to a stage by hand, unless there is a reason against it.
 
-    Reasons are: it is archived, or its run failed; it would go to Production and `promote_if_better` would not move it
-    there; it would leave Production, with no other version to load.
+    Reasons are: it is archived, other than by a rollback, or its run failed; it would go to Production and
+    `promote_if_better` would not move it there; it would leave Production, with no other version to load.
 
     Force moves it regardless; never to Staging or Production if its files are not those that were registered.
 
@@ -58,7 +58,7 @@ def set_stage(name: str, version: str, stage: str = "Production", *, force: bool
         NotRegistered: there is no such model or version.
         UserError: there is no such stage, the version is in it already, or it is refused; says why.
     """
-    check_stage(stage)
+    stage = check_stage(stage)
     with _writing(name):
         found = version_of(name, version)
         if found.current_stage == stage:
@@ -119,7 +119,8 @@ def _consider(found: ModelVersion, stage: str) -> Promotion:
         return Promotion(number, now, "is in Production, and none would be left there; promote another or roll back")
     if stage == "Archived":
         return Promotion(number, stage, "asked for")
-    if now == "Archived":
+    is_rolled_back = number in history.rolled_back(history.periods(model(found.name).tags))
+    if now == "Archived" and not is_rolled_back:
         return Promotion(number, now, "is archived")
     if found.status != "READY":
         return Promotion(number, now, f"was not registered in full, its status is {found.status}")
@@ -127,7 +128,11 @@ def _consider(found: ModelVersion, stage: str) -> Promotion:
     status = queries.read_run(run).status if queries.exists(run) else ""
     if status in ("FAILED", "KILLED"):
         return Promotion(number, now, f"its run {run} ended {status}")
-    return _compare_with_champion(found) if stage == "Production" else Promotion(number, stage, "asked for")
+    if stage != "Production":
+        return Promotion(number, stage, "asked for")
+    compared = _compare_with_champion(found)
+    again = is_rolled_back and compared.stage == "Production"
+    return replace(compared, reason=f"back after a rollback: {compared.reason}") if again else compared
 
 
 def _compare_with_champion(candidate: ModelVersion) -> Promotion:

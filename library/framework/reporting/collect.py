@@ -12,10 +12,9 @@ from typing import Any
 from .. import discovery
 from ..errors import UserError
 from ..objectives import Direction, Objectives
-from ..registry.artifacts import score_of
 from ..registry.history import ProductionPeriod
 from ..registry.overview import VersionRecord, overview, production_history
-from ..statistics import Estimate
+from ..statistics import Estimate, estimates
 from ..tracking import queries
 from ..tracking.queries import MetricHistory, RunRecord
 from ..tracking.store import Store
@@ -26,13 +25,13 @@ MAX_ROWS = 10  # of versions, periods in Production, trials and runs in a list
 MAX_TABLE_ROWS = 100  # of a table that a comparison stored
 MAX_BEST_RUNS = 5
 MAX_CANDIDATES = 50  # the best by their last epoch; reading a whole history takes milliseconds for each run
-MAX_RUN_FIGURES = 2
+MAX_RUN_FIGURES = 3
 MAX_COMPARISON_FIGURES = 6
 FIGURE_ORDER = (
-    "comparison", "scores", "training-curves", "reconstructions", "samples-of-the-best", "drawings", "readings",
-    "groups", "confusions", "samples",
+    "comparison", "scores", "reconstructions", "samples-of-the-best", "drawings", "readings", "groups", "confusions",
+    "samples",
 )  # fmt: skip
-"""Figures that summarize a run best; any other figure of a run comes after them."""
+"""Figures that summarize a run best; any other comes after them. The third is that of the training's curves."""
 
 
 @dataclass(frozen=True)
@@ -220,16 +219,20 @@ def _ranked(runs: Sequence[RunRecord], metric: str, *, maximize: bool) -> list[t
 
 
 def _score(metrics: Mapping[str, float], name: str) -> Estimate | None:
-    """The score of an unregistered run: the metric that registered ones are known by, else one with an interval."""
+    """The score of an unregistered run: the metric that registered ones are known by, else the one with an interval."""
     if name:
         return Estimate.of(metrics, name) if name in metrics else None
-    return score_of({key: repr(value) for key, value in metrics.items() if key.startswith("test/")})
+    tested = estimates({key: value for key, value in metrics.items() if key.startswith("test/")})
+    bounded = [one for one in tested if one.low is not None]
+    return bounded[0] if len(bounded) == 1 else None
 
 
 def _figures(run_id: str) -> list[str]:
-    """The names of a run's figures, those of `FIGURE_ORDER` first."""
-    names = queries.figure_names(run_id)
-    return [*(name for name in FIGURE_ORDER if name in names), *(name for name in names if name not in FIGURE_ORDER)]
+    """The names of a run's figures in the order in which they are shown."""
+    curves, names = "training-curves", queries.figure_names(run_id)
+    known = [name for name in FIGURE_ORDER if name in names]
+    ordered = [*known, *(name for name in names if name not in {*known, curves})]
+    return [*ordered[:2], *({curves} & set(names)), *ordered[2:]]
 
 
 def _studies(store: Store, records: Sequence[RunRecord]) -> list[StudySummary]:

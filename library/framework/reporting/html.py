@@ -60,7 +60,7 @@ def render(contents: Contents, store: Store, ui: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"columns": columns, "number": number, "rounded": rounded}
+    templates.filters |= {"columns": columns, "number": formatting.number, "rounded": rounded}
     templates.tests["trial"] = collect.is_trial
     templates.globals |= {"collect": collect, "formatting": formatting, "command": command}
     templates.globals |= {"draw_history": draw_history, "draw_trials": draw_trials, "draw_front": draw_pareto_front}
@@ -81,18 +81,9 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [title for title in (rows[0] if rows else ()) if any(row[title] not in ("", None) for row in rows)]
 
 
-def number(value: Any) -> str:
-    """A measured value: whole and large numbers with thousands separators, others to 5 digits."""
-    if isinstance(value, list):
-        return ", ".join(map(number, value))
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1e5 else f"{value:.5g}"
-    return "" if value is None else str(value)
-
-
 def rounded(value: Any) -> str:
     """A value of a config or a trial: a float, or the text of one, to 4 digits."""
-    return f"{float(value):.4g}" if FLOAT.fullmatch(str(value)) else str(value)
+    return formatting.number(float(value), 4) if FLOAT.fullmatch(str(value)) else str(value)
 
 
 class StoredFigures:

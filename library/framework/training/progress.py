@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ..experiment import Experiment
+from ..formatting import number
 
 SECONDS = 5
 """Between lines where there is no terminal, so that a log of quick epochs stays short."""
@@ -36,7 +37,7 @@ def epochs(experiment: Experiment) -> Iterator[Any]:
         def show(epoch: int, metrics: Mapping[str, float]) -> None:
             nonlocal last
             objectives = experiment.resolved_objectives
-            scores = "  ".join(f"{name} {metrics[name]:.5g}" for name in objectives if name in metrics)
+            scores = "  ".join(f"{name} {number(metrics[name])}" for name in objectives if name in metrics)
             bar.update(task, completed=epoch, description=scores or "training")
             if not console.is_terminal and time.monotonic() - last >= SECONDS:
                 last = time.monotonic()

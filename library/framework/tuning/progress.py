@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from ..formatting import number
 from .search import Search
 from .trials import pareto_trials, select_best, values_of
 
@@ -41,7 +42,7 @@ class Progress(Bar):
         front = pareto_trials(trials, self._objectives)
         if not front:
             return "trials"
-        values = ", ".join(f"{value:.5g}" for value in select_best(front, self._objectives, self._select).values)
+        values = ", ".join(map(number, select_best(front, self._objectives, self._select).values))
         return f"best {values}" + (f", Pareto front of {len(front)}" if len(front) > 1 else "")
 
     def _line(self, trial: FrozenTrial) -> str:
@@ -53,5 +54,5 @@ class Progress(Bar):
 
 
 def _formatted(values: Mapping[str, Any], digits: int) -> str:
-    short = {name: f"{value:.{digits}g}" if isinstance(value, float) else value for name, value in values.items()}
+    short = {name: number(value, digits) for name, value in values.items()}
     return "  ".join(f"{name} {value}" for name, value in short.items())

@@ -29,7 +29,7 @@ REFUSED = [
     ("train nope", 2, "error: unknown experiment 'nope'"),
     ("predict seq2seq --query=100+1", 2, "error: query: got '100+1'"),
     ("predict seq2seq --query=1+1", 2, "error: store mlruns: there is none"),
-    ("generate --model=vae --n=0", 2, "error: n: got '0'"),
+    ("generate --model=cats-vae --n=0", 2, "error: n: got '0'"),
     *((line, 2, "error: store mlruns: there is none") for line in ("models", "repeat --run=1", "serve --model=tiny")),
 ]
 SCRIPT = """
@@ -65,7 +65,7 @@ INTERRUPTED = [
     ("serve --model=tiny", "the server has stopped"),
     ("report", "nothing was written"),
     ("cats --cats=photos", "the same command resumes it"),
-    ("generate --model=vae", "nothing was drawn"),
+    ("generate --model=cats-vae", "nothing was drawn"),
 ]
 
 
@@ -145,5 +145,5 @@ def test_hints_are_written_as_the_program_takes_them(
     program: str, hints: list[str], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PROGRAM, program)
-    lines = ["generate --model=vae", "models", "compare products --seed=3"]
+    lines = ["generate --model=cats-vae", "models", "compare products --seed=3"]
     assert [hint for hint, line in zip(hints, lines, strict=True) if hint not in refused(*line.split())] == []

@@ -100,9 +100,9 @@ def test_what_make_runs_is_what_the_command_line_reads() -> None:
 
 
 def test_a_command_of_no_experiment_has_a_target_too() -> None:
-    words = would_run("generate", "MODEL=vae", "N=3", "OUT=it's.png")
+    words = would_run("generate", "MODEL=cats-vae", "N=3", "OUT=it's.png")
     assert words[2:4] == ["experiments", "generate"]
-    assert sorted(words[4:]) == ["--MODEL=vae", "--N=3", "--OUT=it's.png"]
+    assert sorted(words[4:]) == ["--MODEL=cats-vae", "--N=3", "--OUT=it's.png"]
 
 
 def test_the_port_to_serve_on_is_passed_on_if_it_is_given() -> None:

@@ -16,9 +16,9 @@ from library.framework.experiment import TestResult
 from library.framework.pipeline import Outcome
 from library.framework.registry import artifacts
 from library.framework.registry.artifacts import score_of
-from library.framework.registry.overview import overview
+from library.framework.registry.overview import VersionRecord, overview
 from library.framework.registry.stages import promote_if_better
-from library.framework.statistics import estimate_of_scores
+from library.framework.statistics import Estimate, estimate_of_scores
 from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.store import Store
 from tests.tiny import Tiny
@@ -81,6 +81,12 @@ def test_the_score_of_an_older_version_is_the_one_with_an_interval() -> None:
     assert score_of({"test/a": "1"}) is None
 
 
+def test_numbers_are_shown_in_full_or_to_some_digits() -> None:
+    shown = {208_100.4: "208,100", 2.0: "2", 0.123456: "0.12346", 1e-7: "1e-07", 3: "3", None: ""}
+    assert {value: formatting.number(value) for value in shown} == shown
+    assert formatting.number([12_345.6, 0.123456], digits=4) == "12,346, 0.1235"
+
+
 def test_ages_and_sizes_are_shown_in_their_largest_unit() -> None:
     shown = {-1: "0 seconds", 119: "119 seconds", 120: "2 minutes", 7200: "2 hours", 172_800: "2 days"}
     assert {seconds: formatting.age(seconds) for seconds in shown} == shown
@@ -137,6 +143,22 @@ def test_what_does_not_exist_or_go_is_one_line(store: Store, tmp_path: Path, ref
         assert refused(*line.split(), f"--store={store.root}").startswith(message)
 
 
+def test_a_narrow_terminal_breaks_rows_between_cells(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    score = Estimate(0.5, low=0.25, high=0.75, name="test/exact_match")
+    version = VersionRecord("seq2seq-text-to-text", "3", None, score, "0123456789abcdef" * 2, datetime.now(UTC), 43_900)
+    output.print_models([version])
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert heading == "model  version  stage  score (95 % interval)  run  age  size"
+    assert lines == [
+        "seq2seq-text-to-text  3  -  exact_match 0.5 (0.25 to 0.75)",
+        f"    {version.run}  0 seconds  43.9 kB",
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -165,15 +187,23 @@ def test_a_training_ends_with_its_scores_and_what_to_do_next(
 ) -> None:
     monkeypatch.setenv(environment.PROGRAM, program)
     predict = environment.command("predict", "tiny", {"query": "?"})
-    metrics = {"test/accuracy": 0.987654321, "test/part/accuracy": 0.5, "model/parameters": 208096.0}
+    metrics = {"test/accuracy": 0.987654321, "test/part/accuracy": 0.5, "model/parameters": 208096.5}
+    metrics |= {"test/error": 2.0, "test/error_low": 1.87654, "test/error_high": 2.1, "test/r": 0.5, "test/r_low": 0.4}
     store = Store(tmp_path)
     output.print_trained(Outcome("tiny", "0a1b", "tiny", "3", "Staging", "is worse", metrics, predict, "['?']"), store)
     shown = capsys.readouterr().out
-    for row in ("test/accuracy *│ 0.98765", "model/parameters *│ 208,096 ", "run *│ 0a1b "):
+    for row in (
+        "test/accuracy *│ 0.98765",
+        "model/parameters *│ 208,096 ",
+        r"test/error *│ 2 \(1.877 to 2.1\) ",
+        "test/r_low *│ 0.4 ",
+        "run *│ 0a1b ",
+    ):
         assert re.search(row, shown)
     for row in ("registered *│ tiny version 3, Staging", "reason *│ is worse"):
         assert re.search(row, shown)
     assert "test/part" not in shown
+    assert "test/error_" not in shown
     assert f"  {predict}{store.option}\n" in shown
     assert [page for page in ("ui", "dashboard") if option.format(page, tmp_path) not in shown] == []
     assert f'mlflow.set_tracking_uri("{store.tracking_uri}")' in shown

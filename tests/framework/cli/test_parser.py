@@ -22,7 +22,7 @@ COMPARISONS = discovery.comparison_names()
 TARGETS = [(name, one) for name in ON_EXPERIMENTS for one in (COMPARISONS if name == "compare" else discovery.names())]
 CALLS = [*TARGETS, *((name,) for name in COMMANDS if name not in ON_EXPERIMENTS)]
 KINDS = {int: "integer", float: "number", bool: "boolean", str: "string", Path: "string"}
-REQUIRED = {"query": " it's = 1 - 2 ", "run": "0a", "model": "vae", "version": "1", "cats": "photos"}
+REQUIRED = {"run": "0a", "model": "cats-vae", "version": "1", "cats": "photos"}
 
 
 def read(*arguments: str) -> Any:
@@ -131,8 +131,20 @@ def test_a_variable_of_the_environment_is_not_used_and_that_is_told(
         ("tune seq2seq '--study=a b'", [r"study: got 'a b'; allowed is ", r"'^[\w.-]*$'"]),
         ("train seq2seq --padding=right", ["reading_order: got 'pairs' with padding='right'", "allowed is"]),
         ("train seq2seq --modality=bad", ["modality: got 'bad'; allowed is ", "'text-to-text'"]),
-        ("predict seq2seq --query=1+1 --stage=bad", ["stage: got 'bad'; allowed is 'Staging', 'Production' or 'Arch"]),
-        ("predict seq2seq", ["query: nothing was given; it is the input"]),
+        (
+            "promote --model=a --version=1 --stage=bad",
+            ["stage: got 'bad'; allowed is 'Staging', 'Production' or 'Arch"],
+        ),
+        ("compare-cats --stage=bad", ["stage: got 'bad'; allowed is 'Staging', 'Production' or 'Archived'"]),
+        (
+            "serve --model=a --version=2 --stage=staging",
+            ["stage: got 'staging' with version 2; allowed is one of both"],
+        ),
+        ("predict seq2seq --query=1+1 --version=-1", ["version: got '-1'; allowed is greater than or equal to 0"]),
+        ("predict seq2seq --query=1+1 --queries=-", ["query: got '1+1' and QUERIES=-; allowed is one query with one"]),
+        ("predict seq2seq --queries=a --out=a.png", ["out: got 'a.png' and QUERIES=a; allowed is one query with one"]),
+        ("predict seq2seq --queries=a", ["queries: 'a' cannot be read (No such file or directory); allowed is a text"]),
+        ("predict seq2seq", ["query: nothing was given; it is the input", "several: QUERIES=file"]),
         ("predict seq2seq --modality=text-to-image --query=1+1", ["out: nothing was given", "OUT=answer.png"]),
         (
             "predict seq2seq --modality=text-to-image --query=1+1 --out=a.jpg",
@@ -144,16 +156,14 @@ def test_a_variable_of_the_environment_is_not_used_and_that_is_told(
         ("predict vae --query=a.png --out=b.png", ["query: 'a.png' cannot be read", "allowed is an image"]),
         (
             "predict gan --query=a.png",
-            ["query: a GAN generates cats and reconstructs none; give make generate MODEL=gan"],
+            ["query: a GAN draws cats and reconstructs none; give make generate MODEL=cats-gan OUT=cats.png"],
         ),
-        ("generate --out=a.png", ["model: nothing was given; it is which experiment's model"]),
-        ("generate --model=dog --out=a.png", ["model: got 'dog'; allowed is 'cae', 'vae' or 'gan'"]),
-        ("generate --model=vae --n=0 --out=a.png", ["n: got '0'; allowed is greater than or equal to 1"]),
-        ("generate --model=vae --n=1000000", ["n: got '1000000'; allowed is less than or equal to 10000"]),
-        ("generate --model=vae --stage=best", ["stage: got 'best'; allowed is 'Staging', 'Production'"]),
-        ("generate --model=vae", ["out: nothing was given", "OUT=answer.png"]),
-        ("generate --model=vae --out=a.jpg", ["out: got 'a.jpg'; allowed is a file ending in .png"]),
-        ("generate --model=vae --out=a.png", ["store mlruns: there is none; train or tune first"]),
+        ("generate --out=a.png", ["model: nothing was given; it is name in the registry"]),
+        ("generate --model=cats-vae --n=0 --out=a.png", ["n: got '0'; allowed is greater than or equal to 1"]),
+        ("generate --model=cats-vae --n=1000000", ["n: got '1000000'; allowed is less than or equal to 10000"]),
+        ("generate --model=cats-vae", ["out: nothing was given", "OUT=answer.png"]),
+        ("generate --model=cats-vae --out=a.jpg", ["out: got 'a.jpg'; allowed is a file ending in .png"]),
+        ("generate --model=cats-vae --out=a.png", ["store mlruns: there is none; train or tune first"]),
         ("generate vae", ["unrecognized arguments: vae"]),
         ("compare nope", ["unknown comparison 'nope'; allowed are ", "training-fractions"]),
         (
@@ -196,7 +206,8 @@ def test_every_field_can_be_given_in_upper_case_and_what_is_not_given_is_left_to
     call: tuple[str, ...],
 ) -> None:
     name, *target = call
-    options = {field: REQUIRED.get(field, info.default) for field, info in COMMANDS[name].model_fields.items()}
+    own = COMMANDS[name].model_fields.items()
+    options = {field: REQUIRED[field] if info.is_required() else info.default for field, info in own}
     fields = {field: f"Value of {field}" for one in target for field in ON_EXPERIMENTS[name].fields(one)}
     full = read(*call, *(f"--{field.upper()}={value}" for field, value in {**options, **fields}.items()))
     least = read(*call, *required(name))

@@ -10,6 +10,7 @@ import pytest
 
 from library import load_model
 from library.framework.errors import NotRegistered, UserError
+from library.framework.registry.artifacts import find_version
 from library.framework.registry.stages import promote_if_better, set_stage
 from library.framework.tracking.store import Store
 from tests.versions import NAME, aliases, register, stages_now
@@ -72,10 +73,24 @@ def test_what_does_not_exist_is_one_line_that_says_what_does(store: Store, tmp_p
         promote_if_better(NAME, "2")
     with pytest.raises(NotRegistered, match="no version in stage Staging; there is version 1 in Production"):
         load_model(NAME, "Staging")
-    with pytest.raises(UserError, match="stage: got 'Prod'; allowed are Staging, Production, Archived"):
+    aliases = "Staging, Production, Archived, or an alias of model 'tiny': {}$"
+    with pytest.raises(UserError, match=f"^stage: got 'Prod'; allowed are {aliases.format('it has none')}"):
         load_model(NAME, "Prod")
+    mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "1")
+    with pytest.raises(UserError, match=f"^stage: got 'Prod'; allowed are {aliases.format('champion')}"):
+        load_model(NAME, "Prod")
+    with pytest.raises(NotRegistered, match=r"^model 'tiny': no version 2; there is version 1 in Production$"):
+        load_model(NAME, version=2)
     with pytest.raises(UserError, match="stage: got 'None'"):
         set_stage(NAME, "1", "None")
+
+
+def test_a_version_is_found_by_stage_alias_or_number(three: Store) -> None:
+    mlflow.MlflowClient().set_registered_model_alias(NAME, "Champion", "2")
+    asked = [{}, {"stage": "PRODUCTION"}, {"stage": "champion"}, {"version": 1}, {"stage": "archived"}]
+    assert [int(find_version(NAME, **one).version) for one in asked] == [3, 3, 2, 1, 2]  # type: ignore[arg-type]
+    assert load_model(NAME, version=1).predict(["?"]) == ["2"]
+    assert set_stage(NAME, "1", "STAGING", force=True).stage == "Staging"
 
 
 def test_what_loading_leaves_behind_does_not_count_and_is_not_run(store: Store, tmp_path: Path) -> None:

@@ -86,6 +86,21 @@ def test_a_rollback_goes_back_step_by_step(three: Store) -> None:
     assert [version for version, _ in past()] == ["1", "2", "3", "2", "1", "3", "1"]
 
 
+def test_what_a_rollback_left_comes_back_if_it_beats_the_champion(store: Store, tmp_path: Path) -> None:
+    for right in ("0" * 10, "1" * 10, "0" * 10):
+        promote_if_better(NAME, register(store, tmp_path, right))
+    rollback(NAME)
+    reason = "back after a rollback: beats version 1: better on 10, worse on 0 of 10 common test examples, p = 0.002"
+    assert (set_stage(NAME, "2").reason, past()[-1]) == (reason, ("2", reason))
+    set_stage(NAME, "3", force=True)
+    rollback(NAME)
+    with pytest.raises(UserError, match=r"version 3: does not beat version 2 by more than chance: .*; FORCE=1"):
+        set_stage(NAME, "3")
+    with pytest.raises(UserError, match="version 1: is archived; FORCE=1"):
+        set_stage(NAME, "1")
+    assert set_stage(NAME, "3", "Staging").reason == "asked for"
+
+
 def test_a_rollback_passes_over_what_was_deleted_and_refuses_what_was_changed(store: Store, tmp_path: Path) -> None:
     register_three(store, tmp_path)
     mlflow.MlflowClient().delete_model_version(NAME, "2")

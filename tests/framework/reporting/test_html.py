@@ -154,6 +154,18 @@ def test_versions_their_history_and_a_figure_of_their_run_are_shown(store: Store
     assert [told for told, _ in read.images][1:] == [f"{MODEL}, run {second[:8]}: groups"]
 
 
+def test_an_own_figure_is_shown_before_the_curves_and_no_score_is_guessed(store: Store) -> None:
+    with mlflow_run.start_run(store, "seq2seq", "own", config=SEQ2SEQ.Config()) as run:
+        scores = {"test/a": 0.125, "test/b": 0.25, "val/exact_match": 0.5}
+        bounds = {f"{name}_{end}": value for name in ("test/a", "test/b") for end, value in (("low", 0), ("high", 1))}
+        run.log_metrics({**scores, **bounds}, step=1)
+        for name in ("training-curves", "forecasts"):
+            run.log_figure(name, plots.side_by_side({"grey": np.zeros((8, 8, 3))}))
+    read = page(store)
+    assert [told.rpartition(": ")[2] for told, _ in read.images][1:] == ["forecasts", "training curves"]
+    assert "0.125" not in read.words
+
+
 def test_failed_killed_and_repeated_runs_are_told(store: Store) -> None:
     with pytest.raises(ValueError, match="<lost>"), mlflow_run.start_run(store, "seq2seq", "failed"):
         raise ValueError("<lost>")
