@@ -95,7 +95,7 @@ def test_text_becomes_what_the_field_is() -> None:
 def test_a_bad_value_is_named_with_what_is_allowed(
     config_type: type[Options], name: str, value: str, allowed: str
 ) -> None:
-    line = refused(config_type, **{name: value})
+    line = refused(config_type, **{**needed(config_type), name: value})
     assert line.startswith(f"{name}: got {value!r}; allowed is ")
     assert allowed in line
 
