@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from library.framework.errors import UserError
@@ -122,7 +124,8 @@ def test_mlflows_client_is_answered(server: Server) -> None:
 
 def test_its_port_is_refused_before_anything_is_looked_at(server: Server, refused: Refused) -> None:
     line = refused(["serve", "--model=tiny", "--store=/nowhere", f"--port={server.port}"])
-    assert line.startswith(f"error: port: got {server.port}, which is in use; stop what answers there, or give PORT=")
+    holder = f"{psutil.Process(server.process.pid).name()} (process {server.process.pid})"
+    assert line.startswith(f"error: port: got {server.port}, which {holder} uses; stop it, or give PORT=")
     assert sockets.find_free_port(int(line.rpartition("=")[2])) > server.port
 
 
@@ -152,13 +155,16 @@ def test_what_cannot_be_served_is_one_line(root: Path, flags: list[str], message
     assert refused(["serve", *flags, *port, f"--store={root}"]).startswith(f"error: {message}")
 
 
-def test_a_held_port_is_nobody_elses_and_is_free_again_afterwards() -> None:
+def test_a_held_port_is_nobody_elses_and_is_free_again_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     port = sockets.find_free_port(5501)
     with sockets.listen(port) as listening:
         assert listening.getsockname() == ("127.0.0.1", port)
         assert listening.proto == socket.IPPROTO_TCP  # by which asyncio knows to send answers at once
-        with pytest.raises(UserError, match=rf"^port: got {port}, which is in use; .* PORT=\d+$"), sockets.listen(port):
-            pass
+        own = f"{psutil.Process().name()} (process {os.getpid()})"
+        for holder in (own, "another user's program"):
+            with pytest.raises(UserError, match=rf"^port: got {port}, which {re.escape(holder)} uses; stop it, or"):
+                sockets.listen(port).__enter__()
+            monkeypatch.setattr(psutil, "net_connections", lambda _: [])  # as where it cannot be seen
         assert sockets.find_free_port(port) > port
     with sockets.listen(port):
         pass
