@@ -2,3 +2,7 @@
 
 Imports inside it are relative, so that it can be installed under another name.
 """
+
+import os
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # here, as MLflow reads it while it is imported

@@ -43,6 +43,16 @@ def command(name: str, target: str = "", values: Mapping[str, Any] | None = None
     return shlex.join([*words, *(option(**{key: value}) for key, value in (values or {}).items())])
 
 
+def wrapped(command: str, width: int = 70) -> str:
+    """A command on lines of at most `width` characters where words are no longer, which a shell reads as one."""
+    lines = [""]
+    for word in map(shlex.quote, shlex.split(command)):
+        if len(lines[-1]) + len(word) > width - 3:
+            lines.append("   ")
+        lines[-1] += f" {word}"
+    return " \\\n".join(lines)[1:]
+
+
 def option(**value: Any) -> str:
     """An option as the program that was called takes it: `STORE=folder` of make, else `--store=folder`."""
     [(name, given)] = value.items()

@@ -70,7 +70,11 @@ def train_and_test(
     scored = experiment.test(result.model, run)
     sizes = (math.prod(variable.shape) for variable in result.model.trainable_variables)
     own = {"model/parameters": float(sum(sizes)), "time/training_seconds": seconds}
-    run.log_metrics({**scored.metrics, **own}, step=result.epoch)
+    # Without a step, so that MLflow draws them as bars and not as curves.
+    run.log_metrics({**scored.metrics, **own})
+    run.set_tags({"best_epoch": result.epoch})
+    scores = [*experiment.resolved_objectives, *([scored.score] if scored.score else [])]
+    run.share_scores([*(f"metrics.`{name}`" for name in scores), "tags.`stage`", "tags.`version`"])
     run.log_json(artifacts.PER_EXAMPLE_SCORES, dict(scored.per_example_scores))
     return result, scored, {**result.metrics, **scored.metrics, **own}
 
@@ -92,7 +96,7 @@ def train_in_full(
     config, name = experiment.config, experiment.name
     digest = experiment.dataset_digest  # data that cannot be had are found before a run begins
     train_dependencies(experiment, store)
-    command = environment.command("train", name, config.model_dump())
+    command = environment.command("train", name, config.changed())
     tags = {"command": command, **(tags or {})}
     about = {"about": description(name)}
     changes = ", ".join(f"{field} {value}" for field, value in config.changed().items())
@@ -103,7 +107,7 @@ def train_in_full(
         with tempfile.TemporaryDirectory() as folder:
             package = experiment.package(result.model, Path(folder))
             origin = {"run": run.id, "data.digest": digest, **environment.git_tags()}
-            version = artifacts.register(model, package, scored, {**origin, **tags})
+            version = artifacts.register(model, package, scored, {**origin, **tags}, **about)
         interval = {}
         if scored.per_example_scores and f"{scored.score}_low" not in scored.metrics:
             own = estimate_of_scores(scored.per_example_scores, scored.score, scored.metrics.get(scored.score))
@@ -119,13 +123,8 @@ def train_in_full(
             reason=promotion.reason,
             metrics={**interval, **metrics},
             predict=_predict_command(experiment, package, promotion.stage),
-            example=_as_python(package.example),
+            example=artifacts.as_python(package.example),
         )
-
-
-def _as_python(example: Any) -> str:
-    """An expression for an example, or for an array of its shape and type."""
-    return f'np.zeros({example.shape}, "{example.dtype}")' if hasattr(example, "dtype") else repr(example)
 
 
 def _predict_command(experiment: Experiment, package: ModelArtifacts, stage: str) -> str:

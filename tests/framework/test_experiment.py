@@ -1,5 +1,6 @@
 """The Experiment class: its name, its config, its data, and `train` with any Keras callback."""
 
+import json
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 from library import Config, Experiment, Field, TestResult, load_model
 from library.framework import discovery
 from library.framework.errors import UserError
+from library.framework.tracking.queries import metric_history
 from library.framework.tracking.store import Store
 from tests.tiny import Tiny
 
@@ -76,3 +78,12 @@ def test_an_experiment_is_trained_in_full_with_any_callback_of_keras(store: Stor
     with pytest.raises(UserError, match=r"^score: got 'test/b'; allowed are the metrics: test/a$"):
         TestResult({"test/a": 0.5}, {}, "test/b")
     assert load_model("tiny").predict(["?"]) == ["2"]
+    assert run.data.tags["command"] == "make train-tiny EPOCHS=9 UNITS=2"
+    assert run.data.tags["best_epoch"] in ("1", "2")
+    steps = {name: [*metric_history(outcome.run, name)] for name in metrics}
+    assert steps == {name: [0] for name in metrics} | {"train/loss": [1, 2], "val/loss": [1, 2]}  # bars, and curves
+    experiment = mlflow.get_experiment(run.info.experiment_id)
+    link = f"[Runs with their scores](#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=scores)"
+    assert experiment.tags["mlflow.note.content"].strip() == link
+    columns = ["metrics.`val/loss`", "metrics.`test/accuracy`", "tags.`stage`", "tags.`version`"]
+    assert json.loads(experiment.tags["mlflow.sharedViewState.scores"]) == {"selectedColumns": columns}

@@ -53,6 +53,6 @@ def train_once(experiment: Experiment, label: str, store: Store, parent: MlflowR
     keras.utils.clear_session()
     print(f"{label}: training", flush=True)
     config = experiment.config
-    tags = {"command": command("train", experiment.name, config.model_dump())}
+    tags = {"command": command("train", experiment.name, config.changed())}
     with start_run(store, experiment.name, label, parent=parent.id, config=config, tags=tags) as run:
         return Trained(run.id, train_and_test(experiment, run)[2])

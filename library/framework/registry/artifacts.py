@@ -4,7 +4,9 @@ import ast
 import hashlib
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import infer_signature
+from mlflow.models import ModelSignature, infer_signature
 from mlflow.pyfunc import PyFuncModel
 
 from ..config import STAGES, spelled_stage
@@ -28,25 +30,28 @@ PER_EXAMPLE_SCORES = "test/outcomes.json"
 """Where a run keeps the score of each test example."""
 
 
-def register(name: str, package: ModelArtifacts, scored: TestResult, tags: Mapping[str, Any]) -> str:
+def register(name: str, package: ModelArtifacts, scored: TestResult, tags: Mapping[str, Any], about: str = "") -> str:
     """Logs artifacts to the active run and registers them; returns the number of the new version.
 
-    The page of the version shows its score, the tags, and the docstring of its code. All other scores are on the page
-    of its run.
+    The page of the version shows its score, the tags, and what it is (the first paragraph of `about`), takes and gives.
+    All other scores are on the page of its run.
     """
     requirements = [f"{requirement}=={installed(requirement)}" for requirement in ("mlflow", *package.requirements)]
     params = dict(package.params) or None
     example, output = None if package.untyped_input else package.example, package.example_output
     signature = None if output is None else infer_signature(example, output, params)
-    logged = mlflow.pyfunc.log_model(
-        name=name,
-        signature=signature,
-        input_example=package.example,
-        python_model=str(package.code),
-        artifacts={key: str(path) for key, path in package.files.items()},
-        model_config=dict(package.settings),
-        pip_requirements=requirements,
-    )
+    with _without_advice():
+        logged = mlflow.pyfunc.log_model(
+            name=name,
+            signature=signature,
+            input_example=package.example,
+            python_model=str(package.code),
+            artifacts={key: str(path) for key, path in package.files.items()},
+            model_config=dict(package.settings),
+            pip_requirements=requirements,
+        )
+    first = about.partition("\n\n")[0]
+    description = f"{first}\n\n{_usage(package, logged.signature)}".strip()
     digest, size = _measure(logged.model_uri)
     tagged = {**tags, "artifact.digest": digest, "artifact.bytes": size}
     if scored.per_example_scores:
@@ -56,15 +61,42 @@ def register(name: str, package: ModelArtifacts, scored: TestResult, tags: Mappi
     with write_lock():
         if name not in (other.name for other in models()):
             client.create_registered_model(name)
+        if not client.get_registered_model(name).description:
+            client.update_registered_model(name, description)
         version = client.create_model_version(
             name,
             logged.model_uri,
             run_id=logged.run_id,
             model_id=logged.model_id,
-            description=ast.get_docstring(ast.parse(package.code.read_text(encoding="utf-8"))),
+            description=description,
             tags={key: f"{tag:.6g}" if isinstance(tag, float) else str(tag) for key, tag in tagged.items()},
         )
     return str(version.version)
+
+
+def _usage(package: ModelArtifacts, signature: ModelSignature | None) -> str:
+    """What a model takes and gives; in the words of its file where it takes inputs of several kinds."""
+    if package.untyped_input or signature is None:
+        code = ast.get_docstring(ast.parse(package.code.read_text(encoding="utf-8"))) or ""
+        return code.partition("\n\nMLflow ")[0]
+    params = f", with the params `{signature.params}`" if signature.params else ""
+    example = f"as in `predict({as_python(package.example)})`"
+    return f"Takes `{signature.inputs}`{params} and gives `{signature.outputs}`, {example}."
+
+
+def as_python(example: Any) -> str:
+    """An expression for an example, or for an array of its shape and type."""
+    return f'np.zeros({example.shape}, "{example.dtype}")' if hasattr(example, "dtype") else repr(example)
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Drops MLflow's warning that `predict` has no type hints; it outdoes filters, so that they cannot."""
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    for one in caught:
+        if "Add type hints to the `predict` method" not in str(one.message):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 def load_model(name: str, stage: str = "Production", version: int | None = None) -> PyFuncModel:
@@ -85,7 +117,8 @@ def load_model(name: str, stage: str = "Production", version: int | None = None)
 def load_version(version: ModelVersion) -> PyFuncModel:
     """A version, ready to `predict`; UserError where its files are not those that were registered."""
     verify(version)
-    return mlflow.pyfunc.load_model(_uri(version))
+    with _without_advice():
+        return mlflow.pyfunc.load_model(_uri(version))
 
 
 def find_version(name: str, stage: str = "Production", version: int | None = None) -> ModelVersion:

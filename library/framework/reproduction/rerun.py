@@ -136,7 +136,8 @@ def _experiment(record: RunRecord) -> tuple[Experiment, list[str]]:
         word.partition("=")[0].removeprefix("--").replace("-", "_").lower() for word in words if "=" in word
     }
     # A run that registered a model has that model's settings among its params, which are not fields.
-    recorded = {name: value for name, value in record.params.items() if name in {*fields, *commanded}}
+    known = {*fields, *commanded, *record.tags.get("fields", "").split()}
+    recorded = {name: value for name, value in record.params.items() if name in known}
     gone = sorted(recorded.keys() - fields.keys())
     if gone:
         raise UserError(f"its config had fields that {record.experiment!r} no longer has: {', '.join(gone)}")

@@ -1,9 +1,11 @@
 """The pages of MLflow and of optuna-dashboard on a store, served by one process that ends at once."""
 
+import gc
 import logging
 import os
 import socket
 import warnings
+from pathlib import Path
 
 import uvicorn
 
@@ -12,6 +14,12 @@ from ..tracking.store import Store
 
 RUNS = "#/experiments?workflowType=machine_learning"
 """The part of MLflow's pages that has runs and registered models; the other is about language models."""
+FIRST_VISIT = """<script>
+  const settings = {workflowType_v1: '"machine_learning"', "assistant.fab.autoOpenedOnFirstLoad_v1": "true"}
+  for (const key in settings) localStorage[`mlflow.${key}`] ??= settings[key]
+  if (!location.hash) location.hash = "/experiments"
+</script>"""
+"""Begins MLflow's page: a new visitor sees experiments, and neither language models nor an assistant about them."""
 
 
 def serve_mlflow(store: Store, listening: socket.socket) -> None:
@@ -32,9 +40,13 @@ def serve_mlflow(store: Store, listening: socket.socket) -> None:
         constants.SERVE_ARTIFACTS_ENV_VAR: "true",
     }
     with warnings.catch_warnings(action="ignore"):  # of Starlette, that MLflow uses what it deprecates
+        from mlflow.server import app as pages
         from mlflow.server.fastapi_app import app
 
+    index = Path(str(pages.static_folder), "index.html").read_text(encoding="utf-8")
+    pages.view_functions["serve"] = lambda: index.replace("<head>", f"<head>{FIRST_VISIT}", 1)
     print(f"Runs and models (Model training) are on {_address(listening)}{RUNS} until Ctrl-C", flush=True)
+    gc.freeze()  # else the process's end searches all that was imported for cycles: a second
     uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run(sockets=[listening])
 
 

@@ -4,6 +4,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
+
+from ..environment import option
 from ..errors import UserError
 
 HOST = "127.0.0.1"
@@ -13,11 +16,11 @@ MAX_PORT = 65535
 
 @contextmanager
 def listen(port: int) -> Iterator[socket.socket]:
-    """A socket on which clients wait until a server accepts them; UserError names the next port where it is in use."""
+    """A socket on which clients wait until a server accepts them; UserError names who uses it, and the next."""
     listening = _bind(port)
     if listening is None:
         next_port = find_free_port(port + 1)
-        raise UserError(f"port: got {port}, which is in use; stop what answers there, or give PORT={next_port}")
+        raise UserError(f"port: got {port}, which {_user_of(port)} uses; stop it, or give {option(port=next_port)}")
     with listening:
         yield listening
 
@@ -30,6 +33,17 @@ def find_free_port(first: int = 5001) -> int:
             with listening:
                 return int(listening.getsockname()[1])
     raise UserError("port: all of this machine are in use; stop a program that listens on one")
+
+
+def _user_of(port: int) -> str:
+    """The program that listens on a port, with its number."""
+    try:
+        for one in psutil.net_connections("tcp"):
+            if one.laddr.port == port and one.status == psutil.CONN_LISTEN and one.pid:
+                return f"{psutil.Process(one.pid).name()} (process {one.pid})"
+    except psutil.Error:  # it has ended, or this system tells of connections to its administrator alone
+        pass
+    return "another user's program"
 
 
 def _bind(port: int) -> socket.socket | None:

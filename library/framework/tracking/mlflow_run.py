@@ -1,5 +1,6 @@
 """Runs in MLflow: opened, written to and ended. `queries` reads them."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +14,17 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import from_numpy
 
 from ..config import Config
-from ..environment import environment_tags, one_line, this_process
+from ..environment import environment_tags, one_line, this_process, wrapped
 from ..run import Run
 from .store import Store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+NOTE = "mlflow.note.content"
+"""The tag that MLflow's pages show as the description."""
+SCORES = "scores"
+"""The name of the view of an experiment's runs that has their scores."""
 
 
 class MlflowRun(Run):
@@ -60,6 +66,22 @@ class MlflowRun(Run):
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         mlflow.set_tags(dict(tags))
 
+    def share_scores(self, columns: Sequence[str]) -> None:
+        """Links a view of all runs with these columns from the page of the run's experiment, unless one is there.
+
+        Args:
+            columns: such as "metrics.`val/loss`" or "tags.`stage`".
+        """
+        client = mlflow.MlflowClient()
+        experiment = client.get_experiment(client.get_run(self.id).info.experiment_id)
+        number, key = experiment.experiment_id, f"mlflow.sharedViewState.{SCORES}"
+        if key in experiment.tags:
+            return
+        client.set_experiment_tag(number, key, json.dumps({"selectedColumns": list(columns)}))
+        first, blank, rest = experiment.tags.get(NOTE, "").partition("\n\n")
+        link = f"[Runs with their scores](#/experiments/{number}/runs?viewStateShareKey={SCORES})"
+        client.set_experiment_tag(number, NOTE, f"{first} {link}{blank}{rest}")  # the part that is not folded away
+
     def end(self, status: str = "FINISHED", reason: str = "") -> None:
         """Ends the run, for once: FINISHED, KILLED or FAILED, the latter two with a reason."""
         if self._ended:
@@ -98,7 +120,9 @@ def start_run(
     """
     known = {"process": this_process(), **environment_tags(), **(tags or {})}
     if "command" in known:
-        known["mlflow.note.content"] = f"    {known['command']}"  # the page's description, where it can be copied
+        known[NOTE] = f"```\n{wrapped(known['command'])}\n```"  # code, no wider than the page's column
+    if config is not None:
+        known["fields"] = " ".join(type(config).model_fields)  # what of the params is the config's
     store.connect()
     active = mlflow.start_run(
         run_id=resume,
@@ -129,5 +153,5 @@ def _experiment_id(store: Store, name: str, about: str) -> str:
     if found := mlflow.get_experiment_by_name(name):
         return str(found.experiment_id)
     # What its page in MLflow begins with, and that it is not about language models.
-    tags = {"mlflow.note.content": about, "mlflow.experimentKind": "custom_model_development"}
+    tags = {NOTE: about, "mlflow.experimentKind": "custom_model_development"}
     return str(mlflow.create_experiment(name, (store.root / "artifacts" / name).as_uri(), tags))

@@ -117,8 +117,11 @@ def open_store(root: str | Path = DEFAULT) -> Store:
         store.connect()
         try:
             with store.lock("opening"):  # two that create one database at once would break it
+                is_new = not (store.root / "mlflow.db").exists()
                 _end_abandoned_runs()
                 relocate(store.root)
+                if is_new:  # MLflow's own experiment, which stays empty
+                    mlflow.MlflowClient().delete_experiment("0")
         except MlflowException as error:  # such as a database of another version
             raise StoreError(f"store {store.root}: {str(error).splitlines()[0]}") from error
     return store

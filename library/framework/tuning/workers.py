@@ -142,7 +142,7 @@ def _run_trial(search: Search, study: Study, parent: str, before: Experiment) ->
         study.tell(trial, state=TrialState.FAIL)
         return before
     name, config = search.base.name, experiment.config
-    repeat, number = command("train", name, config.model_dump()), trial.number
+    repeat, number = command("train", name, config.changed()), trial.number
     tags = {"study": search.study_name, "trial": number, "command": repeat}
     with start_run(search.store, name, f"trial {number:03d}", parent=parent, config=config, tags=tags) as run:
         trial.set_user_attr("run", run.id)

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import warnings
+from dataclasses import replace
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -10,10 +12,31 @@ import pytest
 
 from library import load_model
 from library.framework.errors import NotRegistered, UserError
-from library.framework.registry.artifacts import find_version
+from library.framework.experiment import TestResult
+from library.framework.registry import artifacts
+from library.framework.registry.artifacts import find_version, load_version
 from library.framework.registry.stages import promote_if_better, set_stage
+from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.store import Store
+from tests.tiny import Tiny
 from tests.versions import NAME, aliases, register, stages_now
+
+HINTLESS = '''"""A question of any kind in, `2` out.
+
+MLflow keeps this file.
+"""
+
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
+
+
+class Two(PythonModel):
+    def predict(self, context, model_input, params=None):
+        return ["2"] * len(model_input)
+
+
+set_model(Two())
+'''
 
 
 def test_a_version_tells_where_it_came_from_and_what_it_scored(store: Store, tmp_path: Path) -> None:
@@ -23,6 +46,22 @@ def test_a_version_tells_where_it_came_from_and_what_it_scored(store: Store, tmp
     assert "test/accuracy" not in version.tags  # other scores are its run's
     assert len(version.tags["artifact.digest"]) == 64
     assert mlflow.get_run(version.run_id).info.status == "FINISHED"
+
+
+def test_a_version_and_its_model_tell_what_they_are_take_and_give(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text(HINTLESS)
+    scored, package = TestResult({}, {}), Tiny(units=2).package(None, tmp_path)
+    with start_run(store, "tests", "run"), warnings.catch_warnings(record=True) as caught:
+        first = artifacts.register(NAME, package, scored, {}, "Counts its units.\n\nNot shown.")
+        text = replace(package, code=tmp_path / "code.py", example_output=["2"], untyped_input=True)
+        second = artifacts.register(NAME, text, scored, {}, "Another.")
+        assert load_version(mlflow.MlflowClient().get_model_version(NAME, second)).predict(["?"]) == ["2"]
+    assert [one for one in caught if "type hints" in str(one.message)] == []
+    about = "Counts its units.\n\nTakes `[string (required)]` and gives `[string (required)]`, as in `predict(['?'])`."
+    client = mlflow.MlflowClient()
+    assert client.get_registered_model(NAME).description == about
+    assert client.get_model_version(NAME, first).description == about
+    assert client.get_model_version(NAME, second).description == "Another.\n\nA question of any kind in, `2` out."
 
 
 def load_in(folder: Path) -> None:

@@ -1,8 +1,11 @@
 """MLflow runs: how they end, what they carry, and that none outlives its process."""
 
 import os
+import shlex
 import signal
 import stat
+import subprocess
+import sys
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -18,7 +21,10 @@ from library.framework.errors import StoreError
 from library.framework.tracking import queries
 from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.store import Store
+from tests import programs
 from tests.tiny import Tiny
+
+ROOT = Path(__file__).parents[3]
 
 
 def last_run() -> mlflow.entities.Run:
@@ -52,7 +58,7 @@ def test_mlflows_pages_describe_an_experiment_and_a_run(store: Store) -> None:
     for name, about in (("described", "What it is."), ("tests", "")):
         with start_run(store, name, "run", tags={"command": f"make train-{name}"}, about=about):
             pass
-    assert last_run().data.tags["mlflow.note.content"] == "    make train-tests"
+    assert last_run().data.tags["mlflow.note.content"] == "```\nmake train-tests\n```"
     described, others = (mlflow.get_experiment_by_name(name).tags for name in ("described", "tests"))
     assert described["mlflow.note.content"] == "What it is."
     assert not others.get("mlflow.note.content")
@@ -137,6 +143,32 @@ def test_the_command_of_a_run_repeats_every_field() -> None:
     assert environment.command("train", "tiny", {"train_fraction": 0.5, "padding": "a b"}) == (
         "make train-tiny TRAIN_FRACTION=0.5 'PADDING=a b'"
     )
+
+
+def test_a_wrapped_command_is_the_same_to_a_shell() -> None:
+    command = environment.command("train", "tiny", {f"field_{n}": f"it's {n}" for n in range(9)})
+    lines = environment.wrapped(command).splitlines()
+    assert max(map(len, lines)) <= 70 < len(command)
+    assert all(line.endswith(" \\") for line in lines[:-1])
+    assert shlex.split(" ".join(line.removesuffix("\\") for line in lines)) == shlex.split(command)
+    assert environment.wrapped("make ui") == "make ui"
+
+
+def test_a_new_store_has_no_experiment_until_there_is_one_of_ours(store: Store) -> None:
+    assert mlflow.search_experiments() == []
+    with start_run(store, "tests", "run"), open_store(store.root):
+        assert [one.name for one in mlflow.search_experiments()] == ["tests"]
+    mlflow.MlflowClient().restore_experiment("0")  # as in a store of an earlier version
+    with open_store(store.root):
+        assert {one.name for one in mlflow.search_experiments()} == {"Default", "tests"}
+
+
+@pytest.mark.parametrize(("given", "disabled"), [({}, "True"), ({"MLFLOW_DISABLE_TELEMETRY": "false"}, "False")])
+def test_mlflow_sends_nothing_unless_it_is_told_to(given: dict[str, str], disabled: str) -> None:
+    code = "import library.framework; from mlflow.environment_variables import *; print(MLFLOW_DISABLE_TELEMETRY.get())"
+    variables = {**programs.environment("MLFLOW_DISABLE_TELEMETRY"), "DO_NOT_TRACK": "true", **given}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=variables, capture_output=True, text=True)
+    assert done.stdout.strip() == disabled, done.stderr
 
 
 def test_a_store_that_is_a_file_or_damaged_is_one_line(tmp_path: Path) -> None:
