@@ -96,7 +96,14 @@ def reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> N
             # MLflow's own pages can leave two: the newest is the one that its loader takes.
             _transition(found.name, str(one.version), "Archived")
             by_stage["Archived"] = max(str(one.version), by_stage.get("Archived", "0"), key=int)
-    now, past = by_stage.get("Production"), history.periods(tags)
+    past, now, named = history.periods(tags), by_stage.get("Production"), str(found.aliases.get("production"))
+    is_known = bool(past) and now == past[-1].version and PROMOTING not in tags
+    if is_known and now != named and named in {str(one.version) for one in its_versions}:
+        # The stage is as it was left: the alias was moved after it, in MLflow's pages or by another tool.
+        client.set_registered_model_tag(found.name, PROMOTING, f"{named} its alias production was moved by other means")
+        _transition(found.name, named, "Production")
+        reconcile(model(found.name), versions(found.name))
+        return
     if now != (past[-1].version if past else None):
         number, _, reason = tags.get(PROMOTING, "").partition(" ")
         key, value = history.entry(tags, now, reason if number == str(now) else history.UNKNOWN)

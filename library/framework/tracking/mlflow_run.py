@@ -1,6 +1,7 @@
 """Runs in MLflow: opened, written to and ended. `queries` reads them."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,6 +152,9 @@ def start_run(
 
 def _experiment_id(store: Store, name: str, about: str) -> str:
     if found := mlflow.get_experiment_by_name(name):
+        if found.lifecycle_stage == "deleted":  # in MLflow's pages
+            mlflow.MlflowClient().restore_experiment(found.experiment_id)
+            print(f"note: the experiment {name!r} was deleted in MLflow; it is restored", file=sys.stderr)
         return str(found.experiment_id)
     # What its page in MLflow begins with, and that it is not about language models.
     tags = {NOTE: about, "mlflow.experimentKind": "custom_model_development"}

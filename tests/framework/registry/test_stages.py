@@ -154,6 +154,17 @@ def test_what_was_changed_by_other_means_is_taken_over(three: Store) -> None:
     assert aliases() == {"archived": "3", "production": "1"}
 
 
+def test_an_alias_that_was_moved_by_other_means_is_followed(three: Store) -> None:
+    mlflow.MlflowClient().set_registered_model_alias(NAME, "production", "1")
+    with pytest.raises(UserError, match="is in Production already"):
+        set_stage(NAME, "1")
+    assert (stages_now()["1"], aliases()["production"]) == ("Production", "1")
+    assert past()[-1] == ("1", "its alias production was moved by other means")
+    mlflow.MlflowClient().delete_registered_model_alias(NAME, "production")
+    set_stage(NAME, "2", force=True)
+    assert (stages_now()["2"], aliases()["production"], past()[-1]) == ("Production", "2", ("2", "forced"))
+
+
 def test_versions_are_moved_in_the_open_store_whatever_address_mlflow_has(store: Store, tmp_path: Path) -> None:
     register(store, tmp_path, "01")
     mlflow.set_tracking_uri("http://127.0.0.1:1")

@@ -200,3 +200,16 @@ def test_processes_that_open_a_new_store_at_once_do_not_break_it(tmp_path: Path,
     open_store(tmp_path / "new")
     other.join()
     assert other.exitcode == 0
+
+
+def test_an_experiment_that_was_deleted_is_restored_and_that_is_told(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with start_run(store, "mine", "first") as run:
+        pass
+    client = mlflow.MlflowClient()
+    client.delete_experiment(client.get_run(run.id).info.experiment_id)
+    with start_run(store, "mine", "second") as run:
+        pass
+    assert client.get_experiment_by_name("mine").lifecycle_stage == "active"
+    assert capsys.readouterr().err == "note: the experiment 'mine' was deleted in MLflow; it is restored\n"
