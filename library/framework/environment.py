@@ -6,6 +6,7 @@ Threads must be set before tensorflow is imported, as it reads them only once.
 import logging
 import os
 import platform
+import re
 import shlex
 import socket
 import subprocess
@@ -46,7 +47,7 @@ def command(name: str, target: str = "", values: Mapping[str, Any] | None = None
 def wrapped(command: str, width: int = 70) -> str:
     """A command on lines of at most `width` characters where words are no longer, which a shell reads as one."""
     lines = [""]
-    for word in map(shlex.quote, shlex.split(command)):
+    for word in re.findall(r"""(?:'[^']*'|"[^"]*"|\S)+""", command):
         if len(lines[-1]) + len(word) > width - 3:
             lines.append("   ")
         lines[-1] += f" {word}"

@@ -50,7 +50,7 @@ class RunDiff:
         if not different:
             return f"the same to the last digit: {values} values of {len(self.metrics)} metrics"
         largest = max(different, key=lambda one: one.difference)
-        first = min(one.step for one in different if one.step is not None)
+        first = min((one.step for one in different if one.step), default=0)  # final scores have step 0
         by = "values missing" if math.isinf(largest.difference) else f"by up to {largest.difference:.3g}"
         counts = f"{len(different)} of {len(self.metrics)} metrics"
         return f"different: {counts}, first at step {first}, most in {largest.metric}: {by}"
@@ -72,7 +72,7 @@ def compare_histories(
 
     both = {metric: (cut(history), cut(now.get(metric, {}))) for metric, history in then.items()}
     found = [_metric_diff(metric, *pair) for metric, pair in both.items() if pair[0]]
-    return RunDiff(sorted(found, key=lambda one: (one.step is None, one.step or 0, one.metric)))
+    return RunDiff(sorted(found, key=lambda one: (one.step is None, one.step or math.inf, one.metric)))
 
 
 def _metric_diff(metric: str, then: MetricHistory, now: MetricHistory) -> MetricDiff:

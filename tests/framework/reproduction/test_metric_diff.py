@@ -43,3 +43,9 @@ def test_only_the_steps_that_count_are_compared_and_a_single_value_whatever_its_
     assert compare({"test": {3: 0.5}}, {"test": {7: 0.25}}).metrics[0].difference == 0.25
     assert compare({"a": {1: 1.0, 2: 2.0}, "b": {2: 0.0}}, {"a": {1: 1.0}}, until=1).is_same
     assert [one.metric for one in compare({"a": {1: 1.0}, "b": {2: 0.0}}, {"a": {1: 1.0}}, until=1).metrics] == ["a"]
+
+
+def test_final_scores_which_have_step_0_come_after_the_curves() -> None:
+    diff = compare({"a": {0: 1.0}, "b": {2: 1.0}}, {"a": {0: 2.0}, "b": {2: 3.0}})
+    assert [one.metric for one in diff.metrics] == ["b", "a"]
+    assert str(diff) == "different: 2 of 2 metrics, first at step 2, most in b: by up to 2"
