@@ -293,9 +293,8 @@ def test_a_gans_generator_begins_as_the_decoder_of_a_vae_and_reconstructs_nothin
 def test_trials_share_data_and_feature_network_where_their_fields_are_equal() -> None:
     first = Vae(**TINY)
     first.data, first.extractor  # noqa: B018 -- loads and builds them
-    same, other_data, other_network = (Vae(**{**TINY, **fields}).reuse(first) for fields in (
-        {"seed": 1}, {"images": 60}, {"features": "inception-v3"}
-    ))  # fmt: skip
+    others: Any = {"seed": 1}, {"images": 60}, {"features": "inception-v3"}
+    same, other_data, other_network = (Vae(**{**TINY, **fields}).reuse(first) for fields in others)
     assert same.data is first.data is other_network.data
     assert same.extractor is first.extractor is other_data.extractor
     assert other_data.data is not first.data

@@ -30,14 +30,11 @@ class Forecast(Experiment):
         return [self.config.place]
 
 
-def test_names_follow_the_file_and_the_config() -> None:
+def test_names_follow_the_file_and_the_config_which_is_made_of_fields_or_of_a_runs_params() -> None:
     for features in ("small", "large"):
         experiment = Forecast(features=features)
         assert (experiment.name, experiment.model_name) == ("test-experiment", f"test-experiment-{features}")
         assert experiment.resolved_objectives == {f"val/kid_{features}": "minimize"}
-
-
-def test_a_config_is_made_of_fields_or_of_a_runs_params() -> None:
     assert Forecast().config == Forecast.Config()
     assert Forecast.from_params({"place": "there", "setting": "of a model"}).config == Forecast.Config(place="there")
     with pytest.raises(UserError, match=r"^unknown field 'plaec'; did you mean place\?$"):

@@ -87,15 +87,12 @@ def server(root: Path) -> Iterator[Server]:
             pass
 
 
-def test_the_terminal_says_what_answers_where_and_how_to_ask(server: Server) -> None:
+def test_the_terminal_says_how_to_ask_what_is_answered_and_a_wrong_request_is_one_line(server: Server) -> None:
     address = f"http://127.0.0.1:{server.port}"
     assert server.printed.splitlines() == [
         f"tiny version 1, Production, answers on {address} until Ctrl-C:",
         f"curl {address}/invocations -H 'Content-Type: application/json' -d '{{\"inputs\": [\"?\"]}}'",
     ]
-
-
-def test_what_a_person_would_write_is_answered_and_a_wrong_request_is_one_line(server: Server) -> None:
     assert server.post('{"inputs": ["?", "!"]}') == (200, {"predictions": ["4", "4"]})
     for body, kind, message in (
         ("{", JSON, 'body: got "{", which is not JSON'),
