@@ -29,6 +29,12 @@ def values_of(trial: FrozenTrial, objectives: Objectives) -> dict[str, float]:
     return dict(zip(objectives, trial.values, strict=True)) if trial.values else {}
 
 
+def reached(trial: FrozenTrial, objectives: Objectives) -> dict[str, float]:
+    """A trial's values; where it has none, the last one that it reported of the first objective."""
+    last = {} if trial.last_step is None else {next(iter(objectives)): trial.intermediate_values[trial.last_step]}
+    return values_of(trial, objectives) or last
+
+
 def pareto_trials(trials: Sequence[FrozenTrial], objectives: Objectives) -> list[FrozenTrial]:
     """The completed, non-dominated trials, of equal ones the first; one trial with one objective."""
     done = completed(trials)
