@@ -121,6 +121,8 @@ def check_unchanged(study: Study, expected: Mapping[str, str]) -> None:
     directions = ", ".join(direction.name.lower() for direction in study.directions)
     begun = study.user_attrs.get("signature", {} if study.trials else dict(expected))
     begun = {**begun, "direction": directions}
+    if not any(trial.values or trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
+        begun["objective"] = expected["objective"]  # a misspelled one is corrected: no trial had a value of it
     for name in sorted({*begun, *expected}):
         before, now = begun.get(name, "none"), expected.get(name, "none")
         if before != now:

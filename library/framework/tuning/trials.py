@@ -46,7 +46,7 @@ def select_best(front: Sequence[FrozenTrial], objectives: Objectives, select: Se
     return front[select([values_of(trial, objectives) for trial in front], objectives)]
 
 
-def recover_interrupted(study: Study) -> None:
+def recover_interrupted(study: Study, reason: str = "interrupted") -> None:
     """Fails the trials whose process is gone, queues them again, and ends every run as its trial ended.
 
     Only for the study's driver, while none of its workers runs.
@@ -57,7 +57,7 @@ def recover_interrupted(study: Study) -> None:
         if trial.state is TrialState.RUNNING:
             if trial.number not in repeated:
                 study.enqueue_trial(trial.params, user_attrs={"repeats": trial.number})
-            fail(study, trial, "interrupted")
+            fail(study, trial, reason)
         elif trial.state in FINISHED and "run" in trial.user_attrs:
             set_terminated(trial.user_attrs["run"], RUN_STATUS[trial.state], trial.user_attrs.get("reason", ""))
 
