@@ -10,6 +10,7 @@ from optuna.study import Study
 
 from ..objectives import Direction, Objectives
 from ..tracking.store import Store
+from .attributes import kept
 from .search import storage_of
 from .trials import completed, finished_trials, pareto_trials, reached
 
@@ -61,7 +62,7 @@ def stored_studies(store: Store) -> dict[str, StudyResults]:
     storage, found = storage_of(store), {}
     for name in optuna.get_all_study_names(storage):
         study = optuna.load_study(study_name=name, storage=storage)
-        objectives = study.user_attrs.get("signature", {}).get("objective", "").split(", ")
+        objectives = (kept(study, "signature") or {}).get("objective", "").split(", ")
         directions = [cast(Direction, direction.name.lower()) for direction in study.directions]
         if len(objectives) == len(directions) and all(objectives) and finished_trials(study):
             found[name] = StudyResults(study, dict(zip(objectives, directions, strict=True)))

@@ -14,6 +14,7 @@ import mlflow
 import optuna
 import pytest
 from optuna.trial import BaseTrial, TrialState
+from optuna_dashboard import get_note, save_note
 
 from library import Batches, Run, Trainer, TrainingResult, open_store
 from library.framework.cli import output
@@ -147,8 +148,22 @@ def test_a_study_ends_with_its_winner_registered_and_its_figures_logged_and_resu
         ended = {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}[trial.state.name]
         assert mlflow.get_run(trial.user_attrs["run"]).info.status == ended
 
+    assert done.study.user_attrs == {"run": parent.info.run_id}, "optuna-dashboard shows no JSON"
+    assert done.study.metric_names == ["val/loss"]
+    note = get_note(done.study).splitlines()
+    assert note == [
+        f"    {parent.data.tags['command']}",
+        "",
+        "- objectives: minimize `val/loss`",
+        "- data: digest `points-0`, loaded by `tests.tiny` with data_seed 0",
+        f"- MLflow: run `{parent.info.run_id}` of experiment `tiny`",
+        f"- winner: trial {done.best.number}, `tiny` version 1",
+    ]
+    save_note(done.study, "what I think of it")
+
     before = done.study.trials
     again = tune(same)
+    assert get_note(done.study) == "what I think of it"
     assert again.outcome == done.outcome
     assert len(again.study.trials) == 3
     assert len(runs()) == 5
