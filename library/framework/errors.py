@@ -16,6 +16,10 @@ class NotFinite(UserError):
     """A loss or a metric became infinite or not a number while training."""
 
 
+class UnknownMetric(UserError):
+    """An objective, or what a Trainer monitors, is no metric of the training; no other trial would have it either."""
+
+
 class StoreError(UserError):
     """The tracking store or its disk cannot be opened, read or written."""
 

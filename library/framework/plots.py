@@ -1,4 +1,4 @@
-"""Figures of any experiment: metrics by epoch or trial, Pareto fronts, scores with their errors, confusions."""
+"""Figures of any experiment: metrics by epoch, trials, Pareto fronts, scores with their errors, confusions."""
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, combinations
@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import Locator, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from .objectives import Direction
 from .statistics import Estimate
@@ -52,11 +52,29 @@ def trials(
     return figure
 
 
+def tick_locator(values: np.ndarray) -> Locator:
+    """The ticks of an axis: whole numbers for whole values; of a logarithmic one so few that they have room."""
+    known = values[np.isfinite(values)]
+    if _spans_factor_of_10(known):
+        return LogLocator(subs=(1, 2, 5) if known.max() < 1000 * known.min() else (1,))
+    whole = bool((known == known.round()).all())
+    return MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1)
+
+
+def scale_axis(axes: Axes, which: str, values: Sequence[float] | np.ndarray) -> None:
+    """Makes axis x or y logarithmic where values are above 0 and span more than a factor of 10; sets its ticks."""
+    ticks, axis = tick_locator(np.asarray(values, float)), getattr(axes, f"{which}axis")
+    if isinstance(ticks, LogLocator):
+        axes.set(**{f"{which}scale": "log"})
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(ticks)
+
+
 def _finish_progress(axes: Axes, x_name: str, y_name: str, values: Sequence[float] | np.ndarray) -> None:
     """Scales and names the axes of a figure of progress, and puts its legend beside it."""
-    if _spans_factor_of_10(np.asarray(values, float)):
-        axes.set_yscale("log")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    scale_axis(axes, "y", values)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlabel=x_name, ylabel=y_name)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -95,12 +113,8 @@ def pareto_front(
         if selected is not None:
             axes.plot(x[selected], y[selected], "o", ms=14, mfc="none", color="tab:red", label="selected")
         axes.set(xlabel=across, ylabel=up)
-        for axis, setter, values in ((axes.xaxis, axes.set_xscale, x), (axes.yaxis, axes.set_yscale, y)):
-            if _spans_factor_of_10(values):
-                setter("log")
-                axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-                axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-                axis.set_minor_formatter(NullFormatter())
+        scale_axis(axes, "x", x)
+        scale_axis(axes, "y", y)
         axes.grid(alpha=0.3)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False)
     return figure

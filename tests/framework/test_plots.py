@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from library.framework import plots
+from library.framework.tuning import plots as study_plots
 
 VALUES = {"error": [0.4, 0.1, 0.3, 0.2], "size": [2.0, 512.0, 64.0, 32.0], "seconds": [1.0, 2.0, 0.0, 1.5]}
 
@@ -58,3 +59,57 @@ def test_three_objectives_are_three_squares_without_a_line() -> None:
     assert {axes.lines[1].get_linestyle() for axes in figure.axes} == {"None"}
     assert figure.axes[1].get_yscale() == "linear", "0 has no place on a logarithmic axis"
     figure.canvas.draw()
+
+
+PARAMS = {
+    "rate": [1e-5, 1e-2, 1e-3, 1e-1],
+    "units": [16, 512, 64, 128],
+    "depth": [1, 2, 1, 2],
+    "cell": ["lstm", "gru", "gru", "lstm"],
+    "dropout": [0.1, math.nan, math.nan, 0.25],
+}
+STATES = ["complete", "pruned", "complete", "fail"]
+
+
+def test_slices_show_every_trial_by_how_it_ended_on_axes_whose_ticks_suit_the_param_and_have_room() -> None:
+    figure = study_plots.slices(PARAMS, [0.5, 0.25, 1.0, 0.75], STATES, "val/accuracy")
+    figure.canvas.draw()
+    shown = {axes.get_xlabel(): axes for axes in figure.axes if axes.axison}
+    assert list(shown) == list(PARAMS)
+    drawn = {line.get_label(): np.array(line.get_xydata()).tolist() for line in shown["units"].lines}
+    assert drawn == {"complete": [[16, 0.5], [64, 1.0]], "pruned": [[512, 0.25]], "fail": [[128, 0.75]]}
+    assert [shown[name].get_xscale() for name in PARAMS] == ["log", "log", "linear", "linear", "linear"]
+    ticks = {name: [text for text in axes.get_xticklabels() if text.get_text()] for name, axes in shown.items()}
+    words = {name: [text.get_text() for text in one] for name, one in ticks.items()}
+    assert words["rate"][2:-1] == ["0.0001", "0.001", "0.01", "0.1"]
+    assert words["cell"] == ["gru", "lstm"]
+    assert not [word for name in ("units", "depth") for word in words[name] if "." in word]
+    for axes in shown.values():
+        assert [text.get_text() for text in axes.get_xticklabels(minor=True) if text.get_text()] == []
+
+
+def test_parallel_coordinates_are_a_line_for_each_trial_in_grey_and_dashed_unless_completed() -> None:
+    figure = study_plots.parallel_coordinates(PARAMS, [0.5, 0.25, 1.0, 0.75], STATES, "val/accuracy")
+    [axes] = figure.axes
+    [lines] = axes.collections
+    heights = np.array([path.vertices[:, 1] for path in lines.get_paths()])
+    np.testing.assert_allclose(heights[:, 0], [0, 0.75, 0.5, 1])
+    np.testing.assert_allclose(heights[:, 2:], [[0, 1, 0, 1 / 3], [1, 0, -0.1, 0], [0, 0, -0.1, 1], [1, 1, 1, 2 / 3]])
+    assert [offset for offset, _ in lines.get_linestyle()] == [0] * 4
+    assert [dashes is None for _, dashes in lines.get_linestyle()] == [True, False, True, False]
+    assert [text.get_text() for text in axes.texts if 2 < text.get_position()[0] < 4] == ["1", "2", "gru", "lstm"]
+    figure.canvas.draw()
+
+
+def test_a_single_trial_has_a_whole_number_and_a_study_may_vary_nothing() -> None:
+    [axes] = plots.trials([3], [0.5], ["complete"], "val/loss", "minimize").axes
+    assert [f"{at:g}" for at in axes.get_xticks() if 2.9 < at < 3.1] == ["3"]
+    for draw in (study_plots.slices, study_plots.parallel_coordinates):
+        draw({}, [0.5], ["complete"], "val/loss").canvas.draw()
+
+
+def test_importances_are_bars_in_the_order_given() -> None:
+    [axes] = study_plots.importances({"rate": 0.75, "units": 0.25}, "val/loss").axes
+    assert [bar.get_width() for bar in axes.patches] == [0.75, 0.25]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["rate", "units"]
+    assert axes.get_xlabel() == "share of the variation of val/loss"

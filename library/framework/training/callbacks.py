@@ -2,12 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal
 
 import keras
 
-from ..errors import NotFinite
+from ..errors import NotFinite, UnknownMetric, unknown
 from ..run import Run, StopTraining
 
 
@@ -46,6 +46,7 @@ class BestEpoch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         metrics = metrics_of(logs)
+        check_known("monitor", [self._monitor], metrics)
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise NotFinite(f"{name} is {value} after epoch {epoch + 1}: lower the learning rate or the clip norm")
@@ -59,6 +60,25 @@ class BestEpoch(keras.callbacks.Callback):
         out_of_time = bool(self._minutes) and time.perf_counter() - self._start >= 60 * self._minutes
         if out_of_patience or out_of_time:
             self.model.stop_training = True
+
+
+def check_known(what: str, names: Iterable[str], metrics: Collection[str]) -> None:
+    """Raises UnknownMetric for the first of the names that is none of the metrics.
+
+    Args:
+        what: the names are, `objective` or `monitor`.
+        names: as they were given.
+        metrics: the names of all that a training has.
+    """
+    for name in names:
+        if name not in metrics:
+            error = unknown(what, name, metrics, "no metric is like it.")
+            raise UnknownMetric(f"{error} The metrics are {', '.join(metrics)}")
+
+
+def check_objectives(objectives: Iterable[str], metrics: Collection[str]) -> None:
+    """Raises UnknownMetric after an epoch that lacks an objective; one such as `model/units` comes with the result."""
+    check_known("objective", [name for name in objectives if name.startswith(("train/", "val/"))], metrics)
 
 
 def metrics_of(logs: Mapping[str, float] | None) -> dict[str, float]:

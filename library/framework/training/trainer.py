@@ -48,6 +48,7 @@ class Trainer:
 
         Raises:
             NotFinite: a metric became infinite or not a number; names the epoch and the metric.
+            UnknownMetric: the first epoch has no metric of the monitor's name.
         """
         best = BestEpoch(run or Run(), self.monitor, self.mode, self.patience, self.minutes)
         settings = {"epochs": self.epochs, "verbose": 0, "shuffle": False}

@@ -1,13 +1,15 @@
-"""What a study shows while it runs: a line for every finished trial, and a bar with the time left."""
+"""What a study shows while it runs: a line for every finished trial, a bar with the time left, one for each worker."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
+from rich.text import Text
 
 from ..formatting import number
 from .search import Search
@@ -17,42 +19,69 @@ COLORS = {TrialState.COMPLETE: "green", TrialState.PRUNED: "yellow", TrialState.
 
 
 class Progress(Bar):
-    """Shows finished trials as they come; on a terminal also a bar, the time left, and the best value so far."""
+    """Shows finished trials as they come; on a terminal also bars, the time left, and the best value so far."""
 
     def __init__(self, search: Search) -> None:
         self._objectives, self._select = search.objectives, type(search.base).select
         self._printed: set[int] = set()
+        self._running: dict[int, tuple[TaskID, float]] = {}
         super().__init__(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("left"), TimeRemainingColumn(), console=Console(highlight=False),
+            TextColumn("{task.description}"), BarColumn(None, table_column=Column(max_width=40)), MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+            console=Console(highlight=False),
+            refresh_per_second=2,
             speed_estimate_period=86_400,  # seconds: trials end minutes apart
         )  # fmt: skip
-        self._task = self.add_task("trials", total=search.options.trials)
+        self._task = self.add_task("", total=search.options.trials, unit="trials")
 
     def show(self, trials: Sequence[FrozenTrial]) -> None:
         """Prints those not yet shown and moves the bar."""
         new = [trial for trial in trials if trial.number not in self._printed]
         for trial in new:
             self._printed.add(trial.number)
-            self.console.print(self._line(trial))
+            self.console.print(self._line(trial), soft_wrap=True)
         if new:
             self.update(self._task, completed=len(trials), description=self._best(trials))
+
+    def show_running(self, rows: Sequence[Sequence[float]]) -> None:
+        """Moves the workers' bars, as many as the terminal has room for.
+
+        Each row is a worker's trial, its last epoch (-1: it has no trial), all its epochs (0: not known), and its
+        objectives (nan: not known yet).
+        """
+        for place, (trial, epoch, epochs, *scores) in enumerate(rows[: self.console.height - 5]):
+            task, shown = self._running.get(place) or (self.add_task("", visible=False, unit="epochs"), -1)
+            if trial != shown:
+                self.reset(task)
+            self._running[place] = task, trial
+            known = {name: score for name, score in zip(self._objectives, scores, strict=True) if score == score}
+            words = f"trial {trial:3.0f}  {_formatted(known, digits=5)}"
+            self.update(task, description=words, completed=epoch, total=epochs or None, visible=epoch >= 0)
 
     def _best(self, trials: Sequence[FrozenTrial]) -> str:
         front = pareto_trials(trials, self._objectives)
         if not front:
-            return "trials"
+            return ""
         values = ", ".join(map(number, select_best(front, self._objectives, self._select).values))
         return f"best {values}" + (f", Pareto front of {len(front)}" if len(front) > 1 else "")
 
-    def _line(self, trial: FrozenTrial) -> str:
-        state = f"[{COLORS[trial.state]}]{trial.state.name.lower():8}[/]"
+    def _line(self, trial: FrozenTrial) -> Text:
+        """A trial's state, values and params; what a terminal has no room for goes below the params."""
         reason = trial.user_attrs.get("reason", "its process died") if trial.state is TrialState.FAIL else ""
-        values = _formatted(values_of(trial, self._objectives), digits=5)
-        params = _formatted(trial.params, digits=3)
-        return f"trial {trial.number:3}  {state}  {values}{escape(reason)}  [dim]{escape(params)}[/]"
+        state = f"trial {trial.number:3}  {trial.state.name.lower():8}  "
+        head = f"{state}{_formatted(values_of(trial, self._objectives), digits=5)}{reason}  "
+        line = head + _formatted(trial.params, digits=3, space="\xa0")  # which textwrap takes for a letter
+        if self.console.is_terminal:
+            indent = " " * len(head if len(head) <= self.console.width - 24 else state)
+            line = textwrap.fill(
+                line, self.console.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )
+        text = Text(line.replace("\xa0", " "))
+        text.stylize(COLORS[trial.state], len(state) - 10, len(state))
+        text.stylize("dim", len(head))
+        return text
 
 
-def _formatted(values: Mapping[str, Any], digits: int) -> str:
+def _formatted(values: Mapping[str, Any], digits: int, space: str = " ") -> str:
     short = {name: number(value, digits) for name, value in values.items()}
-    return "  ".join(f"{name} {value}" for name, value in short.items())
+    return "  ".join(f"{name}{space}{value}" for name, value in short.items())

@@ -10,8 +10,9 @@ from optuna.study import Study
 
 from ..objectives import Direction, Objectives
 from ..tracking.store import Store
+from .attributes import kept
 from .search import storage_of
-from .trials import completed, finished_trials, pareto_trials, values_of
+from .trials import completed, finished_trials, pareto_trials, reached
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,11 @@ class StudyResults:
 
         A trial that was pruned has the last value it reached in the first objective, and none in others.
         """
-        rows, first = [], next(iter(self.objectives))
+        rows = []
         for trial in finished_trials(self.study):
-            reached = {first: trial.intermediate_values[trial.last_step]} if trial.last_step is not None else {}
-            values = values_of(trial, self.objectives) or reached
             minutes = trial.duration.total_seconds() / 60 if trial.duration else None
             row = {"trial": trial.number, "state": trial.state.name.lower(), "minutes": minutes}
-            rows.append({**row, **values, **trial.params})
+            rows.append({**row, **reached(trial, self.objectives), **trial.params})
         return pd.DataFrame(rows, columns=["trial", "state", "minutes", *self.objectives, *self.params])
 
     def front(self) -> list[int]:
@@ -63,7 +62,7 @@ def stored_studies(store: Store) -> dict[str, StudyResults]:
     storage, found = storage_of(store), {}
     for name in optuna.get_all_study_names(storage):
         study = optuna.load_study(study_name=name, storage=storage)
-        objectives = study.user_attrs.get("signature", {}).get("objective", "").split(", ")
+        objectives = (kept(study, "signature") or {}).get("objective", "").split(", ")
         directions = [cast(Direction, direction.name.lower()) for direction in study.directions]
         if len(objectives) == len(directions) and all(objectives) and finished_trials(study):
             found[name] = StudyResults(study, dict(zip(objectives, directions, strict=True)))

@@ -17,6 +17,7 @@ from ..experiment import Experiment
 from ..objectives import Objectives
 from ..options import StudyOptions
 from ..tracking.store import Store
+from .attributes import keep, kept
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -119,8 +120,10 @@ def check_unchanged(study: Study, expected: Mapping[str, str]) -> None:
     Its directions are Optuna's own, which a study has before it has a signature.
     """
     directions = ", ".join(direction.name.lower() for direction in study.directions)
-    begun = study.user_attrs.get("signature", {} if study.trials else dict(expected))
+    begun = kept(study, "signature") or ({} if study.trials else dict(expected))
     begun = {**begun, "direction": directions}
+    if not any(trial.values or trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
+        begun["objective"] = expected["objective"]  # a misspelled one is corrected: no trial had a value of it
     for name in sorted({*begun, *expected}):
         before, now = begun.get(name, "none"), expected.get(name, "none")
         if before != now:
@@ -128,4 +131,4 @@ def check_unchanged(study: Study, expected: Mapping[str, str]) -> None:
                 f"study {study.study_name!r}: {name} was {before} when it began and is {now} now; "
                 f"change it back, or begin another with {option(study='name')}"
             )
-    study.set_user_attr("signature", begun)
+    keep(study, "signature", begun)

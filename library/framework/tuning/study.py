@@ -1,11 +1,13 @@
 """A study from its first trial, or from where it was, to its registered winner."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from filelock import Timeout
+from optuna.exceptions import ExperimentalWarning
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
@@ -20,6 +22,7 @@ from ..registry.queries import stage_of
 from ..tracking.mlflow_run import MlflowRun, start_run
 from ..tracking.queries import exists
 from ..tracking.store import Store
+from .attributes import keep, kept, write_note
 from .plots import Table, front_table, log_study
 from .search import Search, Space, check_unchanged, signature
 from .trials import finished_trials, pareto_trials, recover_interrupted, select_best
@@ -56,9 +59,12 @@ def tune(search: Search) -> Tuned:
     study = search.study()
     with _exclusive(search, study):
         check_unchanged(study, expected)
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            study.set_metric_names(list(search.objectives))
         recover_interrupted(study)
         train_dependencies(search.base, search.store)
         with _parent_run(search, study) as run:
+            write_note(study, _note(search, study, run))
             run_trials(search, study, run.id)
             front = pareto_trials(study.get_trials(deepcopy=False), search.objectives)
             if not front:
@@ -67,6 +73,7 @@ def tune(search: Search) -> Tuned:
                 raise UserError(f"study {study.study_name!r}: no trial was completed; the last reason: {last}")
             best = select_best(front, search.objectives, type(search.base).select)
             outcome = _winner(search, study, best, run)
+            write_note(study, _note(search, study, run))
             table = front_table(front, best, search.objectives)
             log_study(study, search.objectives, table, best, run)
             return Tuned(study, table, best, outcome)
@@ -88,22 +95,41 @@ def _parent_run(search: Search, study: Study) -> Iterator[MlflowRun]:
     """The study's own run: a new one, or the one it had."""
     had, name = study.user_attrs.get("run"), search.base.name
     resume = had if had and exists(had) else None
-    options = {**search.options.model_dump(), "study": study.study_name, **search.fixed_values}
-    tags = {"study": study.study_name, "command": command("tune", name, options)}
+    tags = {"study": study.study_name, "command": _command(search)}
     about = description(name)
     with start_run(search.store, name, study.study_name, resume=resume, tags=tags, about=about) as run:
         study.set_user_attr("run", run.id)
         yield run
 
 
+def _command(search: Search) -> str:
+    options = {**search.options.model_dump(), "study": search.study_name, **search.fixed_values}
+    return command("tune", search.base.name, options)
+
+
+def _note(search: Search, study: Study, run: MlflowRun) -> str:
+    """What optuna-dashboard says of a study, as Markdown."""
+    base, winner = search.base, kept(study, "winner")
+    fields = ", ".join(f"{name} {getattr(base.config, name)}" for name in base.data_fields or ())
+    lines = [
+        f"- objectives: {', '.join(f'{direction} `{name}`' for name, direction in search.objectives.items())}",
+        f"- data: digest `{base.dataset_digest}`, loaded by `{type(base).__module__}`" + (fields and f" with {fields}"),
+        f"- MLflow: run `{run.id}` of experiment `{base.name}`",
+    ]
+    if winner:
+        outcome = Outcome(**winner["outcome"])
+        lines.append(f"- winner: trial {winner['trial']}, `{outcome.model}` version {outcome.version}")
+    return "\n".join([f"    {_command(search)}", "", *lines])
+
+
 def _winner(search: Search, study: Study, best: FrozenTrial, run: MlflowRun) -> Outcome:
     """Trains the best trial's config in full, unless that was done before."""
-    done = study.user_attrs.get("winner")
+    done = kept(study, "winner")
     if done and done["trial"] == best.number:
         outcome = Outcome(**done["outcome"])
         return replace(outcome, stage=stage_of(outcome.model, outcome.version))
     tags = {"study": study.study_name, "trial": best.number, "study.run": run.id}
     experiment, name = search.experiment(best, in_full=True), f"winner, trial {best.number:03d}"
     outcome = train_in_full(experiment, search.store, run_name=name, parent=run.id, tags=tags)
-    study.set_user_attr("winner", {"trial": best.number, "outcome": asdict(outcome)})
+    keep(study, "winner", {"trial": best.number, "outcome": asdict(outcome)})
     return outcome

@@ -29,6 +29,12 @@ def values_of(trial: FrozenTrial, objectives: Objectives) -> dict[str, float]:
     return dict(zip(objectives, trial.values, strict=True)) if trial.values else {}
 
 
+def reached(trial: FrozenTrial, objectives: Objectives) -> dict[str, float]:
+    """A trial's values; where it has none, the last one that it reported of the first objective."""
+    last = {} if trial.last_step is None else {next(iter(objectives)): trial.intermediate_values[trial.last_step]}
+    return values_of(trial, objectives) or last
+
+
 def pareto_trials(trials: Sequence[FrozenTrial], objectives: Objectives) -> list[FrozenTrial]:
     """The completed, non-dominated trials, of equal ones the first; one trial with one objective."""
     done = completed(trials)
@@ -40,7 +46,7 @@ def select_best(front: Sequence[FrozenTrial], objectives: Objectives, select: Se
     return front[select([values_of(trial, objectives) for trial in front], objectives)]
 
 
-def recover_interrupted(study: Study) -> None:
+def recover_interrupted(study: Study, reason: str = "interrupted") -> None:
     """Fails the trials whose process is gone, queues them again, and ends every run as its trial ended.
 
     Only for the study's driver, while none of its workers runs.
@@ -51,7 +57,7 @@ def recover_interrupted(study: Study) -> None:
         if trial.state is TrialState.RUNNING:
             if trial.number not in repeated:
                 study.enqueue_trial(trial.params, user_attrs={"repeats": trial.number})
-            fail(study, trial, "interrupted")
+            fail(study, trial, reason)
         elif trial.state in FINISHED and "run" in trial.user_attrs:
             set_terminated(trial.user_attrs["run"], RUN_STATUS[trial.state], trial.user_attrs.get("reason", ""))
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -18,17 +18,18 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from ..environment import available_cores, command, one_line, option, start_keras
-from ..errors import StoreError, UserError
+from ..errors import StoreError, UnknownMetric, UserError
 from ..experiment import Experiment
 from ..objectives import Objectives
-from ..run import Callbacks
 from ..tracking.mlflow_run import MlflowRun, start_run
 from .progress import Progress
 from .search import Search
-from .trials import RUN_STATUS, fail, finished_trials, recover_interrupted
+from .trials import RUN_STATUS, completed, fail, finished_trials, recover_interrupted
 
 STORE_FAILED = 3
 """Exit code of a worker that could not read or write the store."""
+UNKNOWN_METRIC = 4
+"""Exit code of a worker whose trial, which has the reason, lacks an objective or what its Trainer monitors."""
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
@@ -36,48 +37,58 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 def run_trials(search: Search, study: Study, parent: str) -> None:
     """Runs trials until the study has as many as were asked for, repeating those that were interrupted.
 
-    StoreError where a worker could not read or write the store; UserError where it died before it began a trial.
+    StoreError where a worker could not read or write the store; UnknownMetric where a trial has no metric of an
+    objective's name; UserError where a worker died before it began a trial.
     """
     with Progress(search) as progress:
         progress.show(finished_trials(study))
         while (missing := search.options.trials - len(finished_trials(study))) > 0:
+            reason = "interrupted"
             try:
-                _run_workers(search, study, parent, missing, lambda: progress.show(finished_trials(study)))
+                _run_workers(search, study, parent, missing, progress)
+            except UnknownMetric as error:
+                reason = str(error)
+                raise
             finally:
-                recover_interrupted(study)
+                recover_interrupted(study, reason)
 
 
-def _run_workers(search: Search, study: Study, parent: str, missing: int, show: Callable[[], None]) -> None:
+def _run_workers(search: Search, study: Study, parent: str, missing: int, progress: Progress) -> None:
     """Hands out a token for each missing trial and waits for the workers."""
     context = multiprocessing.get_context("spawn")
     tokens = context.Queue()
     begun = sum(trial.state is not TrialState.WAITING for trial in study.get_trials(deepcopy=False))
     for token in range(begun, begun + missing):
         tokens.put(token)
-    workers: list[BaseProcess] = []
+    # What `Progress.show_running` takes of each worker; without a lock, which a worker that is killed would keep.
+    nobody = [0, -1, 0, *(math.nan for _ in search.objectives)]
+    rows = [context.RawArray("d", nobody) for _ in range(min(search.options.workers, missing))]
+    workers: dict[int, BaseProcess] = {}
     try:
-        for _ in range(min(search.options.workers, missing)):
-            workers.append(_start_worker(context, search, parent, tokens))  # noqa: PERF401 -- kept if interrupted
+        for place, row in enumerate(rows):
+            workers[place] = _start_worker(context, search, parent, tokens, row)
         while workers:
-            multiprocessing.connection.wait([worker.sentinel for worker in workers], timeout=0.5)
-            for worker in [worker for worker in workers if not worker.is_alive()]:
-                workers.remove(worker)
+            multiprocessing.connection.wait([worker.sentinel for worker in workers.values()], timeout=0.5)
+            for place, worker in [(place, worker) for place, worker in workers.items() if not worker.is_alive()]:
+                del workers[place]
+                rows[place][1] = -1
                 if worker.exitcode:
                     _handle_dead_worker(study, worker)
-                    workers.append(_start_worker(context, search, parent, tokens))
-            show()
+                    workers[place] = _start_worker(context, search, parent, tokens, rows[place])
+            progress.show(finished_trials(study))
+            progress.show_running(rows)
     finally:
-        for worker in workers:
+        for worker in workers.values():
             worker.kill()
             worker.join()
 
 
-def _start_worker(context: Any, search: Search, parent: str, tokens: Any) -> BaseProcess:
+def _start_worker(context: Any, search: Search, parent: str, tokens: Any, row: Any) -> BaseProcess:
     """A worker, and a last token for it to find."""
     tokens.put(None)
     num_threads = max(1, available_cores() // search.options.workers)
     sent = replace(search, base=type(search.base)(search.base.config))  # without the data that it has loaded
-    worker: BaseProcess = context.Process(target=_work, args=(sent, parent, tokens, num_threads), daemon=True)
+    worker: BaseProcess = context.Process(target=_work, args=(sent, parent, tokens, num_threads, row), daemon=True)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)  # until the worker ignores them, seconds later
     try:
         worker.start()
@@ -93,13 +104,15 @@ def _handle_dead_worker(study: Study, worker: BaseProcess) -> None:
         raise StoreError(f"store: a worker could not read or write it; {give}")
     running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
     mine = [trial for trial in running if trial.user_attrs.get("pid") == worker.pid]
+    if worker.exitcode == UNKNOWN_METRIC:
+        raise UnknownMetric(mine[0].user_attrs["reason"])
     if not mine:
         raise UserError(f"a worker died with exit code {worker.exitcode} before it began a trial; start again")
     for trial in mine:
         fail(study, trial, f"its process died with exit code {worker.exitcode}")
 
 
-def _work(search: Search, parent: str, tokens: Any, num_threads: int) -> None:
+def _work(search: Search, parent: str, tokens: Any, num_threads: int, row: Any) -> None:
     """A worker process: a trial for each token."""
     for interrupt in INTERRUPTS:  # these reach all processes at once; the driver ends its workers
         signal.signal(interrupt, signal.SIG_IGN)
@@ -116,9 +129,11 @@ def _work(search: Search, parent: str, tokens: Any, num_threads: int) -> None:
                 study.sampler = optuna.samplers.TPESampler(
                     seed=seed, n_startup_trials=6, multivariate=True, constant_liar=search.options.workers > 1
                 )
-                experiment = _run_trial(search, study, parent, experiment)
+                experiment = _run_trial(search, study, parent, experiment, row)
     except StoreError:
         sys.exit(STORE_FAILED)
+    except UnknownMetric:
+        sys.exit(UNKNOWN_METRIC)
 
 
 def _die_with_parent() -> None:
@@ -127,7 +142,7 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def _run_trial(search: Search, study: Study, parent: str, before: Experiment) -> Experiment:
+def _run_trial(search: Search, study: Study, parent: str, before: Experiment, row: Any) -> Experiment:
     """One trial, in a run that ends by Optuna's state, on the data of the trial before; returns its experiment."""
     import keras
 
@@ -146,7 +161,14 @@ def _run_trial(search: Search, study: Study, parent: str, before: Experiment) ->
     tags = {"study": search.study_name, "trial": number, "command": repeat}
     with start_run(search.store, name, f"trial {number:03d}", parent=parent, config=config, tags=tags) as run:
         trial.set_user_attr("run", run.id)
-        state, values, reason = _fit(search, experiment, trial, run)
+        try:
+            state, values, reason = _fit(search, experiment, trial, run, row)
+        except UnknownMetric as error:  # which the driver tells Optuna, as it ends all trials and the study
+            trial.set_user_attr("reason", str(error))
+            run.end("FAILED", str(error))
+            raise
+        finally:
+            row[1] = -1
         if reason:
             trial.set_user_attr("reason", reason)
         study.tell(trial, values, state=state)
@@ -155,15 +177,19 @@ def _run_trial(search: Search, study: Study, parent: str, before: Experiment) ->
 
 
 def _fit(
-    search: Search, experiment: Experiment, trial: Trial, run: MlflowRun
+    search: Search, experiment: Experiment, trial: Trial, run: MlflowRun, row: Any
 ) -> tuple[TrialState, list[float] | None, str]:
-    """How the trial ended, with its values or the reason; only the store's own failures are raised."""
+    """How the trial ended, with its values or the reason; only what ends the study is raised."""
+    from ..training.callbacks import check_known
+
     try:
         with search.store:
-            metrics = experiment.fit(run, _pruning(trial, search.objectives)).metrics
+            metrics = experiment.fit(run, [_reporting(trial, search.objectives, experiment, row)]).metrics
+            if not completed(trial.study.get_trials(deepcopy=False)):
+                check_known("objective", search.objectives, metrics)
     except optuna.TrialPruned as pruned:
         return TrialState.PRUNED, None, str(pruned)
-    except StoreError:
+    except (StoreError, UnknownMetric):
         raise
     except Exception as error:
         return TrialState.FAIL, None, one_line(error)
@@ -173,15 +199,24 @@ def _fit(
     return TrialState.COMPLETE, [metrics[name] for name in search.objectives], ""
 
 
-def _pruning(trial: Trial, objectives: Objectives) -> Callbacks:
-    """The callback that prunes a trial; none with several objectives, as Optuna prunes by a single score."""
-    from ..training.callbacks import EpochCallback
+def _reporting(trial: Trial, objectives: Objectives, experiment: Experiment, row: Any) -> Any:
+    """The callback that tells the driver of each epoch, and prunes a trial that has a single objective."""
+    from ..training.callbacks import EpochCallback, check_objectives
 
     [objective, *others] = objectives
 
+    def tell(epoch: int, metrics: Mapping[str, float]) -> None:
+        epochs = getattr(experiment.config, "epochs", 0)
+        row[:] = [trial.number, epoch, epochs, *(metrics.get(name, math.nan) for name in objectives)]
+
     def report(epoch: int, metrics: Mapping[str, float]) -> None:
+        check_objectives(objectives, metrics)
+        tell(epoch, metrics)
+        if others or objective not in metrics:  # Optuna prunes by a single score
+            return
         trial.report(metrics[objective], epoch)
         if trial.should_prune():
             raise optuna.TrialPruned(f"pruned after epoch {epoch}: {objective} was worse than the others' median")
 
-    return [] if others else [EpochCallback(report)]
+    tell(0, {})
+    return EpochCallback(report)

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from library import EpochCallback, Run, Trainer, TrainingConfig
-from library.framework.errors import NotFinite
+from library import Batches, EpochCallback, Run, Trainer, TrainingConfig
+from library.framework.errors import NotFinite, UnknownMetric
 from library.framework.run import StopTraining
 from library.framework.training import callbacks
 from library.framework.training.optimizers import adamw, rate, steps_per_execution
@@ -112,6 +112,17 @@ def test_the_trainer_is_as_its_config_says() -> None:
 def test_stops_on_a_loss_that_is_not_finite_and_names_epoch_and_metric() -> None:
     with pytest.raises(NotFinite, match=r"^train/loss is (nan|inf) after epoch 1"):
         Tiny(fails="diverge").fit(Run())
+
+
+def test_an_unknown_monitor_is_found_after_the_first_epoch_before_it_is_reported() -> None:
+    run, model = Kept(), keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    x = np.ones((2, 1), "float32")
+    with pytest.raises(UnknownMetric) as raised:
+        Trainer(epochs=9, monitor="val/lose").fit(model, Batches(x, x, batch_size=2, steps=1, seed=0), (x, x), run)
+    metrics = "train/loss, train/mae, val/loss, val/mae"
+    assert str(raised.value) == f"unknown monitor 'val/lose'; did you mean val/loss? The metrics are {metrics}"
+    assert run.metrics == []
 
 
 @pytest.mark.parametrize(

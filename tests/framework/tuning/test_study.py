@@ -14,10 +14,11 @@ import mlflow
 import optuna
 import pytest
 from optuna.trial import BaseTrial, TrialState
+from optuna_dashboard import get_note, save_note
 
-from library import open_store
+from library import Batches, Run, Trainer, TrainingResult, open_store
 from library.framework.cli import output
-from library.framework.errors import StudyChanged, UserError
+from library.framework.errors import StudyChanged, UnknownMetric, UserError
 from library.framework.objectives import BestWithinTolerance
 from library.framework.options import StudyOptions
 from library.framework.tracking import queries
@@ -43,6 +44,36 @@ class Strict(tiny.Sized):
 
     name = "tiny"
     select = BestWithinTolerance(0.0)
+
+
+class Misspelled(tiny.Tiny):
+    """Its objective is no metric of an epoch."""
+
+    name = "tiny"
+    objectives = {"val/los": "minimize"}
+
+
+class MisspelledResult(tiny.Sized):
+    """One of its objectives is no metric of the result."""
+
+    name = "tiny"
+    objectives = {"val/loss": "minimize", "model/unit": "minimize"}
+
+
+class MisspelledMonitor(tiny.Tiny):
+    """Monitors what is no metric."""
+
+    name = "tiny"
+
+    def fit(self, run: Run, callbacks: Any = ()) -> TrainingResult:
+        import keras
+
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse", run_eagerly=True)
+        x, y = self.data.x, self.data.y
+        return Trainer(epochs=9, monitor="val/error").fit(
+            model, Batches(x, y, batch_size=8, steps=1, seed=0), (x, y), run, callbacks
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -117,8 +148,22 @@ def test_a_study_ends_with_its_winner_registered_and_its_figures_logged_and_resu
         ended = {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}[trial.state.name]
         assert mlflow.get_run(trial.user_attrs["run"]).info.status == ended
 
+    assert done.study.user_attrs == {"run": parent.info.run_id}, "optuna-dashboard shows no JSON"
+    assert done.study.metric_names == ["val/loss"]
+    note = get_note(done.study).splitlines()
+    assert note == [
+        f"    {parent.data.tags['command']}",
+        "",
+        "- objectives: minimize `val/loss`",
+        "- data: digest `points-0`, loaded by `tests.tiny` with data_seed 0",
+        f"- MLflow: run `{parent.info.run_id}` of experiment `tiny`",
+        f"- winner: trial {done.best.number}, `tiny` version 1",
+    ]
+    save_note(done.study, "what I think of it")
+
     before = done.study.trials
     again = tune(same)
+    assert get_note(done.study) == "what I think of it"
     assert again.outcome == done.outcome
     assert len(again.study.trials) == 3
     assert len(runs()) == 5
@@ -196,16 +241,16 @@ def test_a_study_of_other_objectives_is_refused(store: Store, begun: str) -> Non
 
 
 def test_failed_trials_are_recorded_with_their_reason_and_the_study_goes_on(store: Store) -> None:
-    space = partial(failing_space, ("die", "raise", "forget", "diverge", ""))
+    space = partial(failing_space, ("die", "raise", "diverge", "", "forget"))
     with pytest.raises(UserError, match="no trial was completed; the last reason: NotFinite: train/loss is"):
-        tune(search(store, trials=4, space=space, experiment=tiny.Sized))
+        tune(search(store, trials=3, space=space, experiment=tiny.Sized))
     done = tune(search(store, trials=5, space=space, experiment=tiny.Sized))
-    *failed, last = done.study.trials
+    failed, last = [trial for trial in done.study.trials if trial.number != 3], done.study.trials[3]
     reasons = (
         "its process died with exit code -9",
         "RuntimeError: told to fail",
-        "model/units is missing",
         "NotFinite",
+        "model/units is missing",
     )
     for trial, reason in zip(failed, reasons, strict=True):
         run = mlflow.get_run(trial.user_attrs["run"])
@@ -214,6 +259,39 @@ def test_failed_trials_are_recorded_with_their_reason_and_the_study_goes_on(stor
         assert trial.user_attrs["reason"].startswith(reason)
     assert (last.state, done.best) == (TrialState.COMPLETE, last)
     assert failed[0].user_attrs["pid"] != failed[1].user_attrs["pid"], "the worker that died was replaced"
+
+
+EPOCH = "The metrics are train/loss, val/loss"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "error"),
+    [
+        (Misspelled, f"unknown objective 'val/los'; did you mean val/loss? {EPOCH}"),
+        pytest.param(
+            MisspelledResult,
+            f"unknown objective 'model/unit'; did you mean model/units? {EPOCH}, model/units",
+            marks=pytest.mark.slow,
+        ),
+        (MisspelledMonitor, f"unknown monitor 'val/error'; no metric is like it. {EPOCH}"),
+    ],
+)
+def test_a_metric_that_does_not_exist_ends_the_whole_study_at_once_which_goes_on_when_it_is_corrected(
+    experiment: type[tiny.Tiny], error: str, store: Store
+) -> None:
+    with pytest.raises(UnknownMetric) as raised:
+        tune(search(store, trials=9, experiment=experiment, workers=2))
+    assert str(raised.value) == error
+    begun = [trial for trial in study_of(store.root).trials if trial.state is not TrialState.WAITING]
+    assert 1 <= len(begun) <= 2, "no further trial begins"
+    assert {trial.state for trial in begun} == {TrialState.FAIL}
+    assert {trial.user_attrs["reason"] for trial in begun} == {error}
+    assert {run.info.status for run in runs()} == {"FAILED"}
+    assert all(error in run.data.tags["reason"] for run in runs())
+    if experiment is Misspelled:
+        done = tune(search(store, trials=1))
+        assert [trial.state for trial in finished_trials(done.study)] == [TrialState.COMPLETE]
+        assert done.best.params == begun[0].params
 
 
 def test_a_space_that_does_not_fit_its_config_is_found_before_work_begins(store: Store) -> None:
