@@ -267,7 +267,7 @@ def test_a_score_is_the_mean_over_test_images_and_what_is_tested_is_packaged(kin
     package = experiment.package(model, tmp_path)
     assert package.settings == run.tags == {"strategy": package.params["strategy"]}
     assert list(samplers.load(package.files["strategies"])) == run.tables["strategies"]["strategy"]
-    assert package.cli_example == {"model": kind.__name__.lower(), "out": "cats.png"}
+    assert package.cli_example == {"model": f"cats-{kind.__name__.lower()}", "out": "cats.png"}
 
 
 def test_a_package_holds_the_networks_and_all_samplers(training: tuple[Any, Any, Any], tmp_path: Path) -> None:
