@@ -40,15 +40,12 @@ class Generate(ModelCommand, VersionOptions):
             raise UserError(str(error)) from None
 
         with self.open_existing_store():
-            import mlflow
-
             from library.cats.figures import tiled
-            from library.framework.registry.artifacts import find_version, load_version
+            from library.framework.registry.artifacts import find_version, load_version, params_of
             from library.framework.serving.app import num_threads
 
             version = find_version(self.model, self.stage, self.version)
-            signature = mlflow.models.get_model_info(f"models:/{self.model}/{version.version}").signature
-            if not (signature and signature.params and {"strategy", "seed"} <= {one.name for one in signature.params}):
+            if not {"strategy", "seed"} <= params_of(version):
                 raise UserError(f"model: got {self.model!r}, which draws no cats; allowed is such as cats-vae")
             start_keras(num_threads(version))
             model = load_version(version)

@@ -121,6 +121,12 @@ def load_version(version: ModelVersion) -> PyFuncModel:
         return mlflow.pyfunc.load_model(_uri(version))
 
 
+def params_of(version: ModelVersion) -> set[str]:
+    """The names of the params that a version takes, read without loading it."""
+    signature = mlflow.models.get_model_info(_uri(version)).signature
+    return {param.name for param in signature.params or ()} if signature else set()
+
+
 def find_version(name: str, stage: str = "Production", version: int | None = None) -> ModelVersion:
     """The version of a number, or else that in a stage or of an alias; raises what `load_model` raises."""
     current_store()

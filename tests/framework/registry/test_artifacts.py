@@ -11,6 +11,7 @@ import mlflow
 import pytest
 
 from library import load_model
+from library.framework.cli.main import main
 from library.framework.errors import NotRegistered, UserError
 from library.framework.experiment import TestResult
 from library.framework.registry import artifacts
@@ -124,11 +125,14 @@ def test_what_does_not_exist_is_one_line_that_says_what_does(store: Store, tmp_p
         set_stage(NAME, "1", "None")
 
 
-def test_a_version_is_found_by_stage_alias_or_number(three: Store) -> None:
+def test_a_version_is_found_by_stage_alias_or_number(three: Store, capsys: pytest.CaptureFixture[str]) -> None:
     mlflow.MlflowClient().set_registered_model_alias(NAME, "Champion", "2")
     asked = [{}, {"stage": "PRODUCTION"}, {"stage": "champion"}, {"version": 1}, {"stage": "archived"}]
     assert [int(find_version(NAME, **one).version) for one in asked] == [3, 3, 2, 1, 2]  # type: ignore[arg-type]
     assert load_model(NAME, version=1).predict(["?"]) == ["2"]
+    line = ["generate", f"--model={NAME}", f"--out={three.root}/cats.png", f"--store={three.root}"]
+    assert main(line, "make") == 2
+    assert capsys.readouterr().err == "error: model: got 'tiny', which draws no cats; allowed is such as cats-vae\n"
     assert set_stage(NAME, "1", "STAGING", force=True).stage == "Staging"
 
 
