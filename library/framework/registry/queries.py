@@ -52,8 +52,8 @@ def version_in(name: str, stage: str) -> ModelVersion | None:
 
 
 def stage_of(name: str, version: str) -> str:
-    """The stage that a version is in now."""
-    return str(mlflow.MlflowClient().get_model_version(name, version).current_stage)
+    """The stage that a version is in now; NotRegistered if it was deleted."""
+    return str(version_of(name, version).current_stage)
 
 
 def describe(version: ModelVersion) -> str:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 from ..config import parse
 from ..discovery import description, find_space
 from ..environment import command, option
-from ..errors import UserError
+from ..errors import NotRegistered, UserError
 from ..experiment import Experiment
 from ..options import StudyOptions
 from ..pipeline import Outcome, train_dependencies, train_in_full
@@ -127,7 +127,9 @@ def _winner(search: Search, study: Study, best: FrozenTrial, run: MlflowRun) -> 
     done = kept(study, "winner")
     if done and done["trial"] == best.number:
         outcome = Outcome(**done["outcome"])
-        return replace(outcome, stage=stage_of(outcome.model, outcome.version))
+        with suppress(NotRegistered):
+            return replace(outcome, stage=stage_of(outcome.model, outcome.version))
+        print(f"{outcome.model} version {outcome.version}, the winner, was deleted: it is trained again", flush=True)
     tags = {"study": study.study_name, "trial": best.number, "study.run": run.id}
     experiment, name = search.experiment(best, in_full=True), f"winner, trial {best.number:03d}"
     outcome = train_in_full(experiment, search.store, run_name=name, parent=run.id, tags=tags)

@@ -25,7 +25,7 @@ from library.framework.tracking import queries
 from library.framework.tracking.store import Store
 from library.framework.tuning import workers
 from library.framework.tuning.search import Search, check_unchanged, signature, storage_of
-from library.framework.tuning.study import tune
+from library.framework.tuning.study import Tuned, tune
 from library.framework.tuning.trials import finished_trials
 from tests import tiny
 
@@ -128,6 +128,28 @@ def misspelt_space(trial: BaseTrial) -> dict[str, Any]:
     return {"unit": trial.suggest_int("unit", 1, 4)}
 
 
+def expected_note(done: Tuned, parent: Any) -> list[str]:
+    """What optuna-dashboard shows of a finished study."""
+    return [
+        f"    {parent.data.tags['command']}",
+        "",
+        "- objectives: minimize `val/loss`",
+        "- data: digest `points-0`, loaded by `tests.tiny` with data_seed 0",
+        f"- MLflow: run `{parent.info.run_id}` of experiment `tiny`",
+        f"- winner: trial {done.best.number}, `tiny` version 1",
+    ]
+
+
+def refuses_what_changed(store: Store) -> None:
+    for changed, name in [
+        (search(store, space=narrower_space), "search space of log2_units"),
+        (search(store, batch_size=8), "config field batch_size"),
+        (search(store, data_seed=1), "config field data_seed"),
+    ]:
+        with pytest.raises(StudyChanged, match=f"^study 'tiny': {name} was .* is .* now; change it back"):
+            tune(changed)
+
+
 def test_a_study_ends_with_its_winner_registered_and_its_figures_logged_and_resumes(store: Store) -> None:
     done = tiny.Tiny().tune(store, tiny.space, trials=3, workers=1, study="tiny")
     assert [trial.state for trial in done.study.trials].count(TrialState.COMPLETE) >= 1
@@ -150,15 +172,7 @@ def test_a_study_ends_with_its_winner_registered_and_its_figures_logged_and_resu
 
     assert done.study.user_attrs == {"run": parent.info.run_id}, "optuna-dashboard shows no JSON"
     assert done.study.metric_names == ["val/loss"]
-    note = get_note(done.study).splitlines()
-    assert note == [
-        f"    {parent.data.tags['command']}",
-        "",
-        "- objectives: minimize `val/loss`",
-        "- data: digest `points-0`, loaded by `tests.tiny` with data_seed 0",
-        f"- MLflow: run `{parent.info.run_id}` of experiment `tiny`",
-        f"- winner: trial {done.best.number}, `tiny` version 1",
-    ]
+    assert get_note(done.study).splitlines() == expected_note(done, parent)
     save_note(done.study, "what I think of it")
 
     before = done.study.trials
@@ -173,14 +187,10 @@ def test_a_study_ends_with_its_winner_registered_and_its_figures_logged_and_resu
     assert len(more.study.trials) == 4
     assert len({str(t.params) for t in more.study.trials}) == 4
 
-    for changed, name in [
-        (search(store, space=narrower_space), "search space of log2_units"),
-        (search(store, batch_size=8), "config field batch_size"),
-        (search(store, data_seed=1), "config field data_seed"),
-    ]:
-        with pytest.raises(StudyChanged, match=f"^study 'tiny': {name} was .* is .* now; change it back"):
-            tune(changed)
+    refuses_what_changed(store)
     assert len(study_of(store.root).trials) == 4
+    mlflow.MlflowClient().delete_registered_model("tiny")
+    assert tune(search(store, trials=4)).outcome.stage == "Production"
 
 
 def test_a_study_of_two_objectives_ends_with_its_front_and_the_winner_that_the_rule_selects(
