@@ -1,4 +1,4 @@
-"""Figures of progress and of Pareto fronts: every value in its place, and an axis that suits them."""
+"""Figures of progress, studies and Pareto fronts: every value in its place, and an axis that suits them."""
 
 import math
 

@@ -2,5 +2,5 @@
 
 One command drives a study: it hands tokens to worker processes, shows what they report, and in the end trains the
 winner in full. Whatever kills it, the same command resumes it: the next start finds the trials that were interrupted,
-marks them as failed and repeats them.
+marks them as failed and repeats them. A metric that does not exist ends a study at once.
 """

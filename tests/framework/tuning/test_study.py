@@ -330,6 +330,7 @@ def test_a_study_killed_again_and_again_goes_on_where_it_was_on_two_workers(stor
 
     cut, finished = study.trials[:2], study.trials[2:]
     assert [trial.state for trial in cut] == [TrialState.FAIL] * 2
+    assert [trial.user_attrs["reason"] for trial in cut] == ["interrupted"] * 2
     assert [trial.state for trial in finished] == [TrialState.COMPLETE] * 6
     assert [trial.user_attrs.get("repeats") for trial in study.trials] == [None, 0, 1, *[None] * 5]
     assert len({str(trial.params) for trial in (*cut, finished[0])}) == 1
