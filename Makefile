@@ -9,8 +9,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 given = $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 own = PYTHON MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
-# SIGPIPE ends make at once and without a line of its own below the command's error.
-run = $(VENV) -m $(1) $(flags) || { kill -PIPE $$PPID; exit 2; }
+run = $(VENV) -m $(1) $(flags)
 
 .PHONY: help setup compare compare-cats compare-baselines predict cats generate serve repeat report models promote archive rollback history ui dashboard notebooks bench test test-all check format lock clean
 .DEFAULT_GOAL := help

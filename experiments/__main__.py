@@ -2,7 +2,7 @@
 
 import sys
 
-from library.framework.cli.main import main
+from library.framework.cli.main import leave, main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], "python -m experiments"))
+    leave(main(sys.argv[1:], "python -m experiments"))

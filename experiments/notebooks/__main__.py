@@ -21,7 +21,7 @@ from PIL import Image
 from pydantic import Field
 from traitlets.config import Config
 
-from library.framework.cli.main import main
+from library.framework.cli.main import leave, main
 from library.framework.cli.parser import Command
 from library.framework.errors import UserError
 from library.framework.formatting import size
@@ -92,4 +92,4 @@ class Notebooks(Command):
 
 
 if __name__ == "__main__":
-    sys.exit(main(["notebooks", *sys.argv[1:]], "python -m experiments", {"notebooks": Notebooks}))
+    leave(main(["notebooks", *sys.argv[1:]], "python -m experiments", {"notebooks": Notebooks}))

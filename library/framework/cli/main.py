@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
+
 from ..discovery import find_commands
-from ..environment import PROGRAM
+from ..environment import PROGRAM, called_by_make
 from ..errors import UserError
 from .commands import COMMANDS
 from .parser import Commands, read
@@ -41,6 +43,15 @@ def main(arguments: Sequence[str], program: str, commands: Commands | None = Non
         return 130
     finally:
         signal.signal(signal.SIGTERM, handler)
+
+
+def leave(status: int) -> NoReturn:
+    """Ends the program; if make called it and it failed, make ends too, without a line of its own below the error."""
+    if status and called_by_make():
+        parent = psutil.Process().parent()
+        if parent and parent.name() in ("make", "gmake"):
+            parent.send_signal(signal.SIGPIPE)
+    sys.exit(status)
 
 
 def console() -> NoReturn:

@@ -98,3 +98,17 @@ def test_pages_are_one_process_that_prints_its_address_and_ends_with_one_line(
         assert process.stderr
         expected = {signal.SIGTERM: (143, ""), signal.SIGINT: (130, "interrupted: the pages are closed\n")}
         assert (status, process.stderr.read()) == expected[end]
+
+
+def test_a_terminated_make_ends_what_it_started(store_path: Path) -> None:
+    port = find_free_port()
+    called = [programs.MAKE, "--assume-old=.venv/.installed", "dashboard", f"STORE={store_path}", f"PORT={port}"]
+    with subprocess.Popen(
+        called, cwd=ROOT, env=programs.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as make:
+        assert make.stdout
+        assert make.stdout.readline().startswith("Studies are on ")
+        started_by_it = psutil.Process(make.pid).children(recursive=True)
+        make.terminate()
+        gone, alive = psutil.wait_procs(started_by_it, timeout=30)
+        assert (len(gone), alive) == (1, [])
