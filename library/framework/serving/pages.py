@@ -63,9 +63,11 @@ def serve_dashboard(store: Store, listening: socket.socket) -> None:
         raise UserError("optuna-dashboard is not installed; pip install optuna-dashboard") from None
     from werkzeug.serving import make_server  # with MLflow
 
+    from ..tuning.search import storage_of
+
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     host, port = listening.getsockname()
-    server = make_server(host, port, wsgi(store.studies_uri), threaded=True, fd=listening.fileno())
+    server = make_server(host, port, wsgi(storage_of(store)), threaded=True, fd=listening.fileno())
     print(f"Studies are on {_address(listening)} until Ctrl-C", flush=True)
     server.serve_forever()
     raise KeyboardInterrupt  # which the server takes as its end
