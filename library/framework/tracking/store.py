@@ -72,7 +72,6 @@ class Store:
         for variable in REDIRECTING:
             os.environ.pop(variable, None)
         mlflow.set_tracking_uri(self.tracking_uri)
-        mlflow.set_registry_uri(self.tracking_uri)
 
     def __enter__(self) -> Self:
         return self
