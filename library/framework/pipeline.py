@@ -13,7 +13,6 @@ from .discovery import description
 from .experiment import Experiment, ModelArtifacts, TestResult, TrainingResult
 from .registry import artifacts, stages
 from .run import Callbacks
-from .statistics import estimate_of_scores
 from .tracking.mlflow_run import MlflowRun, start_run
 from .tracking.store import Store
 from .training import progress
@@ -61,11 +60,15 @@ def train_and_test(
     experiment: Experiment, run: MlflowRun, callbacks: Callbacks = ()
 ) -> tuple[TrainingResult, TestResult, dict[str, float]]:
     """Trains a config and scores it on the test split; returns also all metrics, with its size and its duration."""
+    from .training.callbacks import EpochCallback, check_objectives
+
+    objectives = experiment.resolved_objectives
     models = filter(None, map(artifacts.find_trained_from, experiment.dependencies))
     run.set_tags({f"needed.{model.name}": f"version {model.version}" for model in models})
     start = time.perf_counter()
+    checked = EpochCallback(lambda _, metrics: check_objectives(objectives, metrics))
     with progress.epochs(experiment) as shown:
-        result = experiment.fit(run, [shown, *callbacks])
+        result = experiment.fit(run, [checked, shown, *callbacks])
     seconds = time.perf_counter() - start
     scored = experiment.test(result.model, run)
     sizes = (math.prod(variable.shape) for variable in result.model.trainable_variables)
@@ -73,7 +76,7 @@ def train_and_test(
     # Without a step, so that MLflow draws them as bars and not as curves.
     run.log_metrics({**scored.metrics, **own})
     run.set_tags({"best_epoch": result.epoch})
-    scores = [*experiment.resolved_objectives, *([scored.score] if scored.score else [])]
+    scores = [*objectives, *([scored.score] if scored.score else [])]
     run.share_scores([*(f"metrics.`{name}`" for name in scores), "tags.`stage`", "tags.`version`"])
     run.log_json(artifacts.PER_EXAMPLE_SCORES, dict(scored.per_example_scores))
     return result, scored, {**result.metrics, **scored.metrics, **own}
@@ -108,10 +111,8 @@ def train_in_full(
             package = experiment.package(result.model, Path(folder))
             origin = {"run": run.id, "data.digest": digest, **environment.git_tags()}
             version = artifacts.register(model, package, scored, {**origin, **tags}, **about)
-        interval = {}
-        if scored.per_example_scores and f"{scored.score}_low" not in scored.metrics:
-            own = estimate_of_scores(scored.per_example_scores, scored.score, scored.metrics.get(scored.score))
-            interval = own.metrics
+        estimate = artifacts.score_estimate(scored)
+        interval = estimate.metrics if estimate and f"{estimate.name}_low" not in metrics else {}
         promotion = stages.promote_if_better(model, version)
         run.set_tags({"model": model, "version": version, "stage": promotion.stage})
         return Outcome(

@@ -54,8 +54,7 @@ def register(name: str, package: ModelArtifacts, scored: TestResult, tags: Mappi
     description = f"{first}\n\n{_usage(package, logged.signature)}".strip()
     digest, size = _measure(logged.model_uri)
     tagged = {**tags, "artifact.digest": digest, "artifact.bytes": size}
-    if scored.per_example_scores:
-        one = estimate_of_scores(scored.per_example_scores, scored.score, scored.metrics.get(scored.score))
+    if one := score_estimate(scored):
         tagged |= {"score": one.name, one.name: one.value, f"{one.name}_low": one.low, f"{one.name}_high": one.high}
     client = mlflow.MlflowClient()
     with write_lock():
@@ -170,6 +169,13 @@ def find_trained_from(experiment: Experiment) -> ModelVersion | None:
             if params.items() <= recorded.items():
                 return version
     return None
+
+
+def score_estimate(scored: TestResult) -> Estimate | None:
+    """The score by which a version is known, with its 95 % interval; None without scores of examples."""
+    if not scored.per_example_scores:
+        return None
+    return estimate_of_scores(scored.per_example_scores, scored.score, scored.metrics.get(scored.score))
 
 
 def score_of(tags: Mapping[str, str]) -> Estimate | None:

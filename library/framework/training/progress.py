@@ -22,11 +22,8 @@ SECONDS = 5
 
 @contextmanager
 def epochs(experiment: Experiment) -> Iterator[Any]:
-    """A Keras callback that shows the epoch and the objectives: as a bar on a terminal, else as lines of stderr.
-
-    It raises UnknownMetric where an epoch lacks an objective.
-    """
-    from .callbacks import EpochCallback, check_objectives
+    """A Keras callback that shows the epoch and the objectives: as a bar on a terminal, else as lines of stderr."""
+    from .callbacks import EpochCallback
 
     console = Console(highlight=False, stderr=True)
     columns = (
@@ -40,7 +37,6 @@ def epochs(experiment: Experiment) -> Iterator[Any]:
         def show(epoch: int, metrics: Mapping[str, float]) -> None:
             nonlocal last
             objectives = experiment.resolved_objectives
-            check_objectives(objectives, metrics)
             scores = "  ".join(f"{name} {number(metrics[name])}" for name in objectives if name in metrics)
             bar.update(task, completed=epoch, description=scores or "training")
             if not console.is_terminal and time.monotonic() - last >= SECONDS:
