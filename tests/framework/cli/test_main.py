@@ -17,9 +17,11 @@ from library.framework.cli.commands import COMMANDS
 from library.framework.cli.main import main
 from library.framework.cli.parser import Command
 from library.framework.environment import PROGRAM
+from library.framework.serving.sockets import find_free_port
 
 ROOT = Path(__file__).parents[3]
 HEAVY = {"tensorflow", "keras", "mlflow", "optuna", "matplotlib", "sklearn", "scipy", "pandas"}
+SERVE = f"serve --model=tiny --port={find_free_port(5701)}"  # one that no test beside this one uses
 REFUSED = [
     ("tune seq2seq --help", 0, "--train-fraction"),
     ("compare products --help", 0, "--seeds"),
@@ -30,7 +32,7 @@ REFUSED = [
     ("predict seq2seq --query=100+1", 2, "error: query: got '100+1'"),
     ("predict seq2seq --query=1+1", 2, "error: store mlruns: there is none"),
     ("generate --model=cats-vae --n=0", 2, "error: n: got '0'"),
-    *((line, 2, "error: store mlruns: there is none") for line in ("models", "repeat --run=1", "serve --model=tiny")),
+    *((line, 2, "error: store mlruns: there is none") for line in ("models", "repeat --run=1", SERVE)),
 ]
 SCRIPT = """
 import sys, time
