@@ -3,6 +3,7 @@
 Threads must be set before tensorflow is imported, as it reads them only once.
 """
 
+import gc
 import logging
 import os
 import platform
@@ -133,8 +134,11 @@ def start_keras(num_threads: int | None) -> None:
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    is_new = "keras" not in sys.modules
     with muted_stderr():
         import keras  # noqa: F401
+    if is_new:
+        gc.freeze()  # what was imported is never garbage: half a second less for each model that is cleared away
 
 
 def compute_tags() -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 from . import environment
 from .discovery import description
 from .experiment import Experiment, ModelArtifacts, TestResult, TrainingResult
+from .formatting import number
 from .registry import artifacts, stages
 from .run import Callbacks
 from .tracking.mlflow_run import MlflowRun, start_run
@@ -102,7 +103,7 @@ def train_in_full(
     command = environment.command("train", name, config.changed())
     tags = {"command": command, **(tags or {})}
     about = {"about": description(name)}
-    changes = ", ".join(f"{field} {value}" for field, value in config.changed().items())
+    changes = ", ".join(f"{field} {number(value)}" for field, value in config.changed().items())
     run_name = run_name or changes or "defaults"
     with start_run(store, name, run_name, parent=parent, config=config, tags=tags, **about) as run:
         result, scored, metrics = train_and_test(experiment, run, callbacks)

@@ -59,12 +59,12 @@ def test_an_experiment_is_trained_in_full_with_any_callback_of_keras(store: Stor
     seen: list[int] = []
     count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: seen.append(epoch))
     stop = keras.callbacks.EarlyStopping("val_loss", min_delta=1e9, patience=1)
-    outcome = Tiny(units=2, epochs=9).train(store, [count, stop])
+    outcome = Tiny(units=2, epochs=9, learning_rate=0.0012345678).train(store, [count, stop])
     assert seen == [0, 1]
     assert (outcome.experiment, outcome.model, outcome.version, outcome.stage) == ("tiny", "tiny", "1", "Production")
     assert outcome.reason == "the first version: there was no champion to beat"
     run = mlflow.get_run(outcome.run)
-    assert (run.info.run_name, run.info.status) == ("epochs 9, units 2", "FINISHED")
+    assert (run.info.run_name, run.info.status) == ("epochs 9, learning_rate 0.0012346, units 2", "FINISHED")
     assert {"model": "tiny", "version": "1", "stage": "Production"}.items() <= run.data.tags.items()
     metrics = {"train/loss", "val/loss", "test/accuracy", "model/parameters", "time/training_seconds"}
     interval = {"test/accuracy_low", "test/accuracy_high"}  # of the scores of the examples
@@ -75,7 +75,7 @@ def test_an_experiment_is_trained_in_full_with_any_callback_of_keras(store: Stor
     with pytest.raises(UserError, match=r"^score: got 'test/b'; allowed are the metrics: test/a$"):
         TestResult({"test/a": 0.5}, {}, "test/b")
     assert load_model("tiny").predict(["?"]) == ["2"]
-    assert run.data.tags["command"] == "make train-tiny EPOCHS=9 UNITS=2"
+    assert run.data.tags["command"] == "make train-tiny EPOCHS=9 LEARNING_RATE=0.0012345678 UNITS=2"
     assert run.data.tags["best_epoch"] in ("1", "2")
     steps = {name: [*metric_history(outcome.run, name)] for name in metrics}
     assert steps == {name: [0] for name in metrics} | {"train/loss": [1, 2], "val/loss": [1, 2]}  # bars, and curves
