@@ -16,7 +16,9 @@ from .search import Search
 from .trials import DUPLICATE, REPEATS
 
 MAX_DRAWS = 10
-"""Draws for one trial; after the last, any combination that was not tried is taken, if they can be counted."""
+"""Draws for one trial of a space whose configs cannot be counted."""
+COUNTABLE_DRAWS = 3
+"""Draws for one trial of a space whose configs can be counted; then any that was not tried is taken."""
 PRECEDENCE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState.FAIL)
 """Of several trials of one config, the result of the first of these states is taken for a duplicate."""
 
@@ -39,7 +41,8 @@ class DistinctTrials:
         """
         for draw in range(MAX_DRAWS + 1):
             if not self._study.get_trials(deepcopy=False, states=[TrialState.WAITING]):
-                params, is_last = self.untried(), draw == MAX_DRAWS
+                params = self.untried()
+                is_last = draw >= (COUNTABLE_DRAWS if params else MAX_DRAWS)
                 if params is None or (is_last and not params):
                     return None
                 if is_last or self._search.sampler == "grid":

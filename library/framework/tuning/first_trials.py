@@ -13,9 +13,8 @@ from ..formatting import number
 from ..tracking.queries import exists, read_run
 from .attributes import kept
 from .combinations import express, fit
-from .results import StudyResults, stored_studies
+from .results import stored_studies
 from .search import Search
-from .trials import completed, finished_trials
 
 MAX_EARLIER = 5
 """Trials of an earlier study, besides its winner."""
@@ -52,17 +51,9 @@ def _earlier_trials(search: Search) -> dict[str, dict[str, Any]]:
     if experiment != search.base.name:
         raise UserError(f"from: got study {name!r} of experiment {experiment}; allowed is one of {search.base.name}")
     winner = (kept(results.study, "winner") or {}).get("trial")
-    best = _best(results)
+    best = results.best()
     trials = [trial for trial in best if trial.number == winner] + best[:MAX_EARLIER]
     return {f"study {name}, trial {trial.number}": dict(trial.params) for trial in trials}
-
-
-def _best(results: StudyResults) -> list[Any]:
-    """All completed trials, the non-dominated ones first, then by the first objective."""
-    front = set(results.front())
-    sign = -1 if next(iter(results.objectives.values())) == "maximize" else 1
-    done = completed(finished_trials(results.study))
-    return sorted(done, key=lambda trial: (trial.number not in front, sign * trial.values[0]))
 
 
 def _report_left_out(place: str, values: Mapping[str, Any], names: list[str]) -> None:

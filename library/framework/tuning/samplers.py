@@ -80,8 +80,8 @@ def check_goes_together(sampler: str, pruner: str, objectives: Objectives) -> No
             f"sampler: {sampler!r} needs the package {package}, which is not installed; pip install {package}"
         )
     if len(objectives) > 1 and sampler in SINGLE_OBJECTIVE:
-        allowed = ", ".join(SAMPLERS.keys() - SINGLE_OBJECTIVE)
-        raise UserError(f"sampler: got {sampler!r} {several}, of which it knows one; allowed is one of {allowed}")
+        allowed = ", ".join(name for name in SAMPLERS if name not in SINGLE_OBJECTIVE)
+        raise UserError(f"sampler: got {sampler!r} {several}; allowed is one of {allowed}")
     if len(objectives) > 1 and pruner != "none":
         raise UserError(
             f"pruner: got {pruner!r} {several}; trials of several are not pruned: give {option(pruner='none')}"

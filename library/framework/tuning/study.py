@@ -1,7 +1,7 @@
 """A study from its first trial, or from where it was, to its registered winner."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -26,6 +26,7 @@ from .attributes import keep, kept, write_note
 from .combinations import check_is_finite
 from .first_trials import enqueue_first_trials
 from .plots import Table, front_table, log_study
+from .results import StudyResults
 from .samplers import check_goes_together
 from .search import Search, Space, check_unchanged, existing, signature
 from .trials import finished_trials, pareto_trials, recover_interrupted, retry_failed, select_best
@@ -34,12 +35,17 @@ from .workers import run_trials
 
 @dataclass(frozen=True)
 class Tuned:
-    """A study's end: its front as the columns of a table, the trial of it that won, and that one's training in full."""
+    """A study's end: its front as the columns of a table, the trial of it that won, and that one's training in full.
+
+    Attributes:
+        findings: what the trials say of the search space, in a line each.
+    """
 
     study: Study
     front: Table
     best: FrozenTrial
     outcome: Outcome
+    findings: Sequence[str] = ()
 
 
 def tune_experiment(
@@ -89,10 +95,11 @@ def tune(search: Search) -> Tuned:
                 raise UserError(f"study {study.study_name!r}: no trial was completed; {last}")
             best = select_best(front, search.objectives, type(search.base).select)
             outcome = _winner(search, study, best, run)
-            write_note(study, _note(search, study, run))
+            findings = StudyResults(study, search.objectives).findings()
+            write_note(study, _note(search, study, run, findings))
             table = front_table(front, best, search.objectives)
             log_study(study, search.objectives, table, best, run)
-            return Tuned(study, table, best, outcome)
+            return Tuned(study, table, best, outcome, findings)
 
 
 @contextmanager
@@ -132,7 +139,7 @@ def _command(search: Search) -> str:
     return command("tune", search.base.name, {**options, **always, **search.fixed_values})
 
 
-def _note(search: Search, study: Study, run: MlflowRun) -> str:
+def _note(search: Search, study: Study, run: MlflowRun, findings: Sequence[str] = ()) -> str:
     """What optuna-dashboard says of a study, as Markdown."""
     base, winner = search.base, kept(study, "winner")
     fields = ", ".join(f"{name} {getattr(base.config, name)}" for name in base.data_fields or ())
@@ -144,6 +151,7 @@ def _note(search: Search, study: Study, run: MlflowRun) -> str:
     if winner:
         outcome = Outcome(**winner["outcome"])
         lines.append(f"- winner: trial {winner['trial']}, `{outcome.model}` version {outcome.version}")
+    lines += [f"- {finding}" for finding in findings]
     return "\n".join([f"    {_command(search)}", "", *lines])
 
 

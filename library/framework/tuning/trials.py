@@ -26,7 +26,7 @@ def finished_trials(study: Study) -> list[FrozenTrial]:
 
 def duplicates(study: Study) -> list[FrozenTrial]:
     """The trials that were not trained, as earlier ones have their configs."""
-    return [trial for trial in study.get_trials(deepcopy=False) if DUPLICATE in trial.user_attrs]
+    return [one for one in study.get_trials(deepcopy=False, states=FINISHED) if DUPLICATE in one.user_attrs]
 
 
 def completed(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

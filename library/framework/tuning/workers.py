@@ -103,6 +103,7 @@ def _run_workers(search: Search, study: Study, parent: str, missing: int, progre
             progress.show(finished_trials(study), duplicates(study))
             progress.show_running(rows)
     finally:
+        tokens.cancel_join_thread()  # those that nobody took must not keep this process from its end
         for worker in workers.values():
             worker.kill()
             worker.join()
@@ -157,9 +158,10 @@ def _work(search: Search, parent: str, tokens: Any, deadline: float, num_threads
                 with existing(study):
                     with search.store.lock("ask"):  # or two would have one waiting trial, or one config
                         trial = distinct.next()
-                    if trial is not None:
-                        start_keras(min(num_threads, search.base.num_threads or num_threads))  # slow
-                        experiment = _run_trial(search, trial, parent, experiment, row)
+                    if trial is None:
+                        break
+                    start_keras(min(num_threads, search.base.num_threads or num_threads))  # slow, so not before
+                    experiment = _run_trial(search, trial, parent, experiment, row)
     except StoreError:
         sys.exit(STORE_FAILED)
     except UnknownMetric:

@@ -7,13 +7,15 @@ from typing import Any
 import mlflow
 import optuna
 import pytest
-from optuna.trial import BaseTrial, FrozenTrial, TrialState
+from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.trial import BaseTrial, FrozenTrial, TrialState, create_trial
 
 from library import Run, TrainingResult
 from library.framework.errors import UserError
 from library.framework.tuning.combinations import all_combinations, express
 from library.framework.tuning.distinct import DistinctTrials
 from library.framework.tuning.first_trials import enqueue_first_trials
+from library.framework.tuning.results import StudyResults
 from library.framework.tuning.search import Search
 from library.framework.tuning.study import tune
 from library.framework.tuning.trials import duplicates, finished_trials, recover_interrupted, retry_failed
@@ -176,6 +178,41 @@ def test_twenty_trials_of_six_configs_train_six_and_end_the_study(
         assert "run" not in duplicate.user_attrs
     again = tune(new_search(six, trials=20))
     assert again.outcome == done.outcome
+
+
+def test_no_trial_begins_after_the_timeout_and_the_winner_is_trained(
+    new_search: NewSearch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError, match=r"^study 'tiny': no trial was completed; none was run$"):
+        tune(new_search(trials=2, timeout=1e-6))
+    tune(new_search(trials=1))
+    capsys.readouterr()
+    done = tune(new_search(trials=5, timeout=1e-6, sampler="random"))
+    assert (len(finished_trials(done.study)), done.best.number) == (1, 0)
+    assert "the 1e-06 minutes are over; 4 of 5 trials are not run" in capsys.readouterr().out
+    tags = mlflow.get_run(done.study.user_attrs["run"]).data.tags
+    assert (tags["sampler"], tags["pruner"]) == ("random", "median")
+    assert tags["command"].startswith("make tune-tiny TIMEOUT=1e-06 SAMPLER=random STUDY=tiny TRIALS=5 WORKERS=1")
+
+
+def test_a_study_says_what_was_important_and_at_which_bounds_the_best_lie(new_search: NewSearch) -> None:
+    study = new_search(narrow).study()
+    for units, rate in [(16, 9.5e-3), (16, 9e-3), (16, 8.5e-3), (12, 1e-3), (9, 1e-3)]:
+        study.add_trial(ended({"units": units, "learning_rate": rate}, -units - rate))
+    results = StudyResults(study, {"val/loss": "minimize"})
+    assert results.findings() == []
+    study.add_trial(ended({"units": 8, "learning_rate": 1e-3}, -8.0))
+    importance, *bounds = results.findings()
+    assert importance.startswith("importance for val/loss: units ")
+    assert bounds == [
+        f"{name}: the best three lie at the upper bound; a wider search space may have better"
+        for name in ("units", "learning_rate")
+    ]
+
+
+def ended(params: dict[str, Any], value: float) -> FrozenTrial:
+    kinds = {"units": IntDistribution(8, 16), "learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}
+    return create_trial(params=params, distributions=kinds, value=value)
 
 
 def test_retry_runs_failed_trials_again_once_the_cause_is_gone(new_search: NewSearch, tmp_path: Path) -> None:
