@@ -98,5 +98,10 @@ class DistinctTrials:
     def _tell(self, trial: Trial, earlier: FrozenTrial) -> None:
         trial.set_user_attr(DUPLICATE, earlier.number)
         trial.set_user_attr("reason", f"same as trial {earlier.number}")
-        state = TrialState.FAIL if earlier.state is TrialState.RUNNING else earlier.state
-        self._study.tell(trial, earlier.values, state=state)
+        if earlier.state is TrialState.COMPLETE:
+            self._study.tell(trial, earlier.values)
+            return
+        is_pruned = earlier.state is TrialState.PRUNED
+        for step, value in earlier.intermediate_values.items() if is_pruned else ():  # of which samplers learn
+            trial.report(value, step)
+        self._study.tell(trial, state=TrialState.PRUNED if is_pruned else TrialState.FAIL)

@@ -19,6 +19,7 @@ from optuna.samplers import BaseSampler
 from ..environment import option
 from ..errors import UserError, unknown
 from ..objectives import Objectives
+from ..options import StudyOptions
 
 AUTO = "auto"
 
@@ -56,36 +57,32 @@ PACKAGES = {"gp": "torch", "cmaes": "cmaes"}
 SINGLE_OBJECTIVE = {"cmaes"}
 
 
-def named(kind: str, given: str, space: Callable[..., Any], default: str) -> str:
-    """The name that was given, unless it is `auto`: then that of the space's module, such as its `SAMPLER`.
+def resolve(options: StudyOptions, space: Callable[..., Any], objectives: Objectives) -> tuple[str, str]:
+    """The names of the sampler and the pruner: those given, else those of the space's module, else the defaults.
 
     Raises:
-        UserError: the space's module names what does not exist.
+        UserError: the module names what does not exist; a package is missing; one does not go with the objectives.
     """
-    allowed = SAMPLERS if kind == "sampler" else PRUNERS
     space = space.func if isinstance(space, partial) else space
-    module = sys.modules.get(space.__module__)
-    name = str(getattr(module, kind.upper(), default)) if given == AUTO else given
-    if name not in allowed:
-        raise unknown(kind, name, allowed)
-    return name
-
-
-def check_goes_together(sampler: str, pruner: str, objectives: Objectives) -> None:
-    """Raises a UserError where a sampler or a pruner cannot be had, or not with so many objectives."""
-    several = f"with {len(objectives)} objectives"
+    module, several = sys.modules.get(space.__module__), f"with {len(objectives)} objectives"
+    sampler = getattr(module, "SAMPLER", "tpe") if options.sampler == AUTO else options.sampler
+    pruner = getattr(module, "PRUNER", AUTO) if options.pruner == AUTO else options.pruner
+    if pruner == AUTO:
+        pruner = "none" if len(objectives) > 1 else "median"
+    for kind, name, allowed in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
+        if name not in allowed:
+            raise unknown(kind, str(name), allowed)
     package = PACKAGES.get(sampler)
     if package and importlib.util.find_spec(package) is None:
-        raise UserError(
-            f"sampler: {sampler!r} needs the package {package}, which is not installed; pip install {package}"
-        )
+        install = f"pip install {package}"
+        raise UserError(f"sampler: {sampler!r} needs the package {package}, which is not installed; {install}")
     if len(objectives) > 1 and sampler in SINGLE_OBJECTIVE:
-        allowed = ", ".join(name for name in SAMPLERS if name not in SINGLE_OBJECTIVE)
-        raise UserError(f"sampler: got {sampler!r} {several}; allowed is one of {allowed}")
+        others = ", ".join(name for name in SAMPLERS if name not in SINGLE_OBJECTIVE)
+        raise UserError(f"sampler: got {sampler!r} {several}; allowed is one of {others}")
     if len(objectives) > 1 and pruner != "none":
-        raise UserError(
-            f"pruner: got {pruner!r} {several}; trials of several are not pruned: give {option(pruner='none')}"
-        )
+        instead = f"trials of several are not pruned: give {option(pruner='none')}"
+        raise UserError(f"pruner: got {pruner!r} {several}; {instead}")
+    return sampler, pruner
 
 
 def make_sampler(name: str, seed: int, token: int, parallel: bool) -> BaseSampler:

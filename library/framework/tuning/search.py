@@ -20,7 +20,7 @@ from ..objectives import Objectives
 from ..options import StudyOptions
 from ..tracking.store import Store
 from .attributes import keep, kept
-from .samplers import make_pruner, named
+from .samplers import make_pruner, resolve
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -72,13 +72,13 @@ class Search:
 
     @property
     def sampler(self) -> str:
-        """The name of the sampler: that given, else the space's, else tpe."""
-        return named("sampler", self.options.sampler, self.space, "tpe")
+        """The name of the sampler, as `samplers.resolve` finds it."""
+        return resolve(self.options, self.space, self.objectives)[0]
 
     @property
     def pruner(self) -> str:
-        """The name of the pruner: that given, else the space's, else median; none with several objectives."""
-        return named("pruner", self.options.pruner, self.space, "none" if len(self.objectives) > 1 else "median")
+        """The name of the pruner, likewise."""
+        return resolve(self.options, self.space, self.objectives)[1]
 
     def study(self) -> Study:
         """The study of this name; created, if there is none."""

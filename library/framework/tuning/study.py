@@ -27,7 +27,6 @@ from .combinations import check_is_finite
 from .first_trials import enqueue_first_trials
 from .plots import Table, front_table, log_study
 from .results import StudyResults
-from .samplers import check_goes_together
 from .search import Search, Space, check_unchanged, existing, signature
 from .trials import finished_trials, pareto_trials, recover_interrupted, retry_failed, select_best
 from .workers import run_trials
@@ -66,7 +65,6 @@ def tune(search: Search) -> Tuned:
         UserError: the study is being run by another process, or none of its trials was completed; the sampler or the
             pruner do not go with the space or the objectives; a study to begin from is one of another experiment.
     """
-    check_goes_together(search.sampler, search.pruner, search.objectives)
     if search.sampler == "grid":
         check_is_finite(search)
     expected = signature(search)
