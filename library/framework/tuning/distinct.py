@@ -52,7 +52,7 @@ class DistinctTrials:
             earlier = self._earlier(trial)
             if earlier is None:
                 return trial
-            self._tell(trial, earlier)
+            self._end_duplicate(trial, earlier)
         return None
 
     def untried(self) -> dict[str, Any] | None:
@@ -95,7 +95,7 @@ class DistinctTrials:
             {name: float(f"{one:.12g}") if isinstance(one, float) else one for name, one in values.items()}
         )
 
-    def _tell(self, trial: Trial, earlier: FrozenTrial) -> None:
+    def _end_duplicate(self, trial: Trial, earlier: FrozenTrial) -> None:
         trial.set_user_attr(DUPLICATE, earlier.number)
         trial.set_user_attr("reason", f"same as trial {earlier.number}")
         if earlier.state is TrialState.COMPLETE:

@@ -58,5 +58,5 @@ def _earlier_trials(search: Search) -> dict[str, dict[str, Any]]:
 
 def _report_left_out(place: str, values: Mapping[str, Any], names: list[str]) -> None:
     if names:
-        told = ", ".join(f"{name} {number(values[name])}" if name in values else name for name in names)
-        print(f"{place}: {told} cannot be expressed in the search space; the sampler draws the rest", flush=True)
+        listed = ", ".join(f"{name} {number(values[name])}" if name in values else name for name in names)
+        print(f"{place}: {listed} cannot be expressed in the search space; the sampler draws the rest", flush=True)
