@@ -205,7 +205,7 @@ def test_a_study_says_what_was_important_and_at_which_bounds_the_best_lie(new_se
     assert results.findings() == []
     study.add_trial(ended({"units": 8, "learning_rate": 1e-3}, -8.0))
     importance, *bounds = results.findings()
-    assert importance.startswith("importance for val/loss: units ")
+    assert importance == "importance for val/loss: learning_rate 0.81, units 0.19"
     assert bounds == [
         f"{name}: the best three lie at the upper bound; a wider search space may have better"
         for name in ("units", "learning_rate")
