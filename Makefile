@@ -17,7 +17,7 @@ run = $(VENV) -m $(1) $(flags)
 help:  ## list the targets
 	@awk -F':.*## *' '/^[a-z%-]+:.*##/ {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-tune-%: $(SETUP)  ## search for the best config (tune-seq2seq), train the winner, register it; TRIALS= WORKERS= STUDY= and any field
+tune-%: $(SETUP)  ## search for the best config (tune-seq2seq), train the winner, register it; TRIALS= WORKERS= STUDY= FROM= RETRY=1 TIMEOUT=minutes SAMPLER= PRUNER= and any field
 	@$(call run,experiments tune $*)
 
 train-%: $(SETUP)  ## train the best known config once (train-seq2seq); any field

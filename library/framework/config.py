@@ -100,6 +100,6 @@ def _user_error(error: ValidationError, config_type: type[Options]) -> UserError
     allowed = allowed.replace("String should have", "text of").replace("a valid integer", "an integer")
     allowed = allowed.replace("a valid string, unable to parse raw data as a unicode string", "text in UTF-8")
     allowed = allowed.replace("a valid ", "a ")
-    default = config_type.model_fields[name].default
+    default = getattr(config_type.model_fields.get(name), "default", None)  # no field has the name of an alias
     example = f", as in {default}" if default and first["type"] == "string_pattern_mismatch" else ""
     return UserError(f"{name}: got {first['input']!r}; allowed is {allowed.split(', unable')[0]}{example}")

@@ -32,6 +32,10 @@ class StudyChanged(UserError):
     """A study is resumed with another search space, objective, data or config than it was begun with."""
 
 
+class StudyDeleted(UserError):
+    """A study was deleted, as in optuna-dashboard, while it ran."""
+
+
 def unknown(what: str, given: str, allowed: Iterable[str], instead: str = "") -> UserError:
     """An error about a name that does not exist, with the closest of those that do.
 

@@ -249,8 +249,8 @@ class Experiment:
         Args:
             store: what `open_store` gave.
             space: the search space; that of `search_spaces/NAME.py` unless given.
-            options: `trials`, `workers`, `study`, as the command has them. Fields of this object's config that differ
-                from the defaults stay as they are.
+            options: `trials`, `workers`, `study` and others, as the command has them; `from_study` is its `from`.
+                Fields of this object's config that differ from the defaults stay as they are.
 
         Returns:
             The `tuning.study.Tuned`: the study, its Pareto front, the best trial and the outcome of its training.

@@ -1,9 +1,9 @@
 """Options that the command line and the Python interface share; light, so that `--help` and refusals come at once."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from .config import FolderPath, Options
 
@@ -28,10 +28,30 @@ class VersionOptions(Options):
 
 
 class StudyOptions(Options):
-    """How to search, apart from what to search for."""
+    """How to search, apart from what to search for.
+
+    `from_study` is `from` on the command line, which Python keeps for itself.
+    """
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     study: str = Field(
         "", max_length=200, pattern=r"^[\w.-]*$", description="name to resume the study by; empty: the model's name"
     )
     trials: int = Field(20, ge=1, le=1_000_000, description="finished trials that the study is to have in the end")
     workers: int = Field(2, ge=1, le=256, description="processes that share the study and divide the cores")
+    from_study: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^[\w.-]*$",
+        alias="from",
+        description="name of a study whose best trials a new one begins with, after the defaults",
+    )
+    retry: bool = Field(False, description="run failed trials again, once what made them fail is gone")
+    timeout: float = Field(0, ge=0, le=1e6, description="minutes after which no trial begins any more; 0: no limit")
+    sampler: Literal["auto", "tpe", "gp", "cmaes", "qmc", "grid", "random", "nsgaii"] = Field(
+        "auto", description="what draws the configs; auto: the SAMPLER of the search space's file, else tpe"
+    )
+    pruner: Literal["auto", "median", "percentile", "hyperband", "halving", "wilcoxon", "none"] = Field(
+        "auto", description="what ends bad trials early; auto: the PRUNER of the search space's file, else median"
+    )

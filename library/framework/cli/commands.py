@@ -37,6 +37,11 @@ class Tune(ExperimentCommand, StudyOptions):
 
     def __call__(self, name: str, fields: Mapping[str, str]) -> None:
         experiment, space = find(name)(**fields), find_space(name)
+        options = StudyOptions(**self.model_dump(include=set(StudyOptions.model_fields)))
+
+        from ..tuning.samplers import resolve
+
+        resolve(options, space, experiment.resolved_objectives)
         _ = experiment.dataset_digest
 
         from ..tracking.store import open_store
@@ -44,7 +49,6 @@ class Tune(ExperimentCommand, StudyOptions):
         from ..tuning.study import tune
         from . import output
 
-        options = StudyOptions(**self.model_dump(include=set(StudyOptions.model_fields)))
         with open_store(self.store) as store:
             output.print_tuned(tune(Search(experiment, space, tuple(fields), options, store)), store)
 

@@ -47,6 +47,8 @@ def print_tuned(tuned: "Tuned", store: "Store") -> None:
         for row in zip(*front.values(), strict=True):
             table.add_row(*map(number, row))
         Console(highlight=False, markup=False, soft_wrap=True).print(table)
+    for finding in tuned.findings:
+        print(finding)
     _print_result(f"Study {tuned.study.study_name}", rows + _model_rows(tuned.outcome), tuned.outcome, store)
 
 

@@ -166,6 +166,7 @@ def _normalized(flags: Sequence[str], parser: argparse.ArgumentParser, called: s
 
 def _add(group: Any, fields: Fields) -> None:
     """A flag for every field; absent from the result unless given, so that defaults stay where they are declared."""
+    fields = {field.alias or name: field for name, field in fields.items()}
     options: Any = {name: (field.annotation, field) for name, field in fields.items()}
     schemas = create_model("Fields", **options).model_json_schema()["properties"] if fields else {}
     for name, field in fields.items():

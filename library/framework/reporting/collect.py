@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from .. import discovery
-from ..errors import UserError
+from ..errors import StoreError, UserError
 from ..objectives import Direction, Objectives
 from ..registry.history import ProductionPeriod
 from ..registry.overview import VersionRecord, overview, production_history
@@ -111,7 +111,8 @@ class ComparisonSummary:
 class Contents:
     """All that a report shows, newest first.
 
-    Of versions those in a stage and the newest others are shown; what is unfinished failed or was killed.
+    Of versions those in a stage and the newest others are shown; what is unfinished failed or was killed. Studies are
+    left out where they cannot be read: `studies_error` says why.
     """
 
     records: Sequence[RunRecord] = ()
@@ -120,6 +121,7 @@ class Contents:
     periods: Sequence[tuple[str, ProductionPeriod]] = ()
     models: Sequence[ModelRuns] = ()
     studies: Sequence[StudySummary] = ()
+    studies_error: str = ""
     comparisons: Sequence[ComparisonSummary] = ()
     repeats: Sequence[RunRecord] = ()
     unfinished: Sequence[RunRecord] = ()
@@ -135,13 +137,19 @@ def read(store: Store) -> Contents:
         if place < MAX_ROWS or one.stage in ("Staging", "Production")
     ]
     names = dict.fromkeys(one.model for one in versions)
+    studies, studies_error = list[StudySummary](), ""
+    try:
+        studies = _studies(store, records)
+    except StoreError as error:  # of another Optuna; runs and models can be shown without it
+        studies_error = str(error)
     return Contents(
         records=records,
         versions=shown,
         older_versions=len(versions) - len(shown),
         periods=[(name, period) for name in names for period in reversed(production_history(name)[-MAX_ROWS:])],
         models=_model_runs(records, versions),
-        studies=_studies(store, records),
+        studies=studies,
+        studies_error=studies_error,
         comparisons=_comparisons(records),
         repeats=[one for one in records if "repeats" in one.tags],
         unfinished=[one for one in records if status(one) in ("failed", "killed") and not is_trial(one)],

@@ -34,12 +34,13 @@ class Progress(Bar):
         )  # fmt: skip
         self._task = self.add_task("", total=search.options.trials, unit="trials")
 
-    def show(self, trials: Sequence[FrozenTrial]) -> None:
-        """Prints those not yet shown and moves the bar."""
-        new = [trial for trial in trials if trial.number not in self._printed]
-        for trial in new:
+    def show(self, trials: Sequence[FrozenTrial], duplicates: Sequence[FrozenTrial] = ()) -> None:
+        """Prints those not yet shown and moves the bar, which duplicates do not count for."""
+        new = [trial for trial in (*trials, *duplicates) if trial.number not in self._printed]
+        for trial in sorted(new, key=lambda trial: trial.number):
             self._printed.add(trial.number)
-            self.console.print(self._line(trial), soft_wrap=True)
+            same = trial.user_attrs.get("reason", "") if trial in duplicates else ""
+            self.console.print(self._line(trial, same), soft_wrap=True)
         if new:
             self.update(self._task, completed=len(trials), description=self._best(trials))
 
@@ -65,11 +66,11 @@ class Progress(Bar):
         values = ", ".join(map(number, select_best(front, self._objectives, self._select).values))
         return f"best {values}" + (f", Pareto front of {len(front)}" if len(front) > 1 else "")
 
-    def _line(self, trial: FrozenTrial) -> Text:
+    def _line(self, trial: FrozenTrial, same: str) -> Text:
         """A trial's state, values and params; what a terminal has no room for goes below the params."""
         reason = trial.user_attrs.get("reason", "its process died") if trial.state is TrialState.FAIL else ""
         state = f"trial {trial.number:3}  {trial.state.name.lower():8}  "
-        head = f"{state}{_formatted(values_of(trial, self._objectives), digits=5)}{reason}  "
+        head = f"{state}{same or _formatted(values_of(trial, self._objectives), digits=5) + reason}  "
         line = head + _formatted(trial.params, digits=3, space="\xa0")  # which textwrap takes for a letter
         if self.console.is_terminal:
             indent = " " * len(head if len(head) <= self.console.width - 24 else state)

@@ -1,18 +1,25 @@
 """Stored studies, to be read: their trials as a table, and the importance of their parameters."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 import optuna
 import pandas as pd
+from optuna.distributions import CategoricalDistribution
 from optuna.study import Study
+from optuna.trial import FrozenTrial
 
 from ..objectives import Direction, Objectives
 from ..tracking.store import Store
 from .attributes import kept
 from .search import storage_of
 from .trials import completed, finished_trials, pareto_trials, reached
+
+MIN_TRIALS = 6
+"""Completed trials below which chance decides what they seem to say of a search space."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,31 @@ class StudyResults:
         """The numbers of the non-dominated trials; one with a single objective."""
         return [trial.number for trial in pareto_trials(self.study.get_trials(deepcopy=False), self.objectives)]
 
+    def best(self) -> list[FrozenTrial]:
+        """All completed trials: the non-dominated ones first, then by the first objective."""
+        front, [direction, *_] = set(self.front()), self.objectives.values()
+        sign = -1 if direction == "maximize" else 1
+        done = completed(finished_trials(self.study))
+        return sorted(done, key=lambda trial: (trial.number not in front, sign * trial.values[0]))
+
+    def findings(self) -> list[str]:
+        """What the trials say of the search space, in a line each; nothing where they are few."""
+        best = self.best()
+        if len(best) < MIN_TRIALS:
+            return []
+        shares = {name: self.importances(name).to_dict() for name in self.objectives}
+        lines = [
+            f"importance for {name}: " + ", ".join(f"{param} {share:.2f}" for param, share in of_name.items())
+            for name, of_name in shares.items()
+            if of_name
+        ]
+        bounds = {param: _bound(param, best[:3]) for param in best[0].params}
+        wider = "a wider search space may have better"
+        lines += [
+            f"{param}: the best three lie at the {bound} bound; {wider}" for param, bound in bounds.items() if bound
+        ]
+        return lines
+
     def importances(self, objective: str) -> pd.Series:
         """How much of an objective's variation each param explains, by Optuna; empty where nothing varied."""
         place = list(self.objectives).index(objective)
@@ -53,6 +85,19 @@ class StudyResults:
             warnings.simplefilter("ignore")  # Optuna warns of few trials
             found = optuna.importance.get_param_importances(self.study, target=lambda trial: trial.values[place])
         return pd.Series(found)
+
+
+def _bound(param: str, trials: Sequence[FrozenTrial]) -> str:
+    """At which bound of a param's range all trials lie, within 5 % of the range, on a log scale if it has one."""
+    kind: Any = trials[0].distributions[param]
+    if isinstance(kind, CategoricalDistribution) or not all(param in trial.params for trial in trials):
+        return ""
+    numbers = [kind.low, kind.high, *(trial.params[param] for trial in trials)]
+    low, high, *values = np.log(numbers) if kind.log else np.asarray(numbers, float)
+    margin = 0.05 * (high - low)
+    if max(values) <= low + margin:
+        return "" if low == high else "lower"
+    return "upper" if min(values) >= high - margin else ""
 
 
 def stored_studies(store: Store) -> dict[str, StudyResults]:

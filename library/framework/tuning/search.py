@@ -1,7 +1,9 @@
 """What a study looks for, and what of it must not change while the study is resumed."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,12 +14,13 @@ from optuna.trial import BaseTrial
 from sqlalchemy.pool import NullPool
 
 from ..environment import option
-from ..errors import StudyChanged
+from ..errors import StoreError, StudyChanged, StudyDeleted
 from ..experiment import Experiment
 from ..objectives import Objectives
 from ..options import StudyOptions
 from ..tracking.store import Store
 from .attributes import keep, kept
+from .samplers import make_pruner, resolve
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -67,12 +70,21 @@ class Search:
         """The space's values for a trial, which records none for fixed fields."""
         return self.space(cast(BaseTrial, _FixingTrial(trial, self.fixed_values)))
 
-    def study(self, sampler: optuna.samplers.BaseSampler | None = None) -> Study:
+    @property
+    def sampler(self) -> str:
+        """The name of the sampler, as `samplers.resolve` finds it."""
+        return resolve(self.options, self.space, self.objectives)[0]
+
+    @property
+    def pruner(self) -> str:
+        """The name of the pruner, likewise."""
+        return resolve(self.options, self.space, self.objectives)[1]
+
+    def study(self) -> Study:
         """The study of this name; created, if there is none."""
         return optuna.create_study(
             storage=storage_of(self.store),
-            sampler=sampler,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=self.base.prune_after),
+            pruner=make_pruner(self.pruner, self.base.prune_after),
             study_name=self.study_name,
             directions=list(self.objectives.values()),
             load_if_exists=True,
@@ -93,10 +105,37 @@ class _FixingTrial:
 
 
 def storage_of(store: Store) -> optuna.storages.RDBStorage:
-    """Where Optuna keeps the studies of a store; created if it is not there."""
+    """Where Optuna keeps the studies of a store; created if it is not there.
+
+    Raises:
+        StoreError: another version of Optuna made it.
+    """
     # Without a pool, which Optuna would never close: a connection lasts as long as one query.
     settings = {"connect_args": {"timeout": 60}, "poolclass": NullPool}
-    return optuna.storages.RDBStorage(store.studies_uri, engine_kwargs=settings)
+    storage = optuna.storages.RDBStorage(store.studies_uri, engine_kwargs=settings, skip_compatibility_check=True)
+    if (version := storage.get_current_version()) == storage.get_head_version():
+        return storage
+    if version in storage.get_all_versions():
+        upgrade = shlex.join(["optuna", "storage", "upgrade", "--storage", store.studies_uri])
+        raise StoreError(
+            f"studies: an older Optuna made {store.root / 'optuna.db'}; copy it, then upgrade it: {upgrade}"
+        )
+    now = f"{optuna.__version__}; pip install --upgrade optuna"
+    raise StoreError(f"studies: a newer Optuna made {store.root / 'optuna.db'} than the installed {now}")
+
+
+@contextmanager
+def existing(study: Study) -> Iterator[None]:
+    """Raises StudyDeleted in place of Optuna's KeyError where the study was deleted while the block ran."""
+    try:
+        yield
+    except KeyError as error:
+        try:
+            _ = study.user_attrs
+        except KeyError:
+            again = "the same command begins it anew"
+            raise StudyDeleted(f"study {study.study_name!r} was deleted while it ran; {again}") from error
+        raise
 
 
 def signature(search: Search) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A study from its first trial, or from where it was, to its registered winner."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -14,29 +14,37 @@ from optuna.trial import FrozenTrial
 from ..config import parse
 from ..discovery import description, find_space
 from ..environment import command, option
-from ..errors import NotRegistered, UserError
+from ..errors import NotRegistered, StudyDeleted, UserError
 from ..experiment import Experiment
 from ..options import StudyOptions
 from ..pipeline import Outcome, train_dependencies, train_in_full
 from ..registry.queries import stage_of
 from ..tracking.mlflow_run import MlflowRun, start_run
-from ..tracking.queries import exists
-from ..tracking.store import Store
+from ..tracking.queries import all_runs, exists
+from ..tracking.store import Store, set_terminated
 from .attributes import keep, kept, write_note
+from .combinations import check_is_finite
+from .first_trials import enqueue_first_trials
 from .plots import Table, front_table, log_study
-from .search import Search, Space, check_unchanged, signature
-from .trials import finished_trials, pareto_trials, recover_interrupted, select_best
+from .results import StudyResults
+from .search import Search, Space, check_unchanged, existing, signature
+from .trials import finished_trials, pareto_trials, recover_interrupted, retry_failed, select_best
 from .workers import run_trials
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A study's end: its front as the columns of a table, the trial of it that won, and that one's training in full."""
+    """A study's end: its front as the columns of a table, the trial of it that won, and that one's training in full.
+
+    Attributes:
+        findings: what the trials say of the search space, in a line each.
+    """
 
     study: Study
     front: Table
     best: FrozenTrial
     outcome: Outcome
+    findings: Sequence[str] = ()
 
 
 def tune_experiment(
@@ -53,15 +61,23 @@ def tune(search: Search) -> Tuned:
 
     Raises:
         StudyChanged: the study was begun with another space, objective, data or config.
-        UserError: the study is being run by another process, or none of its trials was completed.
+        StudyDeleted: it was deleted while it ran.
+        UserError: the study is being run by another process, or none of its trials was completed; the sampler or the
+            pruner do not go with the space or the objectives; a study to begin from is one of another experiment.
     """
+    if search.sampler == "grid":
+        check_is_finite(search)
     expected = signature(search)
     study = search.study()
-    with _exclusive(search, study):
+    with _exclusive(search, study), existing(study):
         check_unchanged(study, expected)
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names(list(search.objectives))
+        if not study.trials:
+            enqueue_first_trials(search, study)
         recover_interrupted(study)
+        if search.options.retry:
+            retry_failed(study)
         train_dependencies(search.base, search.store)
         with _parent_run(search, study) as run:
             write_note(study, _note(search, study, run))
@@ -69,14 +85,19 @@ def tune(search: Search) -> Tuned:
             front = pareto_trials(study.get_trials(deepcopy=False), search.objectives)
             if not front:
                 reasons = [one.user_attrs["reason"] for one in finished_trials(study) if "reason" in one.user_attrs]
-                last = reasons[-1] if reasons else "none"
-                raise UserError(f"study {study.study_name!r}: no trial was completed; the last reason: {last}")
+                last = (
+                    f"the last reason: {reasons[-1]}; give {option(retry=1)} to run them again"
+                    if reasons
+                    else "none was run"
+                )
+                raise UserError(f"study {study.study_name!r}: no trial was completed; {last}")
             best = select_best(front, search.objectives, type(search.base).select)
             outcome = _winner(search, study, best, run)
-            write_note(study, _note(search, study, run))
+            findings = StudyResults(study, search.objectives).findings()
+            write_note(study, _note(search, study, run, findings))
             table = front_table(front, best, search.objectives)
             log_study(study, search.objectives, table, best, run)
-            return Tuned(study, table, best, outcome)
+            return Tuned(study, table, best, outcome, findings)
 
 
 @contextmanager
@@ -96,18 +117,27 @@ def _parent_run(search: Search, study: Study) -> Iterator[MlflowRun]:
     had, name = study.user_attrs.get("run"), search.base.name
     resume = had if had and exists(had) else None
     tags = {"study": study.study_name, "command": _command(search)}
+    tags |= {"sampler": search.sampler, "pruner": search.pruner}
     about = description(name)
     with start_run(search.store, name, study.study_name, resume=resume, tags=tags, about=about) as run:
         study.set_user_attr("run", run.id)
-        yield run
+        try:
+            with existing(study):
+                yield run
+        except StudyDeleted as error:  # its trials are not known any more, but their runs are
+            for record in all_runs():
+                if record.status == "RUNNING" and record.tags.get("mlflow.parentRunId") == run.id:
+                    set_terminated(record.id, "FAILED", str(error))
+            raise
 
 
 def _command(search: Search) -> str:
-    options = {**search.options.model_dump(), "study": search.study_name, **search.fixed_values}
-    return command("tune", search.base.name, options)
+    always = {"study": search.study_name, "trials": search.options.trials, "workers": search.options.workers}
+    options = search.options.model_dump(by_alias=True, exclude_defaults=True, exclude={"retry"})
+    return command("tune", search.base.name, {**options, **always, **search.fixed_values})
 
 
-def _note(search: Search, study: Study, run: MlflowRun) -> str:
+def _note(search: Search, study: Study, run: MlflowRun, findings: Sequence[str] = ()) -> str:
     """What optuna-dashboard says of a study, as Markdown."""
     base, winner = search.base, kept(study, "winner")
     fields = ", ".join(f"{name} {getattr(base.config, name)}" for name in base.data_fields or ())
@@ -119,6 +149,7 @@ def _note(search: Search, study: Study, run: MlflowRun) -> str:
     if winner:
         outcome = Outcome(**winner["outcome"])
         lines.append(f"- winner: trial {winner['trial']}, `{outcome.model}` version {outcome.version}")
+    lines += [f"- {finding}" for finding in findings]
     return "\n".join([f"    {_command(search)}", "", *lines])
 
 

@@ -8,15 +8,25 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from ..objectives import Objectives, Selection, pareto_front
 from ..tracking.store import set_terminated
 
+REPEATS = "repeats"
+"""The attribute of a trial that repeats another: the other's number. The other does not count any more."""
+DUPLICATE = "repeats_config"
+"""The attribute of a trial that was not trained, as an earlier one has its config: that one's number."""
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 RUN_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
 
 
 def finished_trials(study: Study) -> list[FrozenTrial]:
-    """The finished trials, without those that were interrupted and repeated."""
+    """The finished trials, without those that were repeated and duplicates."""
     trials = study.get_trials(deepcopy=False)
-    repeated = {trial.user_attrs.get("repeats") for trial in trials}
-    return [trial for trial in trials if trial.state in FINISHED and trial.number not in repeated]
+    repeated = {trial.user_attrs.get(REPEATS) for trial in trials}
+    finished = (trial for trial in trials if trial.state in FINISHED and trial.number not in repeated)
+    return [trial for trial in finished if DUPLICATE not in trial.user_attrs]
+
+
+def duplicates(study: Study) -> list[FrozenTrial]:
+    """The trials that were not trained, as earlier ones have their configs."""
+    return [one for one in study.get_trials(deepcopy=False, states=FINISHED) if DUPLICATE in one.user_attrs]
 
 
 def completed(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -52,14 +62,27 @@ def recover_interrupted(study: Study, reason: str = "interrupted") -> None:
     Only for the study's driver, while none of its workers runs.
     """
     trials = study.get_trials(deepcopy=False)
-    repeated = {trial.user_attrs.get("repeats") for trial in trials}
+    repeated = {trial.user_attrs.get(REPEATS) for trial in trials}
     for trial in trials:
         if trial.state is TrialState.RUNNING:
             if trial.number not in repeated:
-                study.enqueue_trial(trial.params, user_attrs={"repeats": trial.number})
+                _repeat(study, trial)
             fail(study, trial, reason)
         elif trial.state in FINISHED and "run" in trial.user_attrs:
             set_terminated(trial.user_attrs["run"], RUN_STATUS[trial.state], trial.user_attrs.get("reason", ""))
+
+
+def retry_failed(study: Study) -> None:
+    """Queues the failed trials again."""
+    for trial in finished_trials(study):
+        if trial.state is TrialState.FAIL:
+            _repeat(study, trial)
+
+
+def _repeat(study: Study, trial: FrozenTrial) -> None:
+    """Queues a trial again; with the parameters that it was to have where it was interrupted before it had them."""
+    params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    study.enqueue_trial(params, user_attrs={REPEATS: trial.number})
 
 
 def fail(study: Study, trial: FrozenTrial, reason: str) -> None:

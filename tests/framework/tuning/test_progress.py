@@ -65,6 +65,17 @@ def test_a_line_that_wraps_goes_on_below_its_params_and_breaks_none(
     assert {len(line) - len(line.lstrip()) for line in lines[1:]} == {len("trial   7  complete  ")}
 
 
+def test_a_duplicate_names_the_trial_whose_config_it_has_and_does_not_count(
+    on_terminal: Callable[[int], Progress], capsys: pytest.CaptureFixture[str]
+) -> None:
+    [duplicate] = finished()
+    duplicate.set_user_attr("reason", "same as trial 3")
+    progress = on_terminal(200)
+    progress.show([], [duplicate])
+    assert printed(capsys)[0].startswith("trial   7  complete  same as trial 3  units 64")
+    assert progress.tasks[0].completed == 0
+
+
 def test_a_worker_has_a_bar_with_its_trial_epoch_and_objective_while_it_has_a_trial(
     on_terminal: Callable[[int], Progress], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,5 @@
 """Studies: finished, pruned, failed, resumed, killed and shared between workers, on real stores."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -23,7 +22,6 @@ from library.framework.objectives import BestWithinTolerance
 from library.framework.options import StudyOptions
 from library.framework.tracking import queries
 from library.framework.tracking.store import Store
-from library.framework.tuning import workers
 from library.framework.tuning.search import Search, check_unchanged, signature, storage_of
 from library.framework.tuning.study import Tuned, tune
 from library.framework.tuning.trials import finished_trials
@@ -76,14 +74,6 @@ class MisspelledMonitor(tiny.Tiny):
         )
 
 
-@pytest.fixture(autouse=True)
-def _forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forks the workers of this process from one that imports Keras once; a process that is killed spawns its own."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["keras", "tests.tiny", "library.framework.tuning.workers"])
-    monkeypatch.setattr(workers.multiprocessing, "get_context", lambda _: context)
-
-
 def search(
     store: Store,
     trials: int = 2,
@@ -115,7 +105,7 @@ def paused(store: Path, pipe: Path) -> subprocess.Popen[bytes]:
 
 def failing_space(ways: Sequence[str], trial: BaseTrial) -> dict[str, Any]:
     """A way to fail for each trial."""
-    return {"units": 2, "fails": ways[trial.number]}
+    return {"units": trial.suggest_int("units", 2, 64), "fails": ways[trial.number]}
 
 
 def narrower_space(trial: BaseTrial) -> dict[str, Any]:
