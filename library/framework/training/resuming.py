@@ -8,8 +8,10 @@ import math
 import multiprocessing
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -23,13 +25,15 @@ from .callbacks import BestEpoch, EpochCallback
 
 SECONDS, BYTES_PER_SECOND = 0.005, 2e8
 """What a checkpoint is taken to cost before one was written: so long, and so fast."""
+SET_BY_KERAS = {"params", "min_delta"}
+"""Attributes of callbacks that are no state: the second gets its sign in the first epoch, in each process anew."""
 
 
 class CountedEpochs:
     """Counts how often a data set was told that an epoch has ended: its next batches depend on that alone."""
 
     def __init__(self, data: keras.utils.PyDataset) -> None:
-        self.count, self._data, self._end = 0, data, data.on_epoch_end
+        self.count, self.data, self._end = 0, data, data.on_epoch_end
         data.on_epoch_end = self.end
 
     def end(self) -> None:
@@ -39,7 +43,7 @@ class CountedEpochs:
 
     def release(self) -> None:
         """Leaves the data set as it was."""
-        del self._data.on_epoch_end
+        del self.data.on_epoch_end
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -52,13 +56,18 @@ class Checkpoint(keras.callbacks.Callback):
         self, kept: checkpoints.Checkpoints, best: BestEpoch, others: Sequence[Any], data: Sequence[Any], run: Run
     ) -> None:
         super().__init__()
-        self._kept, self._best, self._run, self._callbacks = kept, best, run, [best, *others]
+        self._kept, self._best, self._run = kept, best, run
+        counts: Counter[str] = Counter()
+        self._callbacks = {}
+        for callback in (best, *others):
+            kind = type(callback).__name__
+            counts[kind] += 1
+            self._callbacks[f"{kind} {counts[kind]}"] = callback
         self._data = [CountedEpochs(one) for one in data if isinstance(one, keras.utils.PyDataset)]
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         variables = self.model.variables
-        shapes = [[*variable.shape, variable.dtype] for variable in variables]
-        self._path = self._kept.path(json.dumps([shapes, [type(one).__name__ for one in self._callbacks]]))
+        self._path = self._kept.path(json.dumps([[*variable.shape, variable.dtype] for variable in variables]))
         if self._path.exists() and self._restore(*checkpoints.read(self._path)):
             self._say(f"goes on after epoch {len(self._best.history)} of {self.params['epochs']}")
         elif self._run.forget_steps():
@@ -93,8 +102,8 @@ class Checkpoint(keras.callbacks.Callback):
         seeds = get_global_attribute(GLOBAL_SEED_GENERATOR) is not None
         arrays = [keras.ops.convert_to_numpy(variable) for variable in self._variables(seeds)]
         lists = [
-            (place, name, value)
-            for place, callback in enumerate(self._callbacks)
+            (which, name, value)
+            for which, callback in self._callbacks.items()
             for name, value in vars(callback).items()
             if isinstance(value, list) and value and all(isinstance(one, np.ndarray) for one in value)
         ]
@@ -103,9 +112,10 @@ class Checkpoint(keras.callbacks.Callback):
                 name: [known[id(variable)] for variable in optimizer._trainable_variables]
                 for name, optimizer in self._optimizers().items()
             },
+            "variables": len(known),
             "seeds": seeds,
-            "callbacks": [_plain_attributes(callback) for callback in self._callbacks],
-            "lists": [(place, name, len(value)) for place, name, value in lists],
+            "callbacks": {which: _plain_attributes(callback) for which, callback in self._callbacks.items()},
+            "lists": [(which, name, len(value)) for which, name, value in lists],
             "data": [data.count for data in self._data],
             "python": random.getstate(),
             "numpy": [part.tolist() if isinstance(part, np.ndarray) else part for part in np.random.get_state()],
@@ -115,8 +125,12 @@ class Checkpoint(keras.callbacks.Callback):
         return state, [*arrays, *(one for *_, value in lists for one in value)]
 
     def _restore(self, state: Mapping[str, Any], arrays: list[np.ndarray]) -> bool:
-        """Makes everything as it was; False, with nothing changed, if the variables have other shapes."""
+        """Makes everything as it was; False, with no variable changed, if these have other shapes."""
+        if len(self.model.variables) < state["variables"]:  # they are made where the model is first called
+            self.model(self._data[0].data[0][0])
         variables = self.model.variables
+        if len(variables) != state["variables"]:
+            return False
         for name, places in state["optimizers"].items():  # these may be built by their first step only
             if not vars(self.model)[name].built:
                 vars(self.model)[name].build([variables[place] for place in places])
@@ -128,10 +142,10 @@ class Checkpoint(keras.callbacks.Callback):
             return False
         for variable, array in zip(variables, own, strict=True):
             variable.assign(array)
-        for callback, attributes in zip(self._callbacks, state["callbacks"], strict=True):
-            vars(callback).update(attributes)
-        for place, name, length in state["lists"]:
-            vars(self._callbacks[place])[name] = [next(rest) for _ in range(length)]
+        for which, attributes in state["callbacks"].items():  # one that was not there at first begins now
+            vars(self._callbacks.get(which, SimpleNamespace())).update(attributes)
+        for which, name, length in state["lists"]:
+            vars(self._callbacks.get(which, SimpleNamespace()))[name] = [next(rest) for _ in range(length)]
         for data, count in zip(self._data, state["data"], strict=True):
             while data.count < count:
                 data.end()
@@ -143,7 +157,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.model._initial_epoch = self.params["epochs"] if state["stopped"] else len(self._best.history)
         for epoch, metrics in enumerate(self._best.history, start=1):
             self._run.log_metrics(metrics, step=epoch)
-            for callback in self._callbacks:
+            for callback in self._callbacks.values():
                 if isinstance(callback, EpochCallback):
                     callback.on_earlier_epoch(epoch, metrics)
         return True
@@ -162,7 +176,8 @@ class Checkpoint(keras.callbacks.Callback):
 def _plain_attributes(callback: Any) -> dict[str, Any]:
     """A callback's attributes that are the same when they are read from JSON."""
     plain = {}
-    for name, value in vars(callback).items():
+    for name in vars(callback).keys() - SET_BY_KERAS:
+        value = vars(callback)[name]
         number = value.item() if isinstance(value, np.generic) else value
         with suppress(TypeError, ValueError):
             if json.loads(json.dumps(number)) == number:
