@@ -69,7 +69,9 @@ class Checkpoint(keras.callbacks.Callback):
         variables = self.model.variables
         self._path = self._kept.path(json.dumps([[*variable.shape, variable.dtype] for variable in variables]))
         if self._path.exists() and self._restore(*checkpoints.read(self._path)):
-            self._say(f"goes on after epoch {len(self._best.history)} of {self.params['epochs']}")
+            done = len(self._best.history)
+            self._run.set_tags({"resumed": f"after epoch {done}"})
+            self._say(f"goes on after epoch {done} of {self.params['epochs']}")
         elif self._run.forget_steps():
             self._say("begins anew: its checkpoint is of another network")
         size = 16 * sum(math.prod(variable.shape) for variable in variables)  # with two moments and the best epoch's
