@@ -6,7 +6,6 @@ A training that is killed goes on from its last one. It finds the folder by itse
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -32,12 +31,18 @@ class Checkpoints:
 
     folder: Path
     seconds: float = 0.0
-    _begun: Counter[str] = field(default_factory=Counter)
+    _begun: list[Path] = field(default_factory=list)
 
     def path(self, network: str) -> Path:
         """The file of the next training of a network with this description."""
-        self._begun[network] += 1
-        return self.folder / f"{hashlib.sha256(network.encode()).hexdigest()[:16]}-{self._begun[network]}.npz"
+        name = hashlib.sha256(network.encode()).hexdigest()[:16]
+        place = sum(path.name.startswith(name) for path in self._begun)
+        self._begun.append(self.folder / f"{name}-{place}.npz")
+        return self._begun[-1]
+
+    def has_others(self) -> bool:
+        """Whether there are checkpoints of trainings that have not begun, such as of a network that was changed."""
+        return not {*self.folder.glob("*.npz")} <= {*self._begun}
 
 
 _current: ContextVar[Checkpoints | None] = ContextVar("checkpoints", default=None)
@@ -78,7 +83,7 @@ def write(path: Path, state: Mapping[str, Any], arrays: Sequence[np.ndarray]) ->
 
 def read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
     """State and arrays of a checkpoint; any Exception where it is damaged."""
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         state, *arrays = (file[f"arr_{place}"] for place in range(len(file)))
     return json.loads(str(state)), arrays
 

@@ -68,11 +68,12 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         variables = self.model.variables
         self._path = self._kept.path(json.dumps([[*variable.shape, variable.dtype] for variable in variables]))
-        if self._path.exists() and self._restore(*checkpoints.read(self._path)):
+        is_there = self._path.exists()
+        if is_there and self._restore(*checkpoints.read(self._path)):
             done = len(self._best.history)
             self._run.set_tags({"resumed": f"after epoch {done}"})
             self._say(f"goes on after epoch {done} of {self.params['epochs']}")
-        elif self._run.forget_steps():
+        elif (is_there or self._kept.has_others()) and self._run.forget_steps():
             self._say("begins anew: its checkpoint is of another network")
         size = 16 * sum(math.prod(variable.shape) for variable in variables)  # with two moments and the best epoch's
         self._cost, self._written, self._is_on = SECONDS + size / BYTES_PER_SECOND, time.perf_counter(), True
@@ -83,9 +84,11 @@ class Checkpoint(keras.callbacks.Callback):
             return
         try:
             checkpoints.write(self._path, *self._state())
-        except OSError as error:
+        except (OSError, KeyError) as error:
+            foreign = "an optimizer has variables that are not the model's"
+            reason = foreign if isinstance(error, KeyError) else error.strerror or error
             self._is_on = False
-            self._say(f"writes no further checkpoint: {error.strerror or error}; it goes on without")
+            self._say(f"writes no further checkpoint: {reason}; it goes on without")
         self._written = time.perf_counter()
         self._cost = self._written - begun
 
@@ -122,7 +125,7 @@ class Checkpoint(keras.callbacks.Callback):
             "python": random.getstate(),
             "numpy": [part.tolist() if isinstance(part, np.ndarray) else part for part in np.random.get_state()],
             "seconds": time.perf_counter() - self._best.start,
-            "stopped": self.model.stop_training,
+            "stopped": bool(self.model.stop_training),
         }
         return state, [*arrays, *(one for *_, value in lists for one in value)]
 
@@ -131,7 +134,7 @@ class Checkpoint(keras.callbacks.Callback):
         if len(self.model.variables) < state["variables"]:  # they are made where the model is first called
             self.model(self._data[0].data[0][0])
         variables = self.model.variables
-        if len(variables) != state["variables"]:
+        if len(variables) != state["variables"] or not state["optimizers"].keys() <= vars(self.model).keys():
             return False
         for name, places in state["optimizers"].items():  # these may be built by their first step only
             if not vars(self.model)[name].built:
