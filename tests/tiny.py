@@ -5,6 +5,7 @@ A network learns on which side of a line a point lies. Run as a program it is a 
     python -m tests.tiny STORE TRIALS WORKERS [FIELD=VALUE ...]    # of two objectives where TINY_IS_SIZED is set
 """
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from pydantic import Field
 
 from library import Experiment, ModelArtifacts, Run, TestResult, TrainingConfig, TrainingResult
 from library.framework.options import StudyOptions
+from library.framework.training import checkpoints
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ class Tiny(Experiment):
             os.kill(os.getpid(), signal.SIGKILL)
         if "TINY_PAUSES_AT" in os.environ:
             callbacks = [*callbacks, EpochCallback(pause)]
+        if "TINY_DIES_IN" in os.environ:
+            checkpoints.SHARE = float("inf")
+            callbacks = [*callbacks, EpochCallback(die)]
         if config.fails == "diverge":
             y = np.full_like(y, np.inf)
         keras.utils.set_random_seed(config.seed)
@@ -104,6 +109,14 @@ def pause(epoch: int, metrics: Mapping[str, float]) -> None:
     """Tells whoever reads the named pipe that an epoch has ended, and waits for ever."""
     Path(os.environ["TINY_PAUSES_AT"]).write_text("paused")
     signal.pause()
+
+
+def die(epoch: int, metrics: Mapping[str, float]) -> None:
+    """Kills this process, and the one that started it to work on a study, at the end of an epoch."""
+    if epoch == int(os.environ["TINY_DIES_IN"]):
+        for process in (multiprocessing.parent_process(), multiprocessing.current_process()):
+            if process:
+                os.kill(process.pid or 0, signal.SIGKILL)
 
 
 def space(trial: BaseTrial) -> dict[str, Any]:

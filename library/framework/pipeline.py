@@ -14,9 +14,10 @@ from .experiment import Experiment, ModelArtifacts, TestResult, TrainingResult
 from .formatting import number
 from .registry import artifacts, stages
 from .run import Callbacks
-from .tracking.mlflow_run import MlflowRun, start_run
+from .tracking.mlflow_run import MlflowRun
 from .tracking.store import Store
-from .training import progress
+from .tracking.training_run import start_training
+from .training import checkpoints, progress
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def train_and_test(
     checked = EpochCallback(lambda _, metrics: check_objectives(objectives, metrics))
     with progress.epochs(experiment) as shown:
         result = experiment.fit(run, [checked, shown, *callbacks])
-    seconds = time.perf_counter() - start
+    kept = checkpoints.current()
+    seconds = time.perf_counter() - start + (kept.seconds if kept else 0)
     scored = experiment.test(result.model, run)
     sizes = (math.prod(variable.shape) for variable in result.model.trainable_variables)
     own = {"model/parameters": float(sum(sizes)), "time/training_seconds": seconds}
@@ -94,7 +96,8 @@ def train_in_full(
 ) -> Outcome:
     """Trains a config, scores the model on the test split, registers and promotes it, all in one run.
 
-    The run is named by what its config changes, unless a name is given.
+    Where the training of the same config was killed, it goes on in that run. The run is named by what its config
+    changes, unless a name is given.
     """
     environment.start_keras(experiment.num_threads)
     config, name = experiment.config, experiment.name
@@ -102,16 +105,17 @@ def train_in_full(
     train_dependencies(experiment, store)
     command = environment.command("train", name, config.changed())
     tags = {"command": command, **(tags or {})}
-    about = {"about": description(name)}
+    about = description(name)
     changes = ", ".join(f"{field} {number(value)}" for field, value in config.changed().items())
     run_name = run_name or changes or "defaults"
-    with start_run(store, name, run_name, parent=parent, config=config, tags=tags, **about) as run:
+    role = f"model {parent or ''}"
+    with start_training(store, experiment, run_name, role=role, parent=parent, tags=tags, about=about) as run:
         result, scored, metrics = train_and_test(experiment, run, callbacks)
         model = experiment.model_name
         with tempfile.TemporaryDirectory() as folder:
             package = experiment.package(result.model, Path(folder))
             origin = {"run": run.id, "data.digest": digest, **environment.git_tags()}
-            version = artifacts.register(model, package, scored, {**origin, **tags}, **about)
+            version = artifacts.register(model, package, scored, {**origin, **tags}, about=about)
         estimate = artifacts.score_estimate(scored)
         interval = estimate.metrics if estimate and f"{estimate.name}_low" not in metrics else {}
         promotion = stages.promote_if_better(model, version)

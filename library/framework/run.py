@@ -21,6 +21,10 @@ class Run:
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Keeps the values of one step; names read `split/metric`."""
 
+    def forget_steps(self) -> bool:
+        """Lets steps be logged that were before the run was resumed; whether there were any."""
+        return False
+
     def log_dataset(self, name: str, digest: str, splits: "Mapping[str, np.ndarray]") -> None:
         """Keeps which data was used: the digest of the whole and the shape of each split's inputs."""
 

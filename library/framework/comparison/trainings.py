@@ -15,6 +15,7 @@ from ..pipeline import train_and_test, train_dependencies
 from ..tracking.mlflow_run import MlflowRun, start_run
 from ..tracking.queries import finished_runs
 from ..tracking.store import Store
+from ..tracking.training_run import start_training
 
 Row = dict[str, Any]
 
@@ -52,7 +53,7 @@ def train_once(experiment: Experiment, label: str, store: Store, parent: MlflowR
     train_dependencies(experiment, store)
     keras.utils.clear_session()
     print(f"{label}: training", flush=True)
-    config = experiment.config
-    tags = {"command": command("train", experiment.name, config.changed())}
-    with start_run(store, experiment.name, label, parent=parent.id, config=config, tags=tags) as run:
+    tags = {"command": command("train", experiment.name, experiment.config.changed())}
+    # In its run, whichever comparison that was begun for: it belongs to this one from now on.
+    with start_training(store, experiment, label, role="comparison", parent=parent.id, tags=tags) as run:
         return Trained(run.id, train_and_test(experiment, run)[2])

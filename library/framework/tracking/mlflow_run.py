@@ -17,6 +17,7 @@ from mlflow.data.numpy_dataset import from_numpy
 from ..config import Config
 from ..environment import environment_tags, one_line, this_process, wrapped
 from ..run import Run
+from .queries import metric_history
 from .store import Store
 
 if TYPE_CHECKING:
@@ -29,14 +30,27 @@ SCORES = "scores"
 
 
 class MlflowRun(Run):
-    """The active MLflow run."""
+    """The active MLflow run.
 
-    def __init__(self, run_id: str) -> None:
+    A step that a training had logged before it was killed is not logged again when it goes on, as it would be twice in
+    the curves.
+    """
+
+    def __init__(self, run_id: str, goes_on: bool = False) -> None:
+        """The run of an id; whether it is that of a training that goes on."""
         self.id = run_id
-        self._ended = False
+        self._ended, self._goes_on = False, goes_on
+        names = mlflow.get_run(run_id).data.metrics if goes_on else ()
+        self._logged = {name: metric_history(run_id, name) for name in names if not name.startswith("system/")}
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        mlflow.log_metrics(dict(metrics), step=step)
+        if new := {name: value for name, value in metrics.items() if step not in self._logged.get(name, ())}:
+            mlflow.log_metrics(new, step=step)
+
+    def forget_steps(self) -> bool:
+        forgotten = bool(self._logged)
+        self._logged, self._goes_on = {}, False
+        return forgotten
 
     def log_dataset(self, name: str, digest: str, splits: "Mapping[str, np.ndarray]") -> None:
         source = CodeDatasetSource({"mlflow.source.name": name})
@@ -53,12 +67,13 @@ class MlflowRun(Run):
         plt.close(figure)
 
     def log_image(self, name: str, image: np.ndarray, step: int = 0) -> None:
+        if self._goes_on and any(_artifact_path("images").glob(f"{name}+step+{step}+*")):
+            return
         mlflow.log_image(image, key=name, step=step, synchronous=True)
 
     def log_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
         path = f"tables/{name}.json"
-        kept = Path(url2pathname(urlsplit(mlflow.get_artifact_uri(path)).path))
-        kept.unlink(missing_ok=True)  # or MLflow appends to it
+        _artifact_path(path).unlink(missing_ok=True)  # or MLflow appends to it
         mlflow.log_table({key: list(values) for key, values in columns.items()}, path)
 
     def log_json(self, path: str, value: Any) -> None:
@@ -93,6 +108,11 @@ class MlflowRun(Run):
                 mlflow.set_tag("reason", reason)
         finally:
             mlflow.end_run(status)
+
+
+def _artifact_path(path: str) -> Path:
+    """Where the active run keeps an artifact."""
+    return Path(url2pathname(urlsplit(mlflow.get_artifact_uri(path)).path))
 
 
 @contextmanager
@@ -132,9 +152,9 @@ def start_run(
         tags=known,
         nested=mlflow.active_run() is not None,
         parent_run_id=parent,
-        log_system_metrics=resume is None,
+        log_system_metrics=resume is None or config is not None,
     )
-    run = MlflowRun(active.info.run_id)
+    run = MlflowRun(active.info.run_id, goes_on=resume is not None and config is not None)
     try:
         if "reason" in active.data.tags:  # of the end from which it is resumed
             mlflow.delete_tag("reason")

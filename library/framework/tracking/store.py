@@ -55,6 +55,11 @@ class Store:
         return _sqlite(self.root / "optuna.db")
 
     @property
+    def checkpoints(self) -> Path:
+        """Where trainings that are under way keep their checkpoints, each in a folder of its own."""
+        return self.root / "checkpoints"
+
+    @property
     def option(self) -> str:
         """What a command is to be given to use this store, after a space; empty where that is the default folder."""
         return "" if self.root == DEFAULT.resolve() else f" {option(store=shlex.quote(str(self.root)))}"

@@ -8,7 +8,9 @@ import keras
 from ..config import ScheduleConfig
 from ..experiment import TrainingResult
 from ..run import Callbacks, Run
+from . import checkpoints
 from .callbacks import BestEpoch
+from .resuming import Checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,9 @@ class Trainer:
     ) -> TrainingResult:
         """Trains a compiled model and leaves it with the weights of its best epoch.
 
+        If a training of the same config was killed, it goes on after its last checkpoint, provided that `train` is a
+        `keras.utils.PyDataset`, whose batches depend on nothing but how often its `on_epoch_end` was called.
+
         Args:
             model: compiled; its metrics are reported as `train/NAME` and `val/NAME`.
             train: whatever `keras.Model.fit` takes as x, such as `Batches`.
@@ -50,8 +55,12 @@ class Trainer:
             NotFinite: a metric became infinite or not a number; names the epoch and the metric.
             UnknownMetric: the first epoch has no metric of the monitor's name.
         """
-        best = BestEpoch(run or Run(), self.monitor, self.mode, self.patience, self.minutes)
+        run = run or Run()
+        best = BestEpoch(run, self.monitor, self.mode, self.patience, self.minutes)
+        every = [best, *callbacks]
+        if (kept := checkpoints.current()) and isinstance(train, keras.utils.PyDataset):
+            every.append(Checkpoint(kept, best, callbacks, [train, validation], run))
         settings = {"epochs": self.epochs, "verbose": 0, "shuffle": False}
-        model.fit(train, validation_data=validation, callbacks=[best, *callbacks], **settings)
+        model.fit(train, validation_data=validation, callbacks=every, **settings)
         model.set_weights(best.weights)
         return TrainingResult(model, best.metrics, best.epoch)

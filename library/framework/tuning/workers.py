@@ -22,7 +22,8 @@ from ..environment import available_cores, command, one_line, option, start_kera
 from ..errors import StoreError, StudyDeleted, UnknownMetric, UserError
 from ..experiment import Experiment
 from ..objectives import Objectives
-from ..tracking.mlflow_run import MlflowRun, start_run
+from ..tracking.mlflow_run import MlflowRun
+from ..tracking.training_run import start_training
 from .distinct import MAX_DRAWS, DistinctTrials
 from .progress import Progress
 from .samplers import make_sampler
@@ -188,11 +189,11 @@ def _run_trial(search: Search, trial: Trial, parent: str, before: Experiment, ro
         trial.set_user_attr("reason", str(error))
         study.tell(trial, state=TrialState.FAIL)
         return before
-    name, config = search.base.name, experiment.config
-    repeat, number = command("train", name, config.changed()), trial.number
+    repeat, number = command("train", search.base.name, experiment.config.changed()), trial.number
+    name, role = f"trial {number:03d}", f"trial {parent}"  # so that it goes on from the trial that it repeats
     tags = {"study": search.study_name, "trial": number, "command": repeat}
-    run_name = f"trial {number:03d}"
-    with start_run(search.store, name, run_name, parent=parent, config=config, tags=tags) as run, existing(study):
+    started = start_training(search.store, experiment, name, role=role, parent=parent, resumes_run=False, tags=tags)
+    with started as run, existing(study):
         trial.set_user_attr("run", run.id)
         try:
             state, values, reason = _fit(search, experiment, trial, run, row)
@@ -243,13 +244,16 @@ def _reporting(trial: Trial, objectives: Objectives, experiment: Experiment, row
         row[:] = [trial.number, epoch, epochs, *(metrics.get(name, math.nan) for name in objectives)]
 
     def report(epoch: int, metrics: Mapping[str, float]) -> None:
-        check_objectives(objectives, metrics)
         tell(epoch, metrics)
-        if others or objective not in metrics:  # Optuna prunes by a single score
-            return
-        trial.report(metrics[objective], epoch)
-        if trial.should_prune():
+        if objective in metrics and not others:  # Optuna prunes by a single score
+            trial.report(metrics[objective], epoch)
+
+    def prune(epoch: int, metrics: Mapping[str, float]) -> None:
+        check_objectives(objectives, metrics)
+        report(epoch, metrics)
+        if objective in metrics and not others and trial.should_prune():
             raise optuna.TrialPruned(f"pruned after epoch {epoch} by {type(trial.study.pruner).__name__}")
 
     tell(0, {})
-    return EpochCallback(report)
+    # An epoch before the kill is reported only: it was decided then that the trial was not to be pruned.
+    return EpochCallback(prune, earlier=report)

@@ -35,6 +35,20 @@ def test_every_pass_sees_each_example_once(examples: int, batch_size: int, steps
         assert len(set(one_pass)) == len(one_pass)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 12), st.integers(1, 9), st.integers(1, 5), st.integers(0, 2**32 - 1), st.integers(0, 5))
+def test_batches_that_begin_at_an_epoch_are_those_that_come_to_it(
+    examples: int, batch_size: int, steps: int, seed: int, epochs: int
+) -> None:
+    x = np.arange(examples, dtype=float)
+    through, from_there = (Batches(x, batch_size=batch_size, steps=steps, seed=seed, render=noisy) for _ in range(2))
+    for _ in range(epochs):
+        epoch(through)
+        from_there.on_epoch_end()
+    for _ in range(2):
+        np.testing.assert_array_equal(epoch(through), epoch(from_there))
+
+
 def test_arrays_stay_aligned_and_keep_their_types() -> None:
     x = np.arange(30, dtype=np.int32).reshape(10, 3)
     y = np.arange(10, dtype=np.float32)
