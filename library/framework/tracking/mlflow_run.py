@@ -119,35 +119,41 @@ def start_run(
         tags: words about the run; where it comes from is added.
         about: description of the MLflow experiment, if it is created.
     """
-    known = {"process": this_process(), **environment_tags(), **(tags or {})}
-    if "command" in known:
-        known[NOTE] = f"```\n{wrapped(known['command'])}\n```"  # code, no wider than the page's column
-    if config is not None:
-        known["fields"] = " ".join(type(config).model_fields)  # what of the params is the config's
-    store.connect()
-    active = mlflow.start_run(
-        run_id=resume,
-        experiment_id=_experiment_id(store, experiment, about),
-        run_name=name,
-        tags=known,
-        nested=mlflow.active_run() is not None,
-        parent_run_id=parent,
-        log_system_metrics=resume is None,
-    )
-    run = MlflowRun(active.info.run_id)
-    try:
-        if "reason" in active.data.tags:  # of the end from which it is resumed
-            mlflow.delete_tag("reason")
+    store.check_writable(store.root / "artifacts" / experiment)
+    with store.run_lock() as lock:
+        known = {"lock": lock, "process": this_process(), **environment_tags(), **(tags or {})}
+        if "command" in known:
+            known[NOTE] = f"```\n{wrapped(known['command'])}\n```"  # code, no wider than the page's column
         if config is not None:
-            mlflow.log_params(config.model_dump())
-        yield run
-    except Exception as error:
-        run.end("FAILED", one_line(error))
-        raise
-    except BaseException:
-        run.end("KILLED", "interrupted")
-        raise
-    run.end()
+            known["fields"] = " ".join(type(config).model_fields)  # what of the params is the config's
+        store.connect()
+        if resume:
+            mlflow.MlflowClient().set_tag(
+                resume, "lock", lock
+            )  # before MLflow makes it RUNNING, and then sets its tags
+        active = mlflow.start_run(
+            run_id=resume,
+            experiment_id=_experiment_id(store, experiment, about),
+            run_name=name,
+            tags=known,
+            nested=mlflow.active_run() is not None,
+            parent_run_id=parent,
+            log_system_metrics=resume is None,
+        )
+        run = MlflowRun(active.info.run_id)
+        try:
+            if "reason" in active.data.tags:  # of the end from which it is resumed
+                mlflow.delete_tag("reason")
+            if config is not None:
+                mlflow.log_params(config.model_dump())
+            yield run
+        except Exception as error:
+            run.end("FAILED", one_line(error))
+            raise
+        except BaseException:
+            run.end("KILLED", "interrupted")
+            raise
+        run.end()
 
 
 def _experiment_id(store: Store, name: str, about: str) -> str:
