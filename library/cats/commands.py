@@ -62,7 +62,7 @@ class CompareCats(Command, SideBySideOptions):
     """Compares the registered models of cats in a stage: a run, tables, figures and a page of them."""
 
     def __call__(self) -> None:
-        with self.open_existing_store() as store:
+        with self.open_existing_store(writes=True) as store:
             start_keras(None)
 
             from library.cats.comparison.compare import compare

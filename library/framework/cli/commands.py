@@ -182,7 +182,7 @@ class Promote(ModelCommand):
     stage: Stage = Field("Production", description="stage to move it to")
 
     def __call__(self) -> None:
-        with self.open_existing_store():
+        with self.open_existing_store(writes=True):
             from ..registry.stages import set_stage
             from . import output
 
@@ -204,7 +204,7 @@ class Rollback(ModelCommand):
     """Brings back the version that was in Production before; once more goes further back."""
 
     def __call__(self) -> None:
-        with self.open_existing_store():
+        with self.open_existing_store(writes=True):
             from ..registry.stages import rollback
             from . import output
 

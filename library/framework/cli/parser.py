@@ -39,20 +39,23 @@ class BaseCommand(StoreOptions):
     on_interrupt: ClassVar[str] = "the same command resumes it"
     called: ClassVar[str] = ""
 
-    def open_existing_store(self) -> "Store":
+    def open_existing_store(self, *, writes: bool = False) -> "Store":
         """Opens the store, which must be there: no empty one is made to look for something in it.
+
+        Args:
+            writes: whether the command cannot do its work without writing to the store.
 
         Raises:
             StoreError: there is none, which is found before mlflow is imported, or it cannot be opened.
         """
-        if not (self.store / "mlflow.db").exists():
+        if not os.path.exists(self.store / "mlflow.db"):  # noqa: PTH110 -- False also in a folder that may not be read
             raise StoreError(
                 f"store {self.store}: there is none; train or tune first, or give {option(store='folder')}"
             )
 
         from ..tracking.store import open_store
 
-        return open_store(self.store)
+        return open_store(self.store, writes=writes)
 
 
 class Command(BaseCommand):
