@@ -11,7 +11,7 @@ own = PYTHON MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
 run = $(VENV) -m $(1) $(flags)
 
-.PHONY: help setup compare compare-cats compare-baselines predict cats generate serve repeat report models promote archive rollback history ui dashboard notebooks bench test test-all check format lock clean
+.PHONY: help setup compare compare-cats compare-baselines predict cats generate serve repeat report models promote archive rollback history delete gc ui dashboard notebooks bench test test-all check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -67,6 +67,12 @@ rollback: $(SETUP)  ## bring back the version that was in Production before: MOD
 
 history: $(SETUP)  ## list which version was in Production, when and why: MODEL=cats-vae
 	@$(call run,experiments history)
+
+delete: $(SETUP)  ## delete for good: RUN=id with its children, or MODEL=cats-vae VERSION=3, or STUDY=name; DRY_RUN=1 only tells
+	@$(call run,experiments delete)
+
+gc: $(SETUP)  ## delete what was deleted in MLflow's pages, files of no run, lock files of nobody; DRY_RUN=1 only tells
+	@$(call run,experiments gc)
 
 ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1: PORT=5000
 	@$(call run,experiments ui)

@@ -1,15 +1,20 @@
 """The framework's commands, one class each; what is heavy is imported when all values are known to be good."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from ..config import Stage
 from ..discovery import comparison_names, find, find_comparison, find_space
-from ..environment import start_keras
+from ..environment import option, start_keras
+from ..errors import UserError
 from ..options import StudyOptions, VersionOptions
 from .parser import Command, Commands, ExperimentCommand, Fields
 from .predict import Predict
+
+if TYPE_CHECKING:
+    from ..tracking.deletion import Plan
 
 DIFFERENT = 1
 """Exit status of a repetition with another result; 2 is that of an error."""
@@ -222,9 +227,63 @@ class History(ModelCommand):
             output.print_history(self.model, production_history(self.model))
 
 
+class DryRunOption(Command):
+    """A command that says what it would delete."""
+
+    dry_run: bool = Field(False, description="only say what would be deleted")
+
+    def print_and_carry_out(self, plan: "Plan") -> None:
+        """Says what goes and how much that frees, and deletes it unless that was not asked for."""
+        from . import output
+
+        output.print_deletion(plan, dry_run=self.dry_run)
+        if not self.dry_run:
+            plan.carry_out()
+
+
+class Delete(DryRunOption):
+    """Deletes a run with its children, a version, or a study with its runs, for good, and says what that frees."""
+
+    run: str = Field("", description="id of the run, or how it begins if no other does")
+    model: str = Field("", description="name of the registered model whose version it is")
+    version: int = Field(0, ge=0, description="number of the version; with model")
+    study: str = Field("", description="name of the study")
+
+    def __call__(self) -> None:
+        if sum(map(bool, (self.run, self.version, self.study))) != 1 or bool(self.model) != bool(self.version):
+            allowed = (
+                f"{option(run='id')}, {option(model='name')} with {option(version='number')}, {option(study='name')}"
+            )
+            raise UserError(f"delete: allowed is one of {allowed}")
+
+        with self.open_existing_store(writes=True) as store:
+            from ..deletion import plans
+            from ..registry.deletion import version_plan
+            from ..registry.queries import write_lock
+
+            with write_lock():
+                if self.version:
+                    plan = version_plan(self.model, str(self.version))
+                else:
+                    plan = plans.run_plan(store, self.run) if self.run else plans.study_plan(store, self.study)
+                self.print_and_carry_out(plan)
+
+
+class Gc(DryRunOption):
+    """Deletes for good what was deleted in MLflow's pages, files of no run, and lock files of nobody."""
+
+    def __call__(self) -> None:
+        with self.open_existing_store(writes=True) as store:
+            from ..deletion.garbage import garbage_plan
+            from ..registry.queries import write_lock
+
+            with write_lock():
+                self.print_and_carry_out(garbage_plan(store))
+
+
 COMMANDS: Commands = {
     "train": Train, "tune": Tune, "compare": Compare, "predict": Predict, "repeat": Repeat, "serve": Serve,
     "ui": Ui, "dashboard": Dashboard, "report": Report, "models": Models, "promote": Promote, "archive": Archive,
-    "rollback": Rollback, "history": History,
+    "rollback": Rollback, "history": History, "delete": Delete, "gc": Gc,
 }  # fmt: skip
 """The commands of the framework, by name; experiments bring their own as `COMMANDS` of their package."""

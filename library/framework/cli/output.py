@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ..registry.overview import VersionRecord
     from ..registry.stages import Promotion
     from ..reproduction.metric_diff import RunDiff
-    from ..reproduction.rerun import Plan
+    from ..reproduction.rerun import Plan as Repetition
+    from ..tracking.deletion import Plan
     from ..tracking.store import Store
     from ..tuning.study import Tuned
 
@@ -50,7 +51,7 @@ def print_tuned(tuned: "Tuned", store: "Store") -> None:
     _print_result(f"Study {tuned.study.study_name}", rows + _model_rows(tuned.outcome), tuned.outcome, store)
 
 
-def print_plan(plan: "Plan", differences: Mapping[str, tuple[str, str]]) -> None:
+def print_plan(plan: "Repetition", differences: Mapping[str, tuple[str, str]]) -> None:
     """What is about to be repeated, and what differs from then."""
     record = plan.record
     print(f"Repeating run {record.id}, {record.name!r} of {record.experiment}, of {record.began:%Y-%m-%d %H:%M} UTC")
@@ -109,6 +110,17 @@ def print_history(name: str, periods: "Sequence[ProductionPeriod]") -> None:
 def print_promotion(name: str, promotion: "Promotion") -> None:
     """The stage that a version was moved to."""
     print(f"{name} version {promotion.version} is in {promotion.stage}: {promotion.reason}")
+
+
+def print_deletion(plan: "Plan", *, dry_run: bool) -> None:
+    """What goes, how much that frees, and what stays for a reason."""
+    sizes = [one.bytes for one in plan.removals]
+    for one, count in zip(plan.removals, sizes, strict=True):
+        print(f"{'would delete' if dry_run else 'deletes'} {one.text}" + (f", {size(count)}" if count else ""))
+    for reason in plan.kept:
+        print(f"keeps {reason}")
+    frees = f"{'would free' if dry_run else 'frees'} {size(sum(sizes))}"
+    print(frees if sizes else "there is nothing to delete", flush=True)
 
 
 def _moment(when: datetime) -> str:

@@ -1,5 +1,7 @@
 """Versions removed with their files; the history of their model stays, and says that they were deleted."""
 
+from contextlib import suppress
+
 import mlflow
 from mlflow.exceptions import MlflowException
 
@@ -22,15 +24,14 @@ def version_plan(name: str, number: str) -> Plan:
     if found.current_stage == "Production":
         raise UserError(f"{describe(found)}: is in Production; promote another or roll back first")
     folder = folder_of(found)
-    is_shared = any(folder == folder_of(other) for other in versions() if (other.name, other.version) != (name, number))
+    others = (one for one in versions() if (one.name, str(one.version)) != (name, number))
+    is_shared = any(folder == folder_of(other) for other in others)
 
     def forget() -> None:
         mlflow.MlflowClient().delete_model_version(name, number)
         if found.model_id and not is_shared:
-            try:
+            with suppress(MlflowException):  # of a version whose logged model was deleted before
                 backend()._hard_delete_logged_model(found.model_id)
-            except MlflowException:  # of a version whose logged model was deleted before
-                pass
         reconcile(model(name), versions(name))
 
     return Plan((Removal(describe(found), () if is_shared else (local(str(folder)),), forget),))
