@@ -1,20 +1,16 @@
 """The framework's commands, one class each; what is heavy is imported when all values are known to be good."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from ..config import Stage
+from ..config import Stage, TextPath
 from ..discovery import comparison_names, find, find_comparison, find_space
-from ..environment import option, start_keras
-from ..errors import UserError
-from ..options import StudyOptions, VersionOptions
+from ..environment import start_keras
+from ..options import JsonOption, StudyOptions, VersionOptions
+from .deletion import Delete, Gc
 from .parser import Command, Commands, ExperimentCommand, Fields
 from .predict import Predict
-
-if TYPE_CHECKING:
-    from ..tracking.deletion import Plan
 
 DIFFERENT = 1
 """Exit status of a repetition with another result; 2 is that of an error."""
@@ -102,7 +98,7 @@ class Report(Command):
     """Writes one HTML page of the whole store, with tables and figures, that opens without a server."""
 
     on_interrupt = "nothing was written"
-    out: str = Field("", description="file to write, ending in .html; empty: STORE/report.html")
+    out: TextPath = Field("", description="file to write, ending in .html; empty: STORE/report.html")
     ui: str = Field(
         "http://127.0.0.1:5000", pattern=r"^https?://[^\s\"'<>]+$", description="address of MLflow's pages, for links"
     )
@@ -114,7 +110,7 @@ class Report(Command):
             print(write_report(self.out, self.ui, store))
 
 
-class Models(Command):
+class Models(Command, JsonOption):
     """Lists all registered models' versions: stage, score, run, age and size."""
 
     def __call__(self) -> None:
@@ -122,7 +118,21 @@ class Models(Command):
             from ..registry.overview import overview
             from . import output
 
-            output.print_models(overview())
+            output.print_models(overview(), as_json=self.json)
+
+
+class Runs(Command, JsonOption):
+    """Lists runs, the newest first: experiment, name, status, score and age."""
+
+    experiment: str = Field("", description="name of the experiment in MLflow; empty: all")
+    n: int = Field(20, ge=1, description="runs to list")
+
+    def __call__(self) -> None:
+        with self.open_existing_store():
+            from ..tracking.queries import newest_runs
+            from . import output
+
+            output.print_runs(newest_runs(self.n, self.experiment), as_json=self.json)
 
 
 class ModelCommand(Command):
@@ -216,7 +226,7 @@ class Rollback(ModelCommand):
             output.print_promotion(self.model, rollback(self.model))
 
 
-class History(ModelCommand):
+class History(ModelCommand, JsonOption):
     """Lists which version of a registered model was in Production, when and why."""
 
     def __call__(self) -> None:
@@ -224,66 +234,12 @@ class History(ModelCommand):
             from ..registry.overview import production_history
             from . import output
 
-            output.print_history(self.model, production_history(self.model))
-
-
-class DryRunOption(Command):
-    """A command that says what it would delete."""
-
-    dry_run: bool = Field(False, description="only say what would be deleted")
-
-    def print_and_carry_out(self, plan: "Plan") -> None:
-        """Says what goes and how much that frees, and deletes it unless that was not asked for."""
-        from . import output
-
-        output.print_deletion(plan, dry_run=self.dry_run)
-        if not self.dry_run:
-            plan.carry_out()
-
-
-class Delete(DryRunOption):
-    """Deletes a run with its children, a version, or a study with its runs, for good, and says what that frees."""
-
-    run: str = Field("", description="id of the run, or how it begins if no other does")
-    model: str = Field("", description="name of the registered model whose version it is")
-    version: int = Field(0, ge=0, description="number of the version; with model")
-    study: str = Field("", description="name of the study")
-
-    def __call__(self) -> None:
-        if sum(map(bool, (self.run, self.version, self.study))) != 1 or bool(self.model) != bool(self.version):
-            allowed = (
-                f"{option(run='id')}, {option(model='name')} with {option(version='number')}, {option(study='name')}"
-            )
-            raise UserError(f"delete: allowed is one of {allowed}")
-
-        with self.open_existing_store(writes=True) as store:
-            from ..deletion import plans
-            from ..registry.deletion import version_plan
-            from ..registry.queries import write_lock
-
-            with write_lock():
-                if self.version:
-                    plan = version_plan(self.model, str(self.version))
-                else:
-                    plan = plans.run_plan(store, self.run) if self.run else plans.study_plan(store, self.study)
-                self.print_and_carry_out(plan)
-
-
-class Gc(DryRunOption):
-    """Deletes for good what was deleted in MLflow's pages, files of no run, and lock files of nobody."""
-
-    def __call__(self) -> None:
-        with self.open_existing_store(writes=True) as store:
-            from ..deletion.garbage import garbage_plan
-            from ..registry.queries import write_lock
-
-            with write_lock():
-                self.print_and_carry_out(garbage_plan(store))
+            output.print_history(self.model, production_history(self.model), as_json=self.json)
 
 
 COMMANDS: Commands = {
     "train": Train, "tune": Tune, "compare": Compare, "predict": Predict, "repeat": Repeat, "serve": Serve,
-    "ui": Ui, "dashboard": Dashboard, "report": Report, "models": Models, "promote": Promote, "archive": Archive,
-    "rollback": Rollback, "history": History, "delete": Delete, "gc": Gc,
+    "ui": Ui, "dashboard": Dashboard, "report": Report, "models": Models, "runs": Runs, "promote": Promote,
+    "archive": Archive, "rollback": Rollback, "history": History, "delete": Delete, "gc": Gc,
 }  # fmt: skip
 """The commands of the framework, by name; experiments bring their own as `COMMANDS` of their package."""

@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
 
-from pydantic import create_model
+from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
 from ..config import Options, parse
@@ -169,8 +169,8 @@ def _normalized(flags: Sequence[str], parser: argparse.ArgumentParser, called: s
 
 def _add(group: Any, fields: Fields) -> None:
     """A flag for every field; absent from the result unless given, so that defaults stay where they are declared."""
-    options: Any = {name: (field.annotation, field) for name, field in fields.items()}
-    schemas = create_model("Fields", **options).model_json_schema()["properties"] if fields else {}
+    types: dict[str, Any] = {name: Annotated[field.annotation, field] for name, field in fields.items()}
+    schemas = {name: TypeAdapter(one).json_schema() for name, one in types.items()}
     for name, field in fields.items():
         default = "" if field.default == "" else f" [{field.default}]"
         default = "; required" if field.is_required() else default

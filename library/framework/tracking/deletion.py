@@ -60,7 +60,7 @@ class Plan:
 
 def backend() -> Any:
     """MLflow's own access to the database, whose functions for `mlflow gc` remove for good."""
-    return _get_store()
+    return _get_store()  # type: ignore[no-untyped-call]
 
 
 def rows(store: Store, query: str, *values: str) -> list[tuple[Any, ...]]:
