@@ -42,16 +42,18 @@ class Delete(DryRunOption):
             raise UserError(f"delete: allowed is one of {allowed}")
 
         with self.open_existing_store(writes=True) as store:
-            from ..deletion import plans
-            from ..registry.deletion import version_plan
+            from ..registry.deletion import run_plan, version_plan
             from ..registry.queries import write_lock
 
             with write_lock():
                 if self.version:
-                    plan = version_plan(self.model, str(self.version))
+                    self.print_and_carry_out(version_plan(self.model, str(self.version)))
+                elif self.run:
+                    self.print_and_carry_out(run_plan(store, self.run))
                 else:
-                    plan = plans.run_plan(store, self.run) if self.run else plans.study_plan(store, self.study)
-                self.print_and_carry_out(plan)
+                    from ..tuning.deletion import study_plan
+
+                    self.print_and_carry_out(study_plan(store, self.study))
 
 
 class Gc(DryRunOption):
@@ -59,7 +61,7 @@ class Gc(DryRunOption):
 
     def __call__(self) -> None:
         with self.open_existing_store(writes=True) as store:
-            from ..deletion.garbage import garbage_plan
+            from ..registry.garbage import garbage_plan
             from ..registry.queries import write_lock
 
             with write_lock():

@@ -1,4 +1,7 @@
-"""Versions removed with their files; the history of their model stays, and says that they were deleted."""
+"""A run with its children, or a version with its files, as what is to go; what a version needs stays.
+
+The history of a model stays, and says which of its versions were deleted.
+"""
 
 from contextlib import suppress
 
@@ -6,10 +9,25 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from ..errors import UserError
-from ..tracking.deletion import Plan, Removal, backend, local
+from ..tracking.deletion import Plan, Removal, backend, local, run_removal
+from ..tracking.queries import RunRecord, all_runs, find_run
+from ..tracking.store import Store
 from .artifacts import folder_of
 from .queries import describe, model, version_of, versions
 from .stages import reconcile
+
+
+def run_plan(store: Store, prefix: str) -> Plan:
+    """The run whose id begins with a prefix, and its children.
+
+    UserError where there is none or more than one, one of them is running, or a registered version comes from one.
+    """
+    family = with_children([find_run(prefix)])
+    check_none_is_running(family)
+    for run, version in version_by_run().items():
+        if run in {one.id for one in family}:
+            raise UserError(f"run {run}: {version} comes from it; delete the version first, or leave the run")
+    return Plan(tuple(run_removal(store, one.id, one.name) for one in family))
 
 
 def version_plan(name: str, number: str) -> Plan:
@@ -40,3 +58,19 @@ def version_plan(name: str, number: str) -> Plan:
 def version_by_run() -> dict[str, str]:
     """Names the newest version that comes from each run that a version comes from."""
     return {str(one.run_id): describe(one) for one in reversed(versions())}
+
+
+def with_children(runs: list[RunRecord]) -> list[RunRecord]:
+    """Runs and all that belong to them, once each."""
+    family, everything = {run.id: run for run in runs}, all_runs()
+    before = -1
+    while before < (before := len(family)):
+        family |= {run.id: run for run in everything if run.tags.get("mlflow.parentRunId") in family}
+    return list(family.values())
+
+
+def check_none_is_running(runs: list[RunRecord]) -> None:
+    """Raises a UserError that names the first that is running."""
+    for run in runs:
+        if run.status == "RUNNING":
+            raise UserError(f"run {run}: is running; stop its command first")

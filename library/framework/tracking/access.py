@@ -4,6 +4,7 @@ A second user, or a read-only disk, is an ordinary case: it either works or is o
 """
 
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -11,13 +12,18 @@ DATABASES = ("mlflow.db", "optuna.db")
 
 
 def refusal(*paths: Path) -> str:
-    """Why this process may not write the first path for which that is so; empty if it may write all that are there."""
+    """Why this process may not write the first path for which that is so; empty if it may write all that are there.
+
+    Args:
+        paths: the store's folder, and what is in it.
+    """
     for path in paths:
         is_writable = os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
         if not is_writable and path.exists():
             if os.statvfs(path).f_flag & os.ST_RDONLY:
                 return f"{path} is on a disk that is mounted read-only"
-            return f"permission denied: {path} belongs to {_owner(path)}"
+            share = f"`chmod -R g+w {shlex.quote(str(paths[0]))}`"
+            return f"permission denied: {path} belongs to {_owner(path)}, who can let the group write with {share}"
     return ""
 
 

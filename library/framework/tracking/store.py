@@ -71,9 +71,8 @@ class Store:
     def check_writable(self, *more: Path) -> None:
         """Raises a StoreError where this process may not write the store, or more paths in it."""
         if refused := self.refusal(*more):
-            share = f"`chmod -R g+w {shlex.quote(str(self.root))}` lets its group write"
             give = f"give {option(store='folder')} that can be written"
-            raise StoreError(f"store {self.root}: {refused}; {share}, or {give}")
+            raise StoreError(f"store {self.root}: {refused}; {give}")
 
     def lock(self, name: str) -> FileLock:
         """A lock that one process holds at a time, and that its death releases; StoreError as of `check_writable`."""

@@ -3,6 +3,8 @@
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -16,6 +18,7 @@ from library import load_model, open_store
 from library.framework.errors import UserError
 from library.framework.registry.overview import overview, production_history
 from library.framework.registry.stages import rollback
+from library.framework.serving.sockets import find_free_port
 from library.framework.tracking import queries
 from library.framework.tracking.mlflow_run import start_run
 from tests import versions
@@ -117,9 +120,8 @@ def test_what_a_second_user_may_not_write_is_one_line_with_owner_and_remedy(
     os.chown(root, FIRST, GROUP)
     assert do(FIRST, write, root) == "FINISHED"
     error = do(SECOND, write, root)
-    assert error.startswith(
-        f"error: store {root}: permission denied: {root} belongs to user {FIRST}; `chmod -R g+w {root}`"
-    )
+    remedy = f"belongs to user {FIRST}, who can let the group write with `chmod -R g+w {root}`; give STORE="
+    assert error.startswith(f"error: store {root}: permission denied: {root} {remedy}")
     root.chmod(0o775)
     assert f"{root}/artifacts belongs to" in do(SECOND, write, root)
     for path in [path for path in root.rglob("*") if path.name != "tests"]:
@@ -139,3 +141,20 @@ def test_a_store_that_cannot_be_written_is_read_and_left_as_it_is(
     for refused in (change, change_as_opened_to_read):
         assert do(SECOND, refused, root).startswith(f"error: store {root}: permission denied: ")
     assert {path: path.stat().st_mtime_ns for path in [root, *root.rglob("*")]} == before
+
+
+def test_a_store_on_a_disk_that_is_mounted_read_only_is_served(three_path: Path, tmp_path: Path) -> None:
+    shutil.copytree(three_path, root := tmp_path / "store")
+    open_store(root)
+    mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" || exit 77; exec "$@"'
+    port = find_free_port(5901)
+    command = [sys.executable, "-m", "experiments", "serve", f"--model={versions.NAME}", f"--port={port}"]
+    program = ["unshare", "--mount", "sh", "-c", mount, str(root), *command, f"--store={root}"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            first = server.stdout.readline()
+            if not first and server.wait() in (1, 77):
+                pytest.skip("this machine lets nobody mount")
+            assert first == f"tiny version 3, Production, answers on http://127.0.0.1:{port} until Ctrl-C:\n"
+        finally:
+            server.kill()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from ..registry.artifacts import folder_of
-from ..registry.deletion import version_by_run
-from ..registry.queries import versions
 from ..tracking.deletion import Plan, Removal, backend, local, rows, run_removal
 from ..tracking.store import Store
+from .artifacts import folder_of
+from .deletion import version_by_run
+from .queries import versions
 
 OWN_FOLDER = re.compile(r"[0-9a-f]{32}|m-[0-9a-f]{32}")
 """The names of the folders that MLflow makes, of runs and of logged models."""
