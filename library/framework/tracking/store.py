@@ -179,14 +179,15 @@ def _end_abandoned_runs(store: Store) -> None:
     running = "attributes.status = 'RUNNING'"
     for run in mlflow.search_runs(search_all_experiments=True, filter_string=running, output_format="list"):
         token, process = run.data.tags.get("lock"), run.data.tags.get("process", "")
-        reason = f"its process died ({process})"
+        is_named = len(process.split()) == 3  # as by `this_process`, and not by another program's tag
+        reason = "process {1} on {0} died".format(*process.split()) if is_named else "its process died"
         if token:
             with suppress(Timeout), store.lock(f"run-{token}").acquire(timeout=0) as lock:
                 now = mlflow.get_run(run.info.run_id)  # as it may have ended, or been resumed, since it was found
                 if now.info.status == "RUNNING" and now.data.tags.get("lock") == token:
                     set_terminated(run.info.run_id, "FAILED", reason)
                 Path(lock.lock_file).unlink(missing_ok=True)
-        elif process and not is_alive(process):  # of an earlier version, which had no locks
+        elif is_named and not is_alive(process):  # of an earlier version, which had no locks
             set_terminated(run.info.run_id, "FAILED", reason)
 
 
