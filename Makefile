@@ -11,7 +11,7 @@ own = PYTHON MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
 run = $(VENV) -m $(1) $(flags)
 
-.PHONY: help setup compare compare-cats compare-baselines predict cats generate serve repeat report models promote archive rollback history ui dashboard notebooks bench test test-all check format lock clean
+.PHONY: help setup compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc ui dashboard notebooks bench test test-all check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -33,7 +33,7 @@ compare-cats: $(SETUP)  ## compare the registered CAE, VAE and GAN on a page; ST
 
 compare-baselines: compare-cae-baseline compare-vae-baseline compare-gan-baseline  ## compare CAE, VAE and GAN with plain ones, trained as long; CATS= SEEDS= and any field of all three
 
-predict: predict-seq2seq  ## ask a registered model: QUERY="45+23" or QUERIES=file; STAGE=Production or VERSION=3; MODALITY=
+predict: predict-seq2seq  ## ask a registered model: QUERY="45+23" or QUERIES=file; STAGE=Production or VERSION=3; MODALITY= JSON=1
 
 predict-%: $(SETUP)  ## the same of another experiment (predict-glyph-reader): QUERY=digit.png
 	@$(call run,experiments predict $*)
@@ -53,8 +53,11 @@ repeat: $(SETUP)  ## train a run again from its record, and compare its metrics:
 report: $(SETUP)  ## write one HTML page of the whole store: OUT=STORE/report.html; its links lead into make ui: UI=http://127.0.0.1:5000
 	@$(call run,experiments report)
 
-models: $(SETUP)  ## list all registered models' versions: stage, score, run, age, size
+models: $(SETUP)  ## list all registered models' versions: stage, score, run, age, size; JSON=1 for scripts
 	@$(call run,experiments models)
+
+runs: $(SETUP)  ## list the newest runs: N=20 EXPERIMENT=; JSON=1 for scripts
+	@$(call run,experiments runs)
 
 promote: $(SETUP)  ## move a version to a stage unless there is a reason against it: MODEL=cats-vae VERSION=3; STAGE=Production FORCE=1
 	@$(call run,experiments promote)
@@ -65,8 +68,14 @@ archive: $(SETUP)  ## take a version out of its stage: MODEL=cats-vae VERSION=3;
 rollback: $(SETUP)  ## bring back the version that was in Production before: MODEL=cats-vae
 	@$(call run,experiments rollback)
 
-history: $(SETUP)  ## list which version was in Production, when and why: MODEL=cats-vae
+history: $(SETUP)  ## list which version was in Production, when and why: MODEL=cats-vae; JSON=1 for scripts
 	@$(call run,experiments history)
+
+delete: $(SETUP)  ## delete for good: RUN=id with its children, or MODEL=cats-vae VERSION=3, or STUDY=name; DRY_RUN=1 only tells
+	@$(call run,experiments delete)
+
+gc: $(SETUP)  ## delete what was deleted in MLflow's pages, files of no run, lock files of nobody; DRY_RUN=1 only tells
+	@$(call run,experiments gc)
 
 ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1: PORT=5000
 	@$(call run,experiments ui)

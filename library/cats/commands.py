@@ -8,6 +8,7 @@ from library.cats.options import CurationOptions, SideBySideOptions
 from library.framework import images
 from library.framework.cli.commands import ModelCommand
 from library.framework.cli.parser import Command, Commands
+from library.framework.config import TextPath
 from library.framework.environment import start_keras
 from library.framework.errors import UserError
 from library.framework.options import VersionOptions
@@ -29,7 +30,7 @@ class Generate(ModelCommand, VersionOptions):
 
     on_interrupt = "nothing was drawn"
     n: int = Field(64, ge=1, le=10_000, description="images to draw, in one grid")
-    out: str = Field("", description="where to write the grid to: a file ending in .png")
+    out: TextPath = Field("", description="where to write the grid to: a file ending in .png")
     strategy: str = Field("", description="how latent vectors are drawn, such as mixture; empty: the model's best way")
     seed: int = Field(0, ge=0, lt=2**32, description="draws them")
 
@@ -62,7 +63,7 @@ class CompareCats(Command, SideBySideOptions):
     """Compares the registered models of cats in a stage: a run, tables, figures and a page of them."""
 
     def __call__(self) -> None:
-        with self.open_existing_store() as store:
+        with self.open_existing_store(writes=True) as store:
             start_keras(None)
 
             from library.cats.comparison.compare import compare

@@ -3,15 +3,17 @@
 from pydantic import Field
 
 from library.cats.config import Network
-from library.framework.config import Stage
+from library.framework.config import Stage, TextPath
 from library.framework.options import StoreOptions
 
 
 class CurationOptions(StoreOptions):
     """What to make a set of cats of, and where to."""
 
-    cats: str = Field(min_length=1, description="the images: a folder, zip, tar, npy, or an http(s) address of one")
-    out: str = Field("", description="folder of the set; empty: STORE/cats/ and the name of what it is made of")
+    cats: TextPath = Field(
+        min_length=1, description="the images: a folder, zip, tar, npy, or an http(s) address of one"
+    )
+    out: TextPath = Field("", description="folder of the set; empty: STORE/cats/ and the name of what it is made of")
     sha256: str = Field(
         "", pattern=r"^([0-9a-fA-F]{64})?$", description="checksum of what is downloaded; empty: any will do"
     )
@@ -25,4 +27,4 @@ class SideBySideOptions(StoreOptions):
     features: Network = Field(
         "random-vgg16-quarter", description="network in whose features samples are compared with test images"
     )
-    out: str = Field("", description="folder for the page and its pictures; empty: STORE/cats/comparison")
+    out: TextPath = Field("", description="folder for the page and its pictures; empty: STORE/cats/comparison")

@@ -72,12 +72,12 @@ def one_line(error: BaseException) -> str:
 
 
 def this_process() -> str:
-    """Names this process among all that ever wrote to the store: host, number and start."""
+    """Names this process, for people: host, number and start."""
     return f"{socket.gethostname()} {psutil.Process().pid} {psutil.Process().create_time():.2f}"
 
 
 def is_alive(process: str) -> bool:
-    """Whether a process is running; one of another host counts as alive, as nothing is known of it."""
+    """Whether a process that `this_process` named is running; of another host nothing is known: it counts as alive."""
     host, pid, started = process.rsplit(" ", 2)
     if host != socket.gethostname():
         return True

@@ -1,5 +1,6 @@
 """Options that the command line and the Python interface share; light, so that `--help` and refusals come at once."""
 
+import warnings
 from pathlib import Path
 from typing import Literal, Self
 
@@ -12,6 +13,14 @@ class StoreOptions(Options):
     """Where runs, registry and studies are kept."""
 
     store: FolderPath = Field(Path("mlruns"), description="folder of runs, registry, studies and artifacts")
+
+
+with warnings.catch_warnings(action="ignore", category=UserWarning):  # pydantic has a method, deprecated, of that name
+
+    class JsonOption(Options):
+        """Whether a command prints for people or for scripts."""
+
+        json: bool = Field(False, description="print JSON, for scripts, in place of text")  # type: ignore[assignment]
 
 
 class VersionOptions(Options):

@@ -1,7 +1,10 @@
 """What tests of several parts of the framework share."""
 
 import multiprocessing
+import shutil
+from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext
+from pathlib import Path
 
 import pytest
 
@@ -12,3 +15,24 @@ def processes() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pytest", "tests.versions"])
     return context
+
+
+@pytest.fixture(scope="session")
+def three_path(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Versions 1, 2 and 3, of which the last is in Production and the others were before; not to be written to."""
+    from library import open_store
+    from tests import versions
+
+    folder = tmp_path_factory.mktemp("three")
+    with open_store(shutil.copytree(empty_store, folder / "store")) as store:
+        versions.three(store, folder)
+    return folder / "store"
+
+
+@pytest.fixture
+def three(three_path: Path, tmp_path: Path) -> Iterator["Store"]:  # noqa: F821 -- imported late, as it takes seconds
+    """A copy of that store, open in this process; it holds their files too."""
+    from library import open_store
+
+    with open_store(shutil.copytree(three_path, tmp_path / "three")) as opened:
+        yield opened

@@ -20,6 +20,13 @@ Seq2SeqConfig = discovery.find("seq2seq").Config
 DECLARED = (vars(options) | vars(config) | COMMANDS | discovery.find_commands()).values()
 OWN = [value for value in DECLARED if isinstance(value, type) and issubclass(value, Options)]
 ALL = OWN + [discovery.find(name).Config for name in discovery.names()]
+PATHS_OF_COMMANDS = {
+    "predict": ["query", "queries", "out"],
+    "report": ["out"],
+    "cats": ["cats", "out"],
+    "generate": ["out"],
+    "compare-cats": ["out"],
+}
 of_every_config = pytest.mark.parametrize("config_type", ALL, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 
 
@@ -138,6 +145,10 @@ def test_a_tilde_is_the_home_folder_in_every_path(given: str, monkeypatch: pytes
     assert str(parse(StoreOptions, {"store": given}).store) == expected
     assert parse(CatsConfig, {"cats": given}).cats == expected
     assert parse(GlyphReaderConfig, {"digits": given}).digits == expected
+    commands = COMMANDS | discovery.find_commands()
+    for name, fields in PATHS_OF_COMMANDS.items():
+        values = needed(commands[name]) | dict.fromkeys(fields, given)
+        assert [getattr(parse(commands[name], values), field) for field in fields] == [expected] * len(fields)
 
 
 def test_a_name_that_is_too_long_is_refused() -> None:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from ..config import Stage
+from ..config import Stage, TextPath
 from ..discovery import comparison_names, find, find_comparison, find_space
 from ..environment import start_keras
-from ..options import StudyOptions, VersionOptions
+from ..options import JsonOption, StudyOptions, VersionOptions
+from .deletion import Delete, Gc
 from .parser import Command, Commands, ExperimentCommand, Fields
 from .predict import Predict
 
@@ -101,7 +102,7 @@ class Report(Command):
     """Writes one HTML page of the whole store, with tables and figures, that opens without a server."""
 
     on_interrupt = "nothing was written"
-    out: str = Field("", description="file to write, ending in .html; empty: STORE/report.html")
+    out: TextPath = Field("", description="file to write, ending in .html; empty: STORE/report.html")
     ui: str = Field(
         "http://127.0.0.1:5000", pattern=r"^https?://[^\s\"'<>]+$", description="address of MLflow's pages, for links"
     )
@@ -113,7 +114,7 @@ class Report(Command):
             print(write_report(self.out, self.ui, store))
 
 
-class Models(Command):
+class Models(Command, JsonOption):
     """Lists all registered models' versions: stage, score, run, age and size."""
 
     def __call__(self) -> None:
@@ -121,7 +122,21 @@ class Models(Command):
             from ..registry.overview import overview
             from . import output
 
-            output.print_models(overview())
+            output.print_models(overview(), as_json=self.json)
+
+
+class Runs(Command, JsonOption):
+    """Lists runs, the newest first: experiment, name, status, score and age."""
+
+    experiment: str = Field("", description="name of the experiment in MLflow; empty: all")
+    n: int = Field(20, ge=1, description="runs to list")
+
+    def __call__(self) -> None:
+        with self.open_existing_store():
+            from ..tracking.queries import newest_runs
+            from . import output
+
+            output.print_runs(newest_runs(self.n, self.experiment), as_json=self.json)
 
 
 class ModelCommand(Command):
@@ -186,7 +201,7 @@ class Promote(ModelCommand):
     stage: Stage = Field("Production", description="stage to move it to")
 
     def __call__(self) -> None:
-        with self.open_existing_store():
+        with self.open_existing_store(writes=True):
             from ..registry.stages import set_stage
             from . import output
 
@@ -208,14 +223,14 @@ class Rollback(ModelCommand):
     """Brings back the version that was in Production before; once more goes further back."""
 
     def __call__(self) -> None:
-        with self.open_existing_store():
+        with self.open_existing_store(writes=True):
             from ..registry.stages import rollback
             from . import output
 
             output.print_promotion(self.model, rollback(self.model))
 
 
-class History(ModelCommand):
+class History(ModelCommand, JsonOption):
     """Lists which version of a registered model was in Production, when and why."""
 
     def __call__(self) -> None:
@@ -223,12 +238,12 @@ class History(ModelCommand):
             from ..registry.overview import production_history
             from . import output
 
-            output.print_history(self.model, production_history(self.model))
+            output.print_history(self.model, production_history(self.model), as_json=self.json)
 
 
 COMMANDS: Commands = {
     "train": Train, "tune": Tune, "compare": Compare, "predict": Predict, "repeat": Repeat, "serve": Serve,
-    "ui": Ui, "dashboard": Dashboard, "report": Report, "models": Models, "promote": Promote, "archive": Archive,
-    "rollback": Rollback, "history": History,
+    "ui": Ui, "dashboard": Dashboard, "report": Report, "models": Models, "runs": Runs, "promote": Promote,
+    "archive": Archive, "rollback": Rollback, "history": History, "delete": Delete, "gc": Gc,
 }  # fmt: skip
 """The commands of the framework, by name; experiments bring their own as `COMMANDS` of their package."""

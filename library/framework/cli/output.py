@@ -3,8 +3,9 @@
 Types are imported for mypy alone: a list of models must not wait for what only trainings need.
 """
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING
@@ -15,13 +16,19 @@ from rich.table import Table
 from ..environment import command
 from ..formatting import age, number, size
 
+MIN_TEXT_WIDTH = 20
+"""Characters below which text would be a word a line."""
+
 if TYPE_CHECKING:
     from ..pipeline import Outcome
     from ..registry.history import ProductionPeriod
     from ..registry.overview import VersionRecord
     from ..registry.stages import Promotion
     from ..reproduction.metric_diff import RunDiff
-    from ..reproduction.rerun import Plan
+    from ..reproduction.rerun import Plan as Repetition
+    from ..statistics import Estimate
+    from ..tracking.deletion import Plan
+    from ..tracking.queries import RunRecord
     from ..tracking.store import Store
     from ..tuning.study import Tuned
 
@@ -52,7 +59,7 @@ def print_tuned(tuned: "Tuned", store: "Store") -> None:
     _print_result(f"Study {tuned.study.study_name}", rows + _model_rows(tuned.outcome), tuned.outcome, store)
 
 
-def print_plan(plan: "Plan", differences: Mapping[str, tuple[str, str]]) -> None:
+def print_plan(plan: "Repetition", differences: Mapping[str, tuple[str, str]]) -> None:
     """What is about to be repeated, and what differs from then."""
     record = plan.record
     print(f"Repeating run {record.id}, {record.name!r} of {record.experiment}, of {record.began:%Y-%m-%d %H:%M} UTC")
@@ -75,8 +82,22 @@ def print_diff(run: str, diff: "RunDiff") -> None:
     print(f"Run {run}: {diff}; times and the machine's own metrics are not compared")
 
 
-def print_models(versions: "Sequence[VersionRecord]") -> None:
+def print_answers(model: str, version: str, answers: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    """The answer to each query, as pairs."""
+    if as_json:
+        made = {"model": model, "version": int(version)}
+        _print_json({**made, "query": query, "answer": answer} for query, answer in answers)
+        return
+    for _, answer in answers:
+        print(answer)
+
+
+def print_models(versions: "Sequence[VersionRecord]", *, as_json: bool = False) -> None:
     """Every version of every model."""
+    if as_json:
+        dated = ({**vars(one), "version": int(one.version), "created": one.created.isoformat()} for one in versions)
+        _print_json({**record, "score": _score_fields(record["score"])} for record in dated)
+        return
     if not versions:
         print("no model is registered yet; train or tune one first")
         return
@@ -96,8 +117,42 @@ def print_models(versions: "Sequence[VersionRecord]") -> None:
     _print_columns(("model", "version", "stage", "score (95 % interval)", "run", "age", "size"), rows)
 
 
-def print_history(name: str, periods: "Sequence[ProductionPeriod]") -> None:
+def print_runs(runs: "Sequence[RunRecord]", *, as_json: bool) -> None:
+    """Runs, each with the first of its test scores that has an interval."""
+    from ..statistics import estimates
+
+    tests = [{name: run.metrics[name] for name in sorted(run.metrics) if name.startswith("test/")} for run in runs]
+    scores = [next((one for one in estimates(metrics) if one.low is not None), None) for metrics in tests]
+    if as_json:
+        fields = ("id", "experiment", "name", "status", "began", "seconds")
+        records = ({field: getattr(run, field) for field in fields} for run in runs)
+        dated = ({**record, "began": record["began"].isoformat()} for record in records)
+        _print_json({**record, "score": _score_fields(score)} for record, score in zip(dated, scores, strict=True))
+        return
+    if not runs:
+        print("there is no run yet; train or tune first")
+        return
+    now = datetime.now(UTC)
+    rows = [
+        (run.id, run.experiment, run.name, run.status, str(score or "-"), age((now - run.began).total_seconds()))
+        for run, score in zip(runs, scores, strict=True)
+    ]
+    _print_columns(("run", "experiment", "name", "status", "score (95 % interval)", "age"), rows)
+
+
+def print_history(name: str, periods: "Sequence[ProductionPeriod]", *, as_json: bool = False) -> None:
     """Which version was in Production, the present one first."""
+    if as_json:
+        _print_json(
+            {
+                "version": one.version and int(one.version),
+                "since": one.since.isoformat(),
+                "until": one.until and one.until.isoformat(),
+                "reason": one.reason,
+            }
+            for one in reversed(periods)
+        )
+        return
     if not periods:
         print(f"no version of {name} was in Production yet")
         return
@@ -105,12 +160,31 @@ def print_history(name: str, periods: "Sequence[ProductionPeriod]") -> None:
         (one.version or "none", _moment(one.since), _moment(one.until) if one.until else "now", one.reason)
         for one in reversed(periods)
     ]
-    _print_columns(("version", "in Production from", "until", "reason"), rows)
+    _print_columns(("version", "in Production from", "until", "reason"), rows, wraps_last=True)
 
 
 def print_promotion(name: str, promotion: "Promotion") -> None:
     """The stage that a version was moved to."""
     print(f"{name} version {promotion.version} is in {promotion.stage}: {promotion.reason}")
+
+
+def print_deletion(plan: "Plan", *, dry_run: bool) -> None:
+    """What goes, how much that frees, and what stays for a reason."""
+    sizes = [one.bytes for one in plan.removals]
+    for one, count in zip(plan.removals, sizes, strict=True):
+        print(f"{'would delete' if dry_run else 'deletes'} {one.text}" + (f", {size(count)}" if count else ""))
+    for reason in plan.kept:
+        print(f"keeps {reason}")
+    frees = f"{'would free' if dry_run else 'frees'} {size(sum(sizes))}"
+    print(frees if sizes else "there is nothing to delete", flush=True)
+
+
+def _print_json(records: Iterable[Mapping[str, object]]) -> None:
+    print(json.dumps(list(records), indent=2, ensure_ascii=False))
+
+
+def _score_fields(score: "Estimate | None") -> dict[str, object] | None:
+    return {"name": score.name, "value": score.value, "low": score.low, "high": score.high} if score else None
 
 
 def _moment(when: datetime) -> str:
@@ -129,12 +203,21 @@ def _model_rows(outcome: "Outcome") -> list[tuple[str, str]]:
     ]
 
 
-def _print_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Plain columns, as wide as their contents; on a terminal that is narrower, rows that break between cells."""
-    terminal, wide = Console(), Console(highlight=False, markup=False, width=1000)
-    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+def _print_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], *, wraps_last: bool = False) -> None:
+    """Plain columns, as wide as their contents; on a terminal that is narrower, rows that break between cells.
+
+    If it wraps the last column, that is text, which goes on in its column where the others leave room for some words.
+    """
+    terminal, wide = Console(highlight=False, markup=False), Console(highlight=False, markup=False, width=1000)
+    table = Table(box=None, header_style="", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, no_wrap=column != columns[-1])
     for row in rows:
         table.add_row(*row)
+    others = sum(max(map(len, cells)) + 2 for cells in list(zip(columns, *rows, strict=True))[:-1])
+    if wraps_last and terminal.is_terminal and terminal.width - others >= MIN_TEXT_WIDTH:
+        terminal.print(table)
+        return
     if not terminal.is_terminal or wide.measure(table).maximum <= terminal.width:
         wide.print(table)
         return

@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
 
-from pydantic import create_model
+from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
 from ..config import Options, parse
@@ -39,20 +39,23 @@ class BaseCommand(StoreOptions):
     on_interrupt: ClassVar[str] = "the same command resumes it"
     called: ClassVar[str] = ""
 
-    def open_existing_store(self) -> "Store":
+    def open_existing_store(self, *, writes: bool = False) -> "Store":
         """Opens the store, which must be there: no empty one is made to look for something in it.
+
+        Args:
+            writes: whether the command cannot do its work without writing to the store.
 
         Raises:
             StoreError: there is none, which is found before mlflow is imported, or it cannot be opened.
         """
-        if not (self.store / "mlflow.db").exists():
+        if not os.path.exists(self.store / "mlflow.db"):  # noqa: PTH110 -- False also in a folder that may not be read
             raise StoreError(
                 f"store {self.store}: there is none; train or tune first, or give {option(store='folder')}"
             )
 
         from ..tracking.store import open_store
 
-        return open_store(self.store)
+        return open_store(self.store, writes=writes)
 
 
 class Command(BaseCommand):
@@ -167,8 +170,8 @@ def _normalized(flags: Sequence[str], parser: argparse.ArgumentParser, called: s
 def _add(group: Any, fields: Fields) -> None:
     """A flag for every field; absent from the result unless given, so that defaults stay where they are declared."""
     fields = {field.alias or name: field for name, field in fields.items()}
-    options: Any = {name: (field.annotation, field) for name, field in fields.items()}
-    schemas = create_model("Fields", **options).model_json_schema()["properties"] if fields else {}
+    types: dict[str, Any] = {name: Annotated[field.annotation, field] for name, field in fields.items()}
+    schemas = {name: TypeAdapter(one).json_schema() for name, one in types.items()}
     for name, field in fields.items():
         default = "" if field.default == "" else f" [{field.default}]"
         default = "; required" if field.is_required() else default

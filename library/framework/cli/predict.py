@@ -7,21 +7,22 @@ from typing import Any
 
 from pydantic import Field
 
+from ..config import TextPath
 from ..discovery import find
 from ..environment import option, start_keras
 from ..errors import UserError
 from ..experiment import Experiment, PredictRequest
-from ..options import VersionOptions
+from ..options import JsonOption, VersionOptions
 from .parser import ExperimentCommand, Fields
 
 
-class Predict(ExperimentCommand, VersionOptions):
+class Predict(ExperimentCommand, VersionOptions, JsonOption):
     """Asks a registered model; which one follows from the experiment's fields and the stage."""
 
     on_interrupt = "nothing was answered"
-    query: str = Field("", description="the input: a text such as 45+23, or a PNG where the model takes images")
-    queries: str = Field("", description="in place of query, a file of them, one a line; - for standard input")
-    out: str = Field("", description="where to write the answer to if it is an image: a file ending in .png")
+    query: TextPath = Field("", description="the input: a text such as 45+23, or a PNG where the model takes images")
+    queries: TextPath = Field("", description="in place of query, a file of them, one a line; - for standard input")
+    out: TextPath = Field("", description="where to write the answer to if it is an image: a file ending in .png")
     seed: int = Field(0, ge=0, lt=2**32, description="picks one of many answers, where a model draws them")
 
     @classmethod
@@ -32,7 +33,8 @@ class Predict(ExperimentCommand, VersionOptions):
 
     def __call__(self, name: str, fields: Mapping[str, str]) -> None:
         experiment = find(name)(**fields)
-        requests = self._read_requests(experiment)
+        queries = self._lines()
+        requests = self._requests(experiment, queries)
 
         with self.open_existing_store():
             from ..registry.artifacts import find_version, load_version
@@ -41,11 +43,15 @@ class Predict(ExperimentCommand, VersionOptions):
             start_keras(experiment.num_threads)
             inputs = _joined([request.input for request in requests])
             outputs: Any = load_version(version).predict(inputs, params=dict(requests[0].params) or None)
-        for place, request in enumerate(requests):
-            print(request.show(outputs if len(requests) == 1 else outputs[place : place + 1]))
+        each = (outputs if len(requests) == 1 else outputs[place : place + 1] for place in range(len(requests)))
+        answers = [request.show(output) for request, output in zip(requests, each, strict=True)]
 
-    def _read_requests(self, experiment: Experiment) -> list[PredictRequest]:
-        """The request of each query; UserError names the line of the first that the model would refuse."""
+        from .output import print_answers
+
+        print_answers(version.name, str(version.version), list(zip(queries, answers, strict=True)), as_json=self.json)
+
+    def _lines(self) -> list[str]:
+        """The queries that were given; UserError where there are none, or more than the answers have place for."""
         if "query" not in self.model_fields_set and not self.queries:
             field = type(self).model_fields["query"]
             raise UserError(f"query: nothing was given; it is {field.description}; several: {option(queries='file')}")
@@ -53,7 +59,11 @@ class Predict(ExperimentCommand, VersionOptions):
             other = "query" if self.query else "out"
             got, allowed = getattr(self, other), "one query with one answer"
             raise UserError(f"{other}: got {got!r} and {option(queries=self.queries)}; allowed is {allowed}, or a file")
-        requests, lines = [], _lines_of(self.queries) if self.queries else [self.query]
+        return _lines_of(self.queries) if self.queries else [self.query]
+
+    def _requests(self, experiment: Experiment, lines: Sequence[str]) -> list[PredictRequest]:
+        """The request of each query; UserError names the line of the first that the model would refuse."""
+        requests: list[PredictRequest] = []
         for number, line in enumerate(lines, start=1):
             try:
                 requests.append(experiment.parse_query(line, self.out, self.seed))

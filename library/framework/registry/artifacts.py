@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
@@ -52,7 +54,7 @@ def register(name: str, package: ModelArtifacts, scored: TestResult, tags: Mappi
         )
     first = about.partition("\n\n")[0]
     description = f"{first}\n\n{_usage(package, logged.signature)}".strip()
-    digest, size = _measure(logged.model_uri)
+    digest, size = _measure(Path(mlflow.artifacts.download_artifacts(logged.model_uri)))
     tagged = {**tags, "artifact.digest": digest, "artifact.bytes": size}
     if one := score_estimate(scored):
         tagged |= {"score": one.name, one.name: one.value, f"{one.name}_low": one.low, f"{one.name}_high": one.high}
@@ -117,12 +119,12 @@ def load_version(version: ModelVersion) -> PyFuncModel:
     """A version, ready to `predict`; UserError where its files are not those that were registered."""
     verify(version)
     with _without_advice():
-        return mlflow.pyfunc.load_model(_uri(version))
+        return mlflow.pyfunc.load_model(str(folder_of(version)))
 
 
 def params_of(version: ModelVersion) -> set[str]:
     """The names of the params that a version takes, read without loading it."""
-    signature = mlflow.models.get_model_info(_uri(version)).signature
+    signature = mlflow.models.get_model_info(str(folder_of(version))).signature
     return {param.name for param in signature.params or ()} if signature else set()
 
 
@@ -190,10 +192,11 @@ def score_of(tags: Mapping[str, str]) -> Estimate | None:
 def verify(version: ModelVersion) -> None:
     """Raises a UserError unless the version's files are those that were registered."""
     try:
-        digest, _ = _measure(_uri(version))
+        digest, _ = _measure(folder_of(version))
     except (OSError, MlflowException) as error:
-        place = mlflow.MlflowClient().get_model_version_download_uri(version.name, version.version)
-        raise UserError(f"{describe(version)}: its files cannot be read from {place}: {one_line(error)}") from error
+        raise UserError(
+            f"{describe(version)}: its files cannot be read from {folder_of(version)}: {one_line(error)}"
+        ) from error
     if version.tags.get("artifact.digest") != digest:
         raise UserError(f"{describe(version)}: its files are not those that were registered")
 
@@ -206,13 +209,15 @@ def per_example_scores(run_id: str) -> dict[str, float]:
         return {}
 
 
-def _uri(version: ModelVersion) -> str:
-    return f"models:/{version.name}/{version.version}"
+def folder_of(version: ModelVersion) -> Path:
+    """Where a version's files are; by its name, MLflow would write a file to them when it loads them."""
+    address = mlflow.MlflowClient().get_model_version_download_uri(version.name, version.version)
+    return Path(url2pathname(urlsplit(address).path))
 
 
-def _measure(model_uri: str) -> tuple[str, int]:
-    """SHA-256 over the names and contents of all files of a model, and their size in bytes."""
-    folder = Path(mlflow.artifacts.download_artifacts(model_uri))
+def _measure(folder: Path) -> tuple[str, int]:
+    """SHA-256 over the names and contents of a model's files, and their size in bytes; OSError without a folder."""
+    folder.stat()  # a walk would find no file where there is no folder
     sha, size = hashlib.sha256(), 0
     for path in sorted(_files(folder)):
         content = path.read_bytes()

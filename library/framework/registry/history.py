@@ -6,9 +6,10 @@ none was left there.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Self
 
 NUMBERED = re.compile(r"production\.(\d+)")
 ENTRY = re.compile(r"(\S+) (?:version (\d+)|none): (.*)", re.DOTALL)
@@ -27,6 +28,10 @@ class ProductionPeriod:
     since: datetime
     until: datetime | None
     reason: str
+
+    def of_deleted_version(self) -> Self:
+        """The same, which says that its version was deleted since then."""
+        return replace(self, reason=f"{self.reason}; version {self.version} was deleted")
 
 
 def periods(tags: Mapping[str, str]) -> list[ProductionPeriod]:

@@ -1,12 +1,15 @@
 """A list of all models and versions, from a handful of queries however many there are."""
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from ..statistics import Estimate
+from ..tracking.store import current_store
 from .artifacts import score_of
 from .history import ProductionPeriod, periods
 from .queries import model, models, versions, write_lock
@@ -32,19 +35,31 @@ class VersionRecord:
 def overview() -> list[VersionRecord]:
     """Every version of every model, by name, newest first; what a dead writer left is completed before."""
     by_model: dict[str, list[ModelVersion]] = defaultdict(list)
-    with write_lock():
+    with _reconciling() as reconciled:
         for version in versions():
             by_model[version.name].append(version)
         for found in models():
-            reconcile(found, by_model[found.name])
+            reconciled(found, by_model[found.name])
     return [_entry(version) for name in sorted(by_model) for version in by_model[name]]
 
 
 def production_history(name: str) -> list[ProductionPeriod]:
     """Which version was in Production when and why, oldest first; NotRegistered where there is no such model."""
-    with write_lock():
-        reconcile(model(name), versions(name))
-        return periods(model(name).tags)
+    with _reconciling() as reconciled:
+        found = versions(name)
+        reconciled(model(name), found)
+        past, numbers = periods(model(name).tags), {str(version.version) for version in found}
+    return [period if period.version in {*numbers, None} else period.of_deleted_version() for period in past]
+
+
+@contextmanager
+def _reconciling() -> Iterator[Callable[[RegisteredModel, Sequence[ModelVersion]], None]]:
+    """Gives `reconcile`, under the lock that it needs; what does nothing where the store cannot be written."""
+    if current_store().refusal():
+        yield lambda *_: None
+    else:
+        with write_lock():
+            yield reconcile
 
 
 def _entry(version: ModelVersion) -> VersionRecord:

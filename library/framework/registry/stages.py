@@ -106,7 +106,9 @@ def reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> N
         return
     if now != (past[-1].version if past else None):
         number, _, reason = tags.get(PROMOTING, "").partition(" ")
-        key, value = history.entry(tags, now, reason if number == str(now) else history.UNKNOWN)
+        is_deleted = now is None and past[-1].version not in {str(one.version) for one in its_versions}
+        unknown = f"version {past[-1].version} was deleted" if is_deleted else history.UNKNOWN
+        key, value = history.entry(tags, now, reason if number == str(now) else unknown)
         client.set_registered_model_tag(found.name, key, value)
     for stage in STAGES:
         alias, version = stage.lower(), by_stage.get(stage)

@@ -31,6 +31,7 @@ from pydantic_core import from_json
 from .. import discovery
 from ..environment import one_line
 from ..errors import UserError
+from ..registry.artifacts import folder_of
 from ..tracking.queries import read_run
 
 JSON, PATH, EXAMPLE = "application/json", "/invocations", "serving_input_example.json"  # all three are MLflow's
@@ -57,7 +58,7 @@ def serve(model: PyFuncModel, version: ModelVersion, listening: socket.socket) -
 
     Once all requests are answered, SIGINT raises KeyboardInterrupt, and SIGTERM goes on to its handler.
     """
-    example = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}")) / EXAMPLE
+    example = folder_of(version) / EXAMPLE
     app = create_app(model, example)
     model.predict(model.input_example)  # compiles the network, so that the first request need not wait
     host, port = listening.getsockname()

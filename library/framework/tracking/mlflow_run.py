@@ -139,28 +139,39 @@ def start_run(
         tags: words about the run; where it comes from is added.
         about: description of the MLflow experiment, if it is created.
     """
-    known = {"process": this_process(), **environment_tags(), **(tags or {})}
-    if "command" in known:
-        known[NOTE] = f"```\n{wrapped(known['command'])}\n```"  # code, no wider than the page's column
-    if config is not None:
-        known["fields"] = " ".join(type(config).model_fields)  # what of the params is the config's
-    store.connect()
-    active = mlflow.start_run(
-        run_id=resume,
-        experiment_id=_experiment_id(store, experiment, about),
-        run_name=name,
-        tags=known,
-        nested=mlflow.active_run() is not None,
-        parent_run_id=parent,
-        log_system_metrics=resume is None or config is not None,
-    )
-    run = MlflowRun(active.info.run_id, goes_on=resume is not None and config is not None)
-    try:
-        if "reason" in active.data.tags:  # of the end from which it is resumed
-            mlflow.delete_tag("reason")
+    store.check_writable(store.root / "artifacts" / experiment)
+    with store.run_lock() as lock:
+        known = {"lock": lock, "process": this_process(), **environment_tags(), **(tags or {})}
+        if "command" in known:
+            known[NOTE] = f"```\n{wrapped(known['command'])}\n```"  # code, no wider than the page's column
         if config is not None:
-            mlflow.log_params(config.model_dump())
-        yield run
+            known["fields"] = " ".join(type(config).model_fields)  # what of the params is the config's
+        store.connect()
+        if resume:  # before MLflow makes it RUNNING, and then sets its tags
+            mlflow.MlflowClient().set_tag(resume, "lock", lock)
+        active = mlflow.start_run(
+            run_id=resume,
+            experiment_id=_experiment_id(store, experiment, about),
+            run_name=name,
+            tags=known,
+            nested=mlflow.active_run() is not None,
+            parent_run_id=parent,
+            log_system_metrics=resume is None or config is not None,
+        )
+        run = MlflowRun(active.info.run_id, goes_on=resume is not None and config is not None)
+        with _ending(run):
+            if "reason" in active.data.tags:  # of the end from which it is resumed
+                mlflow.delete_tag("reason")
+            if config is not None:
+                mlflow.log_params(config.model_dump())
+            yield run
+
+
+@contextmanager
+def _ending(run: MlflowRun) -> Iterator[None]:
+    """Ends a run with the block: FINISHED, FAILED by an exception, KILLED by an interrupt."""
+    try:
+        yield
     except Exception as error:
         run.end("FAILED", one_line(error))
         raise

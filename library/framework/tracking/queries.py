@@ -15,7 +15,7 @@ import numpy as np
 from mlflow.entities import LifecycleStage, Run
 from mlflow.exceptions import MlflowException
 
-from ..errors import UserError
+from ..errors import UserError, unknown
 
 MAX_LISTED = 5
 """Runs that an error lists, the newest."""
@@ -85,6 +85,14 @@ def available_trainings(parent: str = "") -> str:
 def all_runs() -> list[RunRecord]:
     """All runs of the store that were not deleted, newest first."""
     return _search("")
+
+
+def newest_runs(limit: int, experiment: str = "") -> list[RunRecord]:
+    """The newest runs of an experiment, or of all; UserError where there is no such experiment."""
+    names = [one.name for one in mlflow.search_experiments()]
+    if experiment and experiment not in names:
+        raise unknown("experiment", experiment, names)
+    return _search("", limit=limit, experiment=experiment or None)
 
 
 def finished_runs(experiment: str, tags: Mapping[str, str]) -> list[RunRecord]:

@@ -1,7 +1,7 @@
 """A store: the folder that holds runs, registry, studies and artifacts, and how it is opened.
 
-`mlflow.db` holds runs and registry, `optuna.db` studies, `artifacts/` files. A run says in a tag which process writes
-it; whoever opens the store next ends the runs that dead processes left open.
+`mlflow.db` holds runs and registry, `optuna.db` studies, `artifacts/` files. Whoever opens the store ends the runs that
+dead processes left open. A store that cannot be written is opened as it is by what only reads it.
 """
 
 import errno
@@ -10,18 +10,21 @@ import logging
 import os
 import shlex
 import sqlite3
-import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import mlflow
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
 from sqlalchemy import URL
 
 from ..environment import is_alive, option
 from ..errors import StoreError, UserError
+from .access import DATABASES, refusal, share_with_group
 from .location import relocate
 from .queries import exists
 
@@ -64,11 +67,37 @@ class Store:
         """What a command is to be given to use this store, after a space; empty where that is the default folder."""
         return "" if self.root == DEFAULT.resolve() else f" {option(store=shlex.quote(str(self.root)))}"
 
+    def refusal(self, *more: Path) -> str:
+        """Why this process may not write the store, or more paths in it; empty if it may."""
+        locks = self.root / "locks"
+        databases = (self.root / name for name in DATABASES)
+        return refusal(self.root, self.root / "artifacts", *databases, locks, *locks.glob("*"), *more)
+
+    def check_writable(self, *more: Path) -> None:
+        """Raises a StoreError where this process may not write the store, or more paths in it."""
+        if refused := self.refusal(*more):
+            give = f"give {option(store='folder')} that can be written"
+            raise StoreError(f"store {self.root}: {refused}; {give}")
+
     def lock(self, name: str) -> FileLock:
-        """A lock that one process holds at a time, and that its death releases."""
+        """A lock that one process holds at a time, and that its death releases; StoreError as of `check_writable`."""
+        self.check_writable()
         (self.root / "locks").mkdir(exist_ok=True)
         short = name if len(name.encode()) <= 255 else hashlib.sha256(name.encode()).hexdigest()
         return FileLock(self.root / "locks" / short)
+
+    @contextmanager
+    def run_lock(self) -> Iterator[str]:
+        """A lock for one run that this process is about to write; gives what the run's tag `lock` is to be.
+
+        Whoever finds the lock free knows that the run's process is dead, wherever it ran: in a container, on a host.
+        """
+        token = uuid.uuid4().hex
+        with (lock := self.lock(f"run-{token}")):
+            try:
+                yield token
+            finally:
+                Path(lock.lock_file).unlink(missing_ok=True)
 
     def connect(self) -> None:
         """Makes this the store that MLflow and the registry use in this process."""
@@ -107,22 +136,33 @@ def current_store() -> Store:
     return store
 
 
-def open_store(root: str | Path = DEFAULT) -> Store:
+def open_store(root: str | Path = DEFAULT, *, writes: bool = True) -> Store:
     """Opens a store, creates it if there is none, and ends the runs that dead processes left open.
 
-    `with open_store(...) as store` also turns errors of its disk within the block into a StoreError.
+    `with open_store(...) as store` also turns errors of its disk within the block into a StoreError. Where the group of
+    the store's folder may write it, the group may also write what this process makes from then on (its umask).
+
+    Args:
+        root: the store's folder.
+        writes: False opens a store that cannot be written too: as it is, nothing in it is changed.
 
     Raises:
         StoreError: it cannot be opened, read or written, or its disk is full.
     """
     with Store(Path(root).resolve()) as store:
-        (store.root / "artifacts").mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=store.root).close()
+        if not writes and (store.root / "mlflow.db").exists() and store.refusal():
+            store.connect()
+            return store
+        store.check_writable()
+        store.root.mkdir(parents=True, exist_ok=True)
+        share_with_group(store.root)
+        (store.root / "artifacts").mkdir(exist_ok=True)
         store.connect()
+        database = store.root / "mlflow.db"
         try:
             with store.lock("opening"):  # two that create one database at once would break it
-                is_new = not (store.root / "mlflow.db").exists()
-                _end_abandoned_runs()
+                is_new = not database.exists() or database.stat().st_size == 0
+                _end_abandoned_runs(store)
                 relocate(store.root)
                 if is_new:  # MLflow's own experiment, which stays empty
                     mlflow.MlflowClient().delete_experiment("0")
@@ -140,6 +180,22 @@ def set_terminated(run_id: str, status: str, reason: str = "") -> None:
         client.set_terminated(run_id, status)
 
 
+def _end_abandoned_runs(store: Store) -> None:
+    running = "attributes.status = 'RUNNING'"
+    for run in mlflow.search_runs(search_all_experiments=True, filter_string=running, output_format="list"):
+        token, process = run.data.tags.get("lock"), run.data.tags.get("process", "")
+        is_named = len(process.split()) == 3  # as by `this_process`, and not by another program's tag
+        reason = "process {1} on {0} died".format(*process.split()) if is_named else "its process died"
+        if token:
+            with suppress(Timeout), store.lock(f"run-{token}").acquire(timeout=0) as lock:
+                now = mlflow.get_run(run.info.run_id)  # as it may have ended, or been resumed, since it was found
+                if now.info.status == "RUNNING" and now.data.tags.get("lock") == token:
+                    set_terminated(run.info.run_id, "FAILED", reason)
+                Path(lock.lock_file).unlink(missing_ok=True)
+        elif is_named and not is_alive(process):  # of an earlier version, which had no locks
+            set_terminated(run.info.run_id, "FAILED", reason)
+
+
 def _storage_failure(error: BaseException | None, root: Path) -> str | None:
     """What the disk or the database said, if that is behind an error."""
     while error is not None:
@@ -150,11 +206,3 @@ def _storage_failure(error: BaseException | None, root: Path) -> str | None:
             return str(error)
         error = error.__cause__ or error.__context__
     return None
-
-
-def _end_abandoned_runs() -> None:
-    running = "attributes.status = 'RUNNING'"
-    for run in mlflow.search_runs(search_all_experiments=True, filter_string=running, output_format="list"):
-        process = run.data.tags.get("process")
-        if process and not is_alive(process):
-            set_terminated(run.info.run_id, "FAILED", f"process {process.split()[1]} died")

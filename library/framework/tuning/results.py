@@ -102,7 +102,7 @@ def _bound(param: str, trials: Sequence[FrozenTrial]) -> str:
 
 def stored_studies(store: Store) -> dict[str, StudyResults]:
     """All studies of a store, by name, that have a finished trial and a record of their objectives."""
-    if not (store.root / "optuna.db").exists():
+    if not (store.root / "optuna.db").exists() or (store.root / "optuna.db").stat().st_size == 0:
         return {}
     storage, found = storage_of(store), {}
     for name in optuna.get_all_study_names(storage):

@@ -1,9 +1,11 @@
 """What is printed of versions: their list, their scores, and the lines of the commands that move them."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -16,6 +18,7 @@ from library.framework.experiment import TestResult
 from library.framework.pipeline import Outcome
 from library.framework.registry import artifacts
 from library.framework.registry.artifacts import score_of
+from library.framework.registry.history import ProductionPeriod
 from library.framework.registry.overview import VersionRecord, overview
 from library.framework.registry.stages import promote_if_better
 from library.framework.statistics import Estimate, estimate_of_scores
@@ -127,6 +130,55 @@ def test_the_commands_do_it_and_say_so(store: Store, tmp_path: Path, capsys: pyt
     assert (middle[2], last[2]) == (last[1], "now")
 
 
+def test_lists_are_json_for_scripts_and_nothing_else(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(command: str, *flags: str) -> Any:
+        assert main([command, f"--store={store.root}", "--JSON=1", *flags], "make") == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert run("models") == run("runs") == []
+    three(store, tmp_path)
+    with start_run(store, "scored", "run") as scored:
+        scored.log_metrics({"test/b": 0.5, "test/b_standard_error": 0.1, "test/a": 1, "val/c_low": 0, "val/c": 1})
+    [newest, *_] = run("models")
+    assert datetime.fromisoformat(newest.pop("created")) <= datetime.now(UTC)
+    assert newest.pop("bytes") > 0
+    assert newest.pop("run") == mlflow.MlflowClient().get_model_version(NAME, "1").run_id
+    score = newest.pop("score")
+    assert (score.keys(), score["name"]) == ({"name", "value", "low", "high"}, "test/mean_score")
+    assert newest == {"model": NAME, "version": 3, "stage": "Production"}
+    [now, *_] = run("history", f"--model={NAME}")
+    assert datetime.fromisoformat(now.pop("since")) <= datetime.now(UTC)
+    assert now == {"version": 3, "until": None, "reason": "forced"}
+    [first] = run("runs", "--n=1")
+    assert datetime.fromisoformat(first.pop("began")) <= datetime.now(UTC)
+    assert first.pop("seconds") >= 0
+    assert first.pop("score") == {
+        "name": "test/b",
+        "value": 0.5,
+        "low": pytest.approx(0.304),
+        "high": pytest.approx(0.696),
+    }
+    assert first == {"id": scored.id, "experiment": "scored", "name": "run", "status": "FINISHED"}
+    assert [one["score"] for one in run("runs", "--experiment=tests")] == [None]
+
+
+def test_runs_are_listed_with_their_scores(
+    store: Store, capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
+) -> None:
+    assert main(["runs", f"--store={store.root}"], "make") == 0
+    assert capsys.readouterr().out == "there is no run yet; train or tune first\n"
+    with start_run(store, "scored", "a run") as run:
+        run.log_metrics({"test/b": 0.5, "test/b_low": 0.25, "test/b_high": 0.75})
+    assert main(["runs", f"--store={store.root}"], "make") == 0
+    heading, row = capsys.readouterr().out.splitlines()
+    assert re.split(" {2,}", heading.strip()) == ["run", "experiment", "name", "status", "score (95 % interval)", "age"]
+    assert re.split(" {2,}", row.strip())[:5] == [run.id, "scored", "a run", "FINISHED", "b 0.5 (0.25 to 0.75)"]
+    error = refused("runs", "--experiment=score", f"--store={store.root}")
+    assert error == "unknown experiment 'score'; did you mean scored?\n"
+
+
 def test_what_does_not_exist_or_go_is_one_line(store: Store, tmp_path: Path, refused: Callable[..., str]) -> None:
     promote_if_better(NAME, register(store, tmp_path, "01"))
     clone("1", 11)
@@ -156,6 +208,25 @@ def test_a_narrow_terminal_breaks_rows_between_cells(
     assert lines == [
         "seq2seq-text-to-text  3  -  exact_match 0.5 (0.25 to 0.75)",
         f"    {version.run}  0 seconds  43.9 kB",
+    ]
+
+
+def test_a_history_on_a_narrow_terminal_goes_on_in_the_column_of_its_reasons(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    since, until = (datetime(2026, 7, day).astimezone() for day in (1, 2))
+    reason = "beats version 1: of 1,200 examples 31 are better and 4 worse, p < 0.001"
+    output.print_history(
+        NAME, [ProductionPeriod("2", since, until, reason), ProductionPeriod("10", until, None, "forced")]
+    )
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "version  in Production from   until                reason",
+        "10       2026-07-02 00:00:00  now                  forced",
+        "2        2026-07-01 00:00:00  2026-07-02 00:00:00  beats version 1: of 1,200",
+        "                                                   examples 31 are better and 4",
+        "                                                   worse, p < 0.001",
     ]
 
 

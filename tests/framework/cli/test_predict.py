@@ -1,6 +1,7 @@
 """Several queries at once: read from a file, refused by line, answered in order by one call of the model."""
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,14 @@ def test_a_wrong_line_is_named_by_its_number_before_a_model_is_loaded(
         status, model = ask(f"--queries={name}")
         assert (status, model.calls) == (2, [])
         assert capsys.readouterr().err.startswith(f"error: {line}")
+
+
+def test_answers_are_json_for_scripts_and_paths_may_begin_at_home(
+    ask: Callable[..., tuple[int, Doubling]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    Path("queries.txt").write_text("3\n1\n")
+    ask("--queries=~/queries.txt", "--json=1")
+    made = {"model": "tiny", "version": 1}
+    expected = [{**made, "query": "3", "answer": "3 6"}, {**made, "query": "1", "answer": "1 2"}]
+    assert json.loads(capsys.readouterr().out) == expected

@@ -1,11 +1,15 @@
 """MLflow runs: how they end, what they carry, and that none outlives its process."""
 
 import os
+import re
 import shlex
+import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -110,33 +114,59 @@ def test_children_know_their_parent_and_a_run_can_go_on(store: Store) -> None:
     assert queries.read_run(parent.id).status == "FINISHED"
 
 
-def die_in_a_run(root: Path) -> None:
-    with open_store(root) as store, start_run(store, "tests", "orphan"):
-        os.kill(os.getpid(), signal.SIGKILL)
+def die_in_a_run(root: Path, resume: str | None, survivor: Connection) -> None:
+    """Dies as in a container, whose host's name nobody else has; a child that it forked lives until the test's end."""
+    socket.gethostname = lambda: "elsewhere"
+    with open_store(root) as store, start_run(store, "tests", "orphan", resume=resume):
+        if os.fork():
+            os.kill(os.getpid(), signal.SIGKILL)
+        survivor.poll(None)
+        os._exit(0)
 
 
+@pytest.mark.parametrize("is_resumed", [False, True])
 def test_whoever_opens_the_store_ends_the_runs_of_dead_processes_and_no_others(
-    store: Store, processes: ForkServerContext
+    is_resumed: bool, store: Store, processes: ForkServerContext
 ) -> None:
-    dying = processes.Process(target=die_in_a_run, args=(store.root,))
-    dying.start()
-    dying.join()
-    assert dying.exitcode == -9
-    orphan = last_run().info
-    assert orphan.status == "RUNNING"
-    with start_run(store, "tests", "alive") as alive:
+    resume = None
+    if is_resumed:
+        with start_run(store, "tests", "to be resumed") as run:
+            resume = run.id
+    ours, theirs = processes.Pipe()
+    with ours, theirs:
+        dying = processes.Process(target=die_in_a_run, args=(store.root, resume, theirs))
+        dying.start()
+        dying.join()
+        assert dying.exitcode == -9
+        [orphan] = mlflow.search_runs(experiment_names=["tests"], output_format="list")
+        assert orphan.info.status == "RUNNING"
+        with start_run(store, "tests", "alive") as alive:
+            with open_store(store.root):
+                ended = mlflow.get_run(orphan.info.run_id)
+            assert ended.info.status == "FAILED"
+            assert re.fullmatch(r"process \d+ on elsewhere died", ended.data.tags["reason"])
+            assert queries.read_run(alive.id).status == "RUNNING"
+            assert [path.name for path in store.root.glob("locks/run-*")] == [
+                f"run-{mlflow.get_run(alive.id).data.tags['lock']}"
+            ]
+    assert not list(store.root.glob("locks/run-*"))
+
+
+def test_a_running_run_is_dead_in_a_copy_of_its_store(store: Store, tmp_path: Path) -> None:
+    with start_run(store, "tests", "run") as run:
+        with open_store(shutil.copytree(store.root, tmp_path / "copy")):
+            assert queries.read_run(run.id).status == "FAILED"
         with open_store(store.root):
-            ended = mlflow.get_run(orphan.run_id)
-        assert ended.info.status == "FAILED"
-        assert "died" in ended.data.tags["reason"]
-        assert queries.read_run(alive.id).status == "RUNNING"
+            assert queries.read_run(run.id).status == "RUNNING"
 
 
-def test_a_process_of_another_host_counts_as_alive() -> None:
-    assert environment.is_alive("elsewhere 1 0.00")
-    assert environment.is_alive(environment.this_process())
+def test_a_run_of_an_earlier_version_is_judged_by_its_process(store: Store) -> None:
     host, pid, _ = environment.this_process().split()
-    assert not environment.is_alive(f"{host} {pid} 0.00")
+    tags = ["elsewhere 1 0.00", environment.this_process(), "of another program's tag", f"{host} {pid} 0.00"]
+    client = mlflow.MlflowClient()
+    runs = [client.create_run(client.create_experiment(tag), tags={"process": tag}).info.run_id for tag in tags]
+    with open_store(store.root):
+        assert [queries.read_run(run).status for run in runs] == [*["RUNNING"] * 3, "FAILED"]
 
 
 def test_the_command_of_a_run_repeats_every_field() -> None:

@@ -54,7 +54,7 @@ def set_name(given: str) -> str:
 
 def _curate(options: CurationOptions, folder: Path) -> Curation:
     """Downloads the images first if need be; a download that turns out to be unusable is deleted."""
-    path, beside = Path(options.cats).expanduser(), folder.with_name(f"{folder.name}.download")
+    path, beside = Path(options.cats), folder.with_name(f"{folder.name}.download")
     downloaded = is_address(options.cats)
     if downloaded:
         with writing(beside):
