@@ -17,8 +17,8 @@ from library.framework.environment import available_cores
 SIDE = 48
 BLOCK_SIZE = 64  # rows compared at once
 # Agreement of copies and of images that a split must not part. Measured on 6,000 real faces: pairs above 0.8 are the
-# same photo, most of them recoloured; the few exceptions are all-black cats. Smooth random images on one grid reach 0.85. Of
-# altered copies, 48 of 50 or more of each kind are above 0.86; of crops after JPEG of quality 30, too.
+# same photo, most of them recoloured; the few exceptions are all-black cats. Smooth random images on one grid reach
+# 0.85. Of altered copies, 48 of 50 or more of each kind are above 0.86.
 COPY = 0.86
 SIMILAR = 0.8
 # Each view: the scale of the part shown, its angle in degrees, and the offset of its centre as a share of the side. The
