@@ -10,7 +10,7 @@ INKS = ((90, 40, 30), (40, 40, 40), (50, 45, 120), (95, 95, 95))
 def compose(images: np.ndarray, seed: int, *, light_ink: bool = False) -> np.ndarray:
     """A photograph `[height, width, 3]` uint8 BGR of characters `[n, 28, 28]` uint8, without the blanks."""
     random = np.random.default_rng(seed)
-    height, width = int(random.integers(500, 1100)), int(random.integers(2200, 3000))
+    height, width = int(random.integers(300, 600)), int(random.integers(1200, 2400))
     ink = _turned(_write(images, height, width, random), random)[..., np.newaxis]
     paper, pen = random.uniform(0.75, 0.97, 3), np.array(INKS[random.integers(len(INKS))]) / 255
     if light_ink:

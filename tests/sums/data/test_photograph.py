@@ -77,6 +77,7 @@ BAD = {
     "shows 2 characters": compose(written("4   5"), 1),
     "shows 7 characters": compose(np.concatenate([written("45+23"), written("4   5")]), 2),
     "shows 1 character;": compose(written("    5"), 3),
+    "shows no + or - between digits of one size;": compose(written("45723"), 4),
 }
 
 
