@@ -190,7 +190,7 @@ def _extent(mask: np.ndarray, axis: int) -> tuple[int, int]:
 def _operator(characters: list[np.ndarray], operators: str) -> tuple[int, float]:
     """The index of the operator, in the middle or one of the middle two, and its correlation with those drawn."""
     random = np.random.default_rng(0)
-    shapes = [normalise(draw_operator(one, random) > 127, _OPERATOR) for one in operators for _ in range(20)]
+    shapes = [normalise(draw_operator(one, random) > 127, _OPERATOR) for one in operators for _ in range(60)]
     known = [_blurred(shape) for shape in shapes]
     likeness = {}
     for place in {(len(characters) - 1) // 2, len(characters) // 2}:
@@ -200,4 +200,4 @@ def _operator(characters: list[np.ndarray], operators: str) -> tuple[int, float]
 
 
 def _blurred(image: np.ndarray) -> np.ndarray:
-    return cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.5).ravel()
+    return cv2.GaussianBlur(image.astype(np.float32), (0, 0), 0.7).ravel()
