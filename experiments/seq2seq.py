@@ -7,7 +7,7 @@
     make train-seq2seq OPERATORS='*'                # products
     make tune-seq2seq                               # searches, then trains the winner in full
     make predict QUERY="45+23"                      # asks the Production version
-    make predict MODALITY=image-to-text QUERY=query.png
+    make predict MODALITY=image-to-text QUERY=query.png        # or a photograph: QUERY=photo.jpg OUT=characters.png
     make predict MODALITY=text-to-image QUERY="45+23" OUT=answer.png
 
 DIGITS=mnist, or an .npz file, takes MNIST's handwriting instead of scikit-learn's. The measured scores and times are
@@ -26,7 +26,7 @@ from library.framework import images
 from library.framework.experiment import Experiment, ModelArtifacts, PredictRequest, TestResult, TrainingResult
 from library.framework.run import Callbacks, Run
 from library.sums.config import Seq2SeqConfig
-from library.sums.data import dataset, image_files, notation, queries
+from library.sums.data import dataset, image_files, notation, photograph, queries
 
 if TYPE_CHECKING:
     import keras
@@ -173,8 +173,14 @@ class Seq2Seq(Experiment):
         return 1 if self.config.modality == "text-to-text" else None
 
     def parse_query(self, query: str, out: str = "", seed: int = 0) -> PredictRequest:
-        """A query as text or as an image; images of an answer are written to a file."""
+        """A query as text or as an image; images of an answer, or of a photograph's characters, go to a file."""
         config = self.config
+        if config.reads_images and photograph.is_photograph(query):
+            target = images.check_target(out or f"{Path(query).stem}-characters.png")
+            read = photograph.read_sum(query, config.operators, config.padding)
+            return PredictRequest(
+                read[np.newaxis], lambda answers: f"{answers[0]}  (read from {image_files.write(read, target)})"
+            )
         if out and not config.draws_images:
             raise ValueError(f"out: got {out!r}, but the answer is a text and is printed; leave it out")
         if config.reads_images:

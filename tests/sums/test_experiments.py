@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,8 +13,9 @@ from experiments.seq2seq import Seq2Seq
 from library import Run
 from library.framework.registry import artifacts
 from library.sums.config import ArithmeticConfig
-from library.sums.data import image_files
+from library.sums.data import handwriting, image_files
 from library.sums.models import glyph_networks
+from tests.photographs import compose
 
 TINY = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 4, "filters": 1}
 
@@ -86,5 +88,24 @@ def test_a_query_is_a_text_or_an_image(tmp_path: Path) -> None:
     assert (request.input, request.params) == (["45+23"], {"seed": 7})
     assert request.show([answer]) == str(tmp_path / "answer.png")
     np.testing.assert_array_equal(image_files.read(request.show([answer]), 3), answer)
-    with pytest.raises(ValueError, match=r"^out: got 'x.png', but the answer is a text and is printed; leave it out$"):
-        Seq2Seq().parse_query("45+23", "x.png")
+    strip = Seq2Seq(modality="image-to-text")
+    for experiment, query in ((Seq2Seq(), "45+23"), (strip, path)):
+        with pytest.raises(
+            ValueError, match=r"^out: got 'x.png', but the answer is a text and is printed; leave it out$"
+        ):
+            experiment.parse_query(query, "x.png")
+
+
+def test_a_photograph_is_answered_beside_the_characters_cut_out_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    characters = "0123456789+- "
+    ids = np.array([characters.index(one) for one in "45+23"])
+    images = handwriting.load("scikit-learn", characters).test.draw(ids, np.random.default_rng(0))
+    cv2.imwrite("photo.jpg", compose(images, 0))
+    reader = Seq2Seq(modality="image-to-text")
+    for out, written in (("", "photo-characters.png"), ("other.png", "other.png")):
+        request = reader.parse_query("photo.jpg", out)
+        assert request.show(["68"]) == f"68  (read from {written})"
+        np.testing.assert_array_equal(reader.parse_query(written).input, request.input)

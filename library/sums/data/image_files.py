@@ -10,6 +10,8 @@ import numpy as np
 
 from library.framework.images import save
 from library.sums.data.handwriting import SIZE
+from library.sums.data.notation import QUERY_LENGTH
+from library.sums.data.photograph import MIN_SIDE
 
 
 def read(query: str, characters: int) -> np.ndarray:
@@ -42,6 +44,8 @@ def write(images: np.ndarray, path: Path) -> str:
 
 def _decode(path: Path, width: int) -> np.ndarray:
     allowed = f"allowed is a PNG, 8 bits, {width} pixels wide and {SIZE} high"
+    if width == SIZE * QUERY_LENGTH:
+        allowed += f", or a photograph of {MIN_SIDE} pixels or more on each side"
     try:
         raw = path.read_bytes()
     except OSError as error:

@@ -79,14 +79,14 @@ def deduplicate(thumbs: np.ndarray, details: np.ndarray) -> Duplicates:
                 nearest = stays[similar[stays].argmax()]
                 original[row], similarity[row] = columns[nearest], similar[nearest]
         both = (original[rows] < 0) & (original[columns] < 0)
-        groups = _joined(groups, rows[both], columns[both])
+        groups = join_groups(groups, rows[both], columns[both])
         both &= agree >= CLOSE_DETAIL
-        close = _joined(close, rows[both], columns[both])
+        close = join_groups(close, rows[both], columns[both])
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     return Duplicates(original, similarity, np.where(sizes[group] > max(MAX_GROUP * n, 2), n + close, groups))
 
 
-def _joined(groups: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def join_groups(groups: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Groups `[n]`, and those of each pair made one."""
     if not len(rows):
         return groups

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from library.cats.data.curation import duplicates
+from library.cats.data.curation import altered_copies, duplicates
 from library.cats.data.curation.checkpoint import Checkpoint
 
 EXACT, NEAR = "exact duplicate", "near duplicate"
@@ -50,13 +50,13 @@ def filter_images(checkpoint: Checkpoint) -> Selection:
     usable = [row for row, entry in enumerate(entries) if not entry.reason]
     dropped = {row: Reason(entry.reason) for row, entry in enumerate(entries) if entry.reason}
     none = np.empty((0, 1, 1, 3), dtype=np.uint8)
-    thumbnails, details = [duplicates.thumbnails(none)], [duplicates.details(none)]
+    describe = duplicates.thumbnails, duplicates.details, altered_copies.greys
+    described = [[each(none) for each in describe]]
     digests = dict[int, str]()
     for start in range(0, len(usable), _CHUNK_SIZE):
         rows = usable[start : start + _CHUNK_SIZE]
         images = checkpoint.images(rows)
-        thumbnails.append(duplicates.thumbnails(images))
-        details.append(duplicates.details(images))
+        described.append([each(images) for each in describe])
         hashes = (hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest() for image in images)
         digests.update(zip(rows, hashes, strict=True))
     ranked = sorted(usable, key=lambda row: (-entries[row].side, -entries[row].size, digests[row]))
@@ -66,7 +66,8 @@ def filter_images(checkpoint: Checkpoint) -> Selection:
             dropped[row] = Reason(EXACT, first[digests[row]], 1.0)
     distinct = np.array(list(first.values()), dtype=np.int64)
     places = np.searchsorted(usable, distinct)
-    found = duplicates.deduplicate(np.concatenate(thumbnails)[places], np.concatenate(details)[places])
+    thumbnails, details, greys = (np.concatenate(chunks)[places] for chunks in zip(*described, strict=True))
+    found = altered_copies.deduplicate_altered(duplicates.deduplicate(thumbnails, details), greys)
     for i in np.flatnonzero(found.original >= 0):
         dropped[int(distinct[i])] = Reason(NEAR, int(distinct[found.original[i]]), float(found.similarity[i]))
     stays = found.original < 0
