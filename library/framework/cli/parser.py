@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
@@ -170,8 +170,7 @@ def _normalized(flags: Sequence[str], parser: argparse.ArgumentParser, called: s
 def _add(group: Any, fields: Fields) -> None:
     """A flag for every field; absent from the result unless given, so that defaults stay where they are declared."""
     fields = {field.alias or name: field for name, field in fields.items()}
-    types: dict[str, Any] = {name: Annotated[field.annotation, field] for name, field in fields.items()}
-    schemas = {name: TypeAdapter(one).json_schema() for name, one in types.items()}
+    schemas = {name: TypeAdapter(field.rebuild_annotation()).json_schema() for name, field in fields.items()}
     for name, field in fields.items():
         default = "" if field.default == "" else f" [{field.default}]"
         default = "; required" if field.is_required() else default
