@@ -3,6 +3,7 @@
 A training that is killed goes on from its last one. It finds the folder by itself, so that no experiment passes it on.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -63,6 +64,7 @@ def kept_in(folder: Path | None) -> Iterator[None]:
         _current.reset(token)
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """What has to be the same when a training goes on: versions of Keras and of its backend, by name."""
     import keras  # here: its number of threads is set before
