@@ -21,7 +21,7 @@ _DIGIT = 20  # longer side of a digit, as MNIST has it
 _OPERATOR = 16
 _STROKE = 0.12  # of a character's longer side, at least
 _MAX_SLOPE = 20  # degrees
-_MIN_LIKENESS, _MIN_HEIGHT = 0.8, 0.45  # of an operator to those drawn; of a digit's height to the largest
+_MIN_LIKENESS, _MIN_HEIGHT = 0.75, 0.45  # of an operator to those drawn; of a digit's height to the largest
 _MAX_GAP = 0.05  # of the height of the writing
 _MIN_SHARED = 0.4  # of the narrower stroke's width lies above or below the other where both are one character's
 
