@@ -57,6 +57,7 @@ class Supervised(Experiment):
         import keras
 
         from .training.batches import Batches
+        from .training.callbacks import check_objectives
         from .training.trainer import Trainer
 
         data, config = self.data, self.config
@@ -66,6 +67,10 @@ class Supervised(Experiment):
         if self.labels and model.output_shape != (None, len(self.labels)):
             got, allowed = model.output_shape, f"one for each of {len(self.labels)} labels"
             raise UserError(f"build: got outputs {got}; allowed is {allowed}")
+        x, y = map(keras.ops.convert_to_tensor, (part[:2] for part in data.train))
+        names = model.compute_metrics(x, y, model(x), None)
+        model.reset_metrics()
+        check_objectives(self.resolved_objectives, [f"{split}/{name}" for split in ("train", "val") for name in names])
         batches = Batches(*data.train, batch_size=config.batch_size, steps=config.steps_per_epoch, seed=config.seed)
         return Trainer.of(config).fit(model, batches, data.validation, run, callbacks)
 

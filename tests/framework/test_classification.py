@@ -4,6 +4,7 @@ import json
 import pickle
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from library import Classifier, Examples, Run, TrainingConfig, split
 from library.framework import discovery
-from library.framework.errors import UserError
+from library.framework.errors import UnknownMetric, UserError
 
 SIDES = ["below", "above"]
 
@@ -62,6 +63,18 @@ def test_labels_that_do_not_exist_and_a_network_without_an_output_for_each_are_f
             _ = Sides(wrong=wrong).dataset_digest
     with pytest.raises(UserError, match=r"^build: got outputs \(None, 3\); allowed is one for each of 2 labels$"):
         Sides(wrong="outputs").fit(Run())
+
+
+def test_a_misspelled_objective_is_found_before_the_first_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NeverTrained(Run):
+        def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+            raise AssertionError(f"epoch {step}")
+
+    monkeypatch.setattr(Sides, "objectives", {"val/acuracy": "maximize"})
+    known = "train/loss, train/accuracy, val/loss, val/accuracy"
+    with pytest.raises(UnknownMetric) as raised:
+        Sides().fit(NeverTrained())
+    assert str(raised.value) == (f"unknown objective 'val/acuracy'; did you mean val/accuracy? The metrics are {known}")
 
 
 def test_the_score_is_the_share_that_is_right_and_examples_are_named_with_their_data() -> None:
