@@ -4,6 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from library.framework.cli.main import main
@@ -31,5 +33,7 @@ def test_a_command_says_what_the_page_says(
     (tmp_path / "photos").mkdir()
     for name in ("readme.txt", "list.doc"):
         (tmp_path / "photos" / name).touch()
+    written = cv2.putText(np.full((200, 800, 3), 230, np.uint8), "2345679", (30, 150), 0, 4, (90, 40, 30), 8)
+    cv2.imwrite("photo.jpg", written)
     assert main(arguments(command), "make") == 2
     assert capsys.readouterr().err == f"{message}\n"

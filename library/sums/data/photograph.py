@@ -21,7 +21,7 @@ _DIGIT = 20  # longer side of a digit, as MNIST has it
 _OPERATOR = 16
 _STROKE = 0.12  # of a character's longer side, at least
 _MAX_SLOPE = 20  # degrees
-_MIN_LIKENESS, _MIN_HEIGHT = 0.75, 0.45  # of an operator to those drawn; of a digit's height to the largest
+_MIN_SIMILARITY, _MIN_HEIGHT = 0.75, 0.45  # of an operator to those drawn; of a digit's height to the largest
 _MAX_GAP = 0.05  # of the height of the writing
 _MIN_SHARED = 0.4  # of the narrower stroke's width lies above or below the other where both are one character's
 
@@ -56,9 +56,9 @@ def read_sum(query: str, operators: str, padding: str = "left") -> np.ndarray:
     if not 3 <= len(characters) <= QUERY_LENGTH:
         count = f"{len(characters)} character{'s' if len(characters) > 1 else ''}"
         raise ValueError(f"query: {query!r} shows {count}; {allowed}, 3 to {QUERY_LENGTH} characters that do not touch")
-    middle, likeness = _operator(characters, operators)
+    middle, similarity = _operator(characters, operators)
     heights = [len(one) for i, one in enumerate(characters) if i != middle]
-    if likeness < _MIN_LIKENESS or min(heights) < _MIN_HEIGHT * max(heights):
+    if similarity < _MIN_SIMILARITY or min(heights) < _MIN_HEIGHT * max(heights):
         raise ValueError(f"query: {query!r} shows no {' or '.join(operators)} between digits of one size; {allowed}")
     images = [normalise(one, _OPERATOR if i == middle else _DIGIT) for i, one in enumerate(characters)]
     blank = [np.zeros((SIZE, SIZE), np.uint8)]
@@ -192,11 +192,11 @@ def _operator(characters: list[np.ndarray], operators: str) -> tuple[int, float]
     random = np.random.default_rng(0)
     shapes = [normalise(draw_operator(one, random) > 127, _OPERATOR) for one in operators for _ in range(60)]
     known = [_blurred(shape) for shape in shapes]
-    likeness = {}
+    similarity = {}
     for place in {(len(characters) - 1) // 2, len(characters) // 2}:
         shape = _blurred(normalise(characters[place], _OPERATOR))
-        likeness[place] = max(float(np.corrcoef(shape, other)[0, 1]) for other in known)
-    return max(likeness.items(), key=lambda one: one[1])
+        similarity[place] = max(float(np.corrcoef(shape, other)[0, 1]) for other in known)
+    return max(similarity.items(), key=lambda one: one[1])
 
 
 def _blurred(image: np.ndarray) -> np.ndarray:
