@@ -102,6 +102,7 @@ def test_what_another_worker_trains_counts_and_a_duplicate_gets_the_result_of_th
     assert [one.number for one in finished_trials(study)] == [first.number, second.number]
 
 
+@pytest.mark.slow
 def test_draws_end_where_a_continuous_space_has_few_configs(new_search: NewSearch) -> None:
     search = new_search(three, sampler="random")
     study = search.study()

@@ -306,11 +306,16 @@ def test_fixed_fields_are_not_searched(store: Store) -> None:
     assert fixed.experiment(trial, in_full=False).config == tiny.Tiny.Config(units=8, seed=7, epochs=1)
 
 
-def test_a_study_killed_again_and_again_goes_on_where_it_was_on_two_workers(store_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kills", [[signal.SIGKILL], pytest.param([signal.SIGINT, signal.SIGKILL], marks=pytest.mark.slow)]
+)
+def test_a_study_killed_again_and_again_goes_on_where_it_was_on_two_workers(
+    kills: list[signal.Signals], store_path: Path
+) -> None:
     pipe = store_path / "pipe"
     os.mkfifo(pipe)
     another = r"^study 'tiny': another process runs it; wait for its end, or set STUDY=name"
-    for kill in (signal.SIGKILL, signal.SIGINT):
+    for kill in kills:
         process = paused(store_path, pipe)
         with pytest.raises(UserError, match=another):
             tune(search(open_store(store_path), experiment=tiny.Sized))
@@ -318,11 +323,12 @@ def test_a_study_killed_again_and_again_goes_on_where_it_was_on_two_workers(stor
         process.wait()
     study = tune(search(open_store(store_path), trials=6, experiment=tiny.Sized, workers=2)).study
 
-    cut, finished = study.trials[:2], study.trials[2:]
-    assert [trial.state for trial in cut] == [TrialState.FAIL] * 2
-    assert [trial.user_attrs["reason"] for trial in cut] == ["interrupted"] * 2
+    times = len(kills)
+    cut, finished = study.trials[:times], study.trials[times:]
+    assert [trial.state for trial in cut] == [TrialState.FAIL] * times
+    assert [trial.user_attrs["reason"] for trial in cut] == ["interrupted"] * times
     assert [trial.state for trial in finished] == [TrialState.COMPLETE] * 6
-    assert [trial.user_attrs.get("repeats") for trial in study.trials] == [None, 0, 1, *[None] * 5]
+    assert [trial.user_attrs.get("repeats") for trial in study.trials] == [None, *range(times), *[None] * 5]
     assert len({str(trial.params) for trial in (*cut, finished[0])}) == 1
     assert finished_trials(study) == finished, "every trial is run once"
     assert len({str(trial.params) for trial in finished}) == 6
