@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import keras
 import mlflow
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from library import Comparison, EpochCallback, Run, TrainingResult, open_store
 from library.framework.errors import NotFinite
@@ -199,6 +201,16 @@ def test_of_two_at_once_the_second_keeps_no_checkpoint(store: Store, capsys: pyt
         assert "training: another process is at the same one; this one keeps no checkpoint" in capsys.readouterr().out
         assert path.read_bytes() == before
     assert kept(store) == []
+
+
+def test_a_lock_that_is_held_for_a_moment_is_waited_for(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    interrupt(store)
+    [path] = kept(store)
+    lock = FileLock(store.lock(f"checkpoint {path.parent.name}").lock_file, thread_local=False)
+    with lock.acquire(timeout=0):
+        threading.Timer(0.5, lock.release).start()
+        Tiny(epochs=6).train(store)
+    assert "training: goes on after epoch 3 of 6" in capsys.readouterr().out.splitlines()
 
 
 def test_a_training_that_fails_leaves_no_checkpoint(store: Store) -> None:

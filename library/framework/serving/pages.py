@@ -66,6 +66,7 @@ def serve_dashboard(store: Store, listening: socket.socket) -> None:
     from ..tuning.search import storage_of
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"optuna\.")  # such as of few trials, whose importances a page shows
     host, port = listening.getsockname()
     server = make_server(host, port, wsgi(storage_of(store)), threaded=True, fd=listening.fileno())
     print(f"Studies are on {_address(listening)} until Ctrl-C", flush=True)

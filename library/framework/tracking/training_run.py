@@ -24,6 +24,8 @@ from .store import Store
 
 RUN = "run"
 """The file in a folder of checkpoints with the id of their run."""
+SECONDS = 2
+"""To wait for a lock: another process holds it for a moment when it looks for checkpoints that are stale."""
 
 
 @contextmanager
@@ -76,7 +78,7 @@ def _reserved(store: Store, key: str) -> Iterator[Path | None]:
     _remove_stale(store)
     lock, folder = _lock(store, key), None
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=SECONDS)
         folder = store.checkpoints / key
     except Timeout:
         print("training: another process is at the same one; this one keeps no checkpoint", flush=True)
