@@ -11,7 +11,7 @@ from ..registry.deletion import check_none_is_running, version_by_run, with_chil
 from ..tracking.deletion import Plan, Removal, run_removal
 from ..tracking.queries import all_runs
 from ..tracking.store import Store
-from .search import storage_of
+from .search import existing_storage
 
 
 def study_plan(store: Store, name: str) -> Plan:
@@ -19,8 +19,7 @@ def study_plan(store: Store, name: str) -> Plan:
 
     UserError where there is none, or it is running.
     """
-    has_studies = (store.root / "optuna.db").exists() and (store.root / "optuna.db").stat().st_size
-    storage = storage_of(store) if has_studies else None
+    storage = existing_storage(store)
     names = optuna.get_all_study_names(storage) if storage else []
     if storage is None or name not in names:
         raise unknown("study", name, names) if names else UserError(f"study: got {name!r}; there is no study")

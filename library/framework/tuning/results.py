@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 from ..objectives import Direction, Objectives
 from ..tracking.store import Store
 from .attributes import kept
-from .search import storage_of
+from .search import existing_storage
 from .trials import completed, finished_trials, pareto_trials, reached
 
 MIN_TRIALS = 6
@@ -102,9 +102,9 @@ def _bound(param: str, trials: Sequence[FrozenTrial]) -> str:
 
 def stored_studies(store: Store) -> dict[str, StudyResults]:
     """All studies of a store, by name, that have a finished trial and a record of their objectives."""
-    if not (store.root / "optuna.db").exists() or (store.root / "optuna.db").stat().st_size == 0:
-        return {}
-    storage, found = storage_of(store), {}
+    found: dict[str, StudyResults] = {}
+    if (storage := existing_storage(store)) is None:
+        return found
     for name in optuna.get_all_study_names(storage):
         study = optuna.load_study(study_name=name, storage=storage)
         objectives = (kept(study, "signature") or {}).get("objective", "").split(", ")

@@ -124,6 +124,12 @@ def storage_of(store: Store) -> optuna.storages.RDBStorage:
     raise StoreError(f"studies: a newer Optuna made {store.root / 'optuna.db'} than the installed {now}")
 
 
+def existing_storage(store: Store) -> optuna.storages.RDBStorage | None:
+    """As `storage_of`, but None where a store has no studies yet: no database, or an empty file in its place."""
+    database = store.root / "optuna.db"
+    return storage_of(store) if database.exists() and database.stat().st_size else None
+
+
 @contextmanager
 def existing(study: Study) -> Iterator[None]:
     """Raises StudyDeleted in place of Optuna's KeyError where the study was deleted while the block ran."""
