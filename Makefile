@@ -11,7 +11,7 @@ own = PYTHON MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
 run = $(VENV) -m $(1) $(flags)
 
-.PHONY: help setup compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc ui dashboard notebooks bench test test-all check format lock clean
+.PHONY: help setup work compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc ui dashboard notebooks bench test test-all check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -19,6 +19,9 @@ help:  ## list the targets
 
 tune-%: $(SETUP)  ## search for the best config (tune-seq2seq), train the winner, register it; TRIALS= WORKERS= STUDY= FROM= RETRY=1 TIMEOUT=minutes SAMPLER= PRUNER= and any field
 	@$(call run,experiments tune $*)
+
+work: $(SETUP)  ## help a study that runs elsewhere, from any machine: STUDY=seq2seq-text-to-text WORKERS=1
+	@$(call run,experiments work)
 
 train-%: $(SETUP)  ## train the best known config once (train-seq2seq); any field
 	@$(call run,experiments train $*)

@@ -14,6 +14,7 @@ import pytest
 from library import Config, Experiment, load_model, open_store
 from library.framework import discovery
 from library.framework.options import StudyOptions
+from library.framework.tracking.folder import FolderStore
 from library.framework.tracking.store import Store
 from library.framework.tuning.search import Search
 from tests.eager import eagerly
@@ -44,7 +45,7 @@ def shrunk(name: str) -> Experiment:
 
 def drawn(name: str, seed: int) -> tuple[Search, optuna.Trial, Config]:
     """A search, a trial that its space has filled, and the trial's config."""
-    search = Search(discovery.find(name)(), discovery.find_space(name), (), StudyOptions(), Store(Path()))
+    search = Search(discovery.find(name)(), discovery.find_space(name), (), StudyOptions(), FolderStore(Path()))
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
     return search, trial, search.experiment(trial, in_full=True).config
 

@@ -25,14 +25,16 @@ from library.framework.cli.main import leave, main
 from library.framework.cli.parser import Command
 from library.framework.errors import UserError
 from library.framework.formatting import size
+from library.framework.options import StoreOptions
 
 NOTEBOOKS = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.ipynb"))}
 COLORS = 128  # of an image: a third of the bytes, and hardly a visible difference
 
 
-def execute(path: Path, store: Path) -> NotebookNode:
+def execute(path: Path, store: StoreOptions) -> NotebookNode:
     """A notebook, executed anew on a store and cleaned; its file stays as it is. UserError where a cell raises one."""
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    environment = {field.upper(): getattr(store, field) for field in StoreOptions.model_fields}
     where = {"metadata": {"path": str(path.parent)}}
     with tempfile.TemporaryDirectory() as folder:
         # Through files that nobody else can read; a port is open to all users of the machine.
@@ -40,7 +42,7 @@ def execute(path: Path, store: Path) -> NotebookNode:
         client = NotebookClient(notebook, config=config, record_timing=False, coalesce_streams=True, resources=where)
         client.timeout = client.startup_timeout = 1800  # seconds for a cell
         try:
-            client.execute(env={**os.environ, "STORE": str(store)})
+            client.execute(env={**os.environ, **environment})
         except CellExecutionError as error:
             if error.ename in {"UserError", *(kind.__name__ for kind in UserError.__subclasses__())}:
                 raise UserError(f"notebook {path.stem}: {error.evalue}") from error
@@ -77,12 +79,12 @@ class Notebooks(Command):
         if self.only and self.only not in NOTEBOOKS:
             raise UserError(f"only: got {self.only!r}; allowed are {', '.join(NOTEBOOKS)}")
         store = self.open_existing_store()
-        folder = Path(__file__).parent if self.inplace else store.root / "notebooks"
+        folder = Path(__file__).parent if self.inplace else store.outputs / "notebooks"
         folder.mkdir(exist_ok=True)
         for name in [self.only] if self.only else NOTEBOOKS:
             start, path = time.perf_counter(), folder / f"{name}.ipynb"
             try:
-                nbformat.write(execute(NOTEBOOKS[name], self.store), path)  # type: ignore[no-untyped-call]
+                nbformat.write(execute(NOTEBOOKS[name], self), path)  # type: ignore[no-untyped-call]
             except UserError as error:
                 print(f"error: {error}", file=sys.stderr)
                 status = 2

@@ -19,9 +19,8 @@ class CurateCats(Command, CurationOptions):
 
     def __call__(self) -> None:
         from library.cats.data.curation.run import curate_dataset
-        from library.framework.tracking.store import open_store
 
-        with open_store(self.store) as store:
+        with self.open_store() as store:
             curate_dataset(self, store)
 
 

@@ -19,13 +19,16 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # a package that MLflow imports warns of missing progress bars
     from .registry import artifacts, overview
     from .tracking.queries import artifact_path, metric_history, read_json, read_run
-    from .tracking.store import DEFAULT, Store, current_store
+    from .tracking.store import Store, current_store, store_of
     from .tuning.results import StudyResults, stored_studies
+from .config import parse
 from .discovery import find
 from .environment import command, start_keras
 from .errors import NotRegistered, StoreError, UserError
 from .experiment import Experiment
+from .options import StoreOptions
 from .statistics import Estimate
+from .tracking.address import is_address
 
 # The file of an image that `log_image` keeps: its key, which may hold a slash, and its step.
 IMAGE = re.compile(r"(?P<key>.+)\+step\+(?P<step>\d+)\+timestamp\+.*(?<!compressed)\.(?:png|webp)")
@@ -97,10 +100,11 @@ class RegisteredModel:
 
 def start() -> Store:
     """Opens the store of this folder or of the variable STORE, and makes plots small; StoreError if there is none."""
-    folder = Path(os.environ.get("STORE", DEFAULT))
-    if not (folder / "mlflow.db").exists():
-        raise StoreError(f"store {folder}: there is none; train or tune first, or set STORE=folder")
-    store = Store(folder.resolve())
+    names = [name for name in StoreOptions.model_fields if name.upper() in os.environ]
+    options = parse(StoreOptions, {name: os.environ[name.upper()] for name in names})
+    if not is_address(options.store) and not Path(options.store, "mlflow.db").exists():
+        raise StoreError(f"store {options.store}: there is none; train or tune first, or set STORE=folder")
+    store = store_of(options)
     store.connect()
     start_keras(None)
     plt.rcParams.update({"figure.dpi": 72, "axes.grid": True, "grid.alpha": 0.3, "figure.autolayout": True})
@@ -123,8 +127,8 @@ def load_registered_model(experiment: str, stage: str = "Production", **fields: 
     try:
         version = artifacts.find_version(name, stage)
     except NotRegistered:
-        train, folder = command("train", experiment, fields), os.environ.get("STORE", DEFAULT)
-        raise NotRegistered(f"no {stage} version of {name} in store {folder}; {train} first") from None
+        train = command("train", experiment, fields)
+        raise NotRegistered(f"no {stage} version of {name} in store {current_store()}; {train} first") from None
     record = read_run(str(version.run_id))
     trained = find(experiment).from_params(record.params)
     known, now = version.tags.get("data.digest"), trained.dataset_digest

@@ -1,18 +1,33 @@
 """Options that the command line and the Python interface share; light, so that `--help` and refusals come at once."""
 
 import warnings
-from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from .config import FolderPath, Options
+from .config import Options
+from .tracking import address
 
 
 class StoreOptions(Options):
     """Where runs, registry and studies are kept."""
 
-    store: FolderPath = Field(Path("mlruns"), description="folder of runs, registry, studies and artifacts")
+    store: Annotated[str, AfterValidator(address.check_store)] = Field(
+        default_factory=address.default_store,
+        description="folder of runs, registry, studies and artifacts; or http(s):// of an MLflow server; or postgresql://",
+    )
+    studies: Annotated[str, AfterValidator(address.check_studies)] = Field(
+        default_factory=address.default_studies,
+        description="postgresql:// of the studies, of a store that is no folder; empty: beside the runs",
+    )
+    artifacts: Annotated[str, AfterValidator(address.check_artifacts)] = Field(
+        "", description="folder or s3:// of the artifacts, of a store in PostgreSQL"
+    )
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        address.check_together(self.store, self.studies, self.artifacts)
+        return self
 
 
 with warnings.catch_warnings(action="ignore", category=UserWarning):  # pydantic has a method, deprecated, of that name

@@ -17,6 +17,7 @@ from library import open_store
 from library.framework import discovery
 from library.framework.cli.main import main
 from library.framework.errors import NotRegistered, UserError
+from library.framework.options import StoreOptions
 
 NAMES = ["CAE", "GAN", "VAE", "image-to-text", "studies", "text-to-image", "text-to-text"]
 SHORT = {"epochs": 2, "steps_per_epoch": 2, "batch_size": 8}
@@ -135,7 +136,7 @@ def filled(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_shows_whatever_models_there_are(name: str, filled: Path) -> None:
-    notebook = execute(NOTEBOOKS[name], filled)
+    notebook = execute(NOTEBOOKS[name], StoreOptions(store=str(filled)))
     assert len(images(notebook)) >= 5
     assert [output.text for output in outputs(notebook) if output.get("name") == "stderr"] == []
     assert str(filled) not in texts(notebook)
@@ -160,7 +161,7 @@ def test_a_notebook_without_its_model_shows_one_line_that_says_what_to_do(
     assert capfd.readouterr().err == f"error: notebook {name}: {line}\n"
     assert NOTEBOOKS[name].read_bytes() == before
     with pytest.raises(UserError) as caught:
-        execute(NOTEBOOKS[name], store_path)
+        execute(NOTEBOOKS[name], StoreOptions(store=str(store_path)))
     seen = str(caught.value.__cause__)
     assert f"\nerror: {line}\n" in seen
     assert "Traceback" not in seen

@@ -2,11 +2,14 @@
 
 import multiprocessing
 import shutil
+import uuid
 from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
+
+from tests.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
@@ -35,4 +38,22 @@ def three(three_path: Path, tmp_path: Path) -> Iterator["Store"]:  # noqa: F821 
     from library import open_store
 
     with open_store(shutil.copytree(three_path, tmp_path / "three")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server."""
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres_store(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Store"]:  # noqa: F821
+    """A store in a database of its own, with artifacts in a folder, open in this process."""
+    from library import open_store
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with open_store(postgres.create(f"d{uuid.uuid4().hex}"), artifacts=str(tmp_path / "artifacts")) as opened:
         yield opened

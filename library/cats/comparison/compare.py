@@ -32,7 +32,7 @@ def compare(options: SideBySideOptions, store: Store) -> Path:
     """
     models = load(options.stage)
     data = data_of(models)
-    folder = Path(options.out) if options.out else store.root / "cats" / "comparison"
+    folder = Path(options.out) if options.out else store.outputs / "cats" / "comparison"
     try:  # before the long computation whose results go there
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()

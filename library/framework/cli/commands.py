@@ -26,10 +26,9 @@ class Train(ExperimentCommand):
         _ = experiment.dataset_digest  # data that cannot be had are found before work begins
 
         from ..pipeline import train_in_full
-        from ..tracking.store import open_store
         from . import output
 
-        with open_store(self.store) as store:
+        with self.open_store() as store:
             output.print_trained(train_in_full(experiment, store), store)
 
 
@@ -45,13 +44,26 @@ class Tune(ExperimentCommand, StudyOptions):
         resolve(options, space, experiment.resolved_objectives)
         _ = experiment.dataset_digest
 
-        from ..tracking.store import open_store
         from ..tuning.search import Search
         from ..tuning.study import tune
         from . import output
 
-        with open_store(self.store) as store:
+        with self.open_store() as store:
             output.print_tuned(tune(Search(experiment, space, tuple(fields), options, store)), store)
+
+
+class Work(Command):
+    """Helps a study that another process began, on this machine or another: runs its trials until it has enough."""
+
+    on_interrupt = "its trials are queued again"
+    study: str = Field(min_length=1, description="name of the study")
+    workers: int = Field(1, ge=1, le=256, description="processes that divide the cores of this machine")
+
+    def __call__(self) -> None:
+        with self.open_existing_store(writes=True) as store:
+            from ..tuning.study import join
+
+            print(join(store, self.study, self.workers))
 
 
 class Compare(ExperimentCommand):
@@ -74,9 +86,7 @@ class Compare(ExperimentCommand):
         for experiment in comparison.experiments(fields, seed=0):
             _ = experiment.dataset_digest
 
-        from ..tracking.store import open_store
-
-        with open_store(self.store) as store:
+        with self.open_store() as store:
             print(comparison.run(store, name, self.seeds, **fields).markdown())
 
 
@@ -242,8 +252,8 @@ class History(ModelCommand, JsonOption):
 
 
 COMMANDS: Commands = {
-    "train": Train, "tune": Tune, "compare": Compare, "predict": Predict, "repeat": Repeat, "serve": Serve,
-    "ui": Ui, "dashboard": Dashboard, "report": Report, "models": Models, "runs": Runs, "promote": Promote,
-    "archive": Archive, "rollback": Rollback, "history": History, "delete": Delete, "gc": Gc,
+    "train": Train, "tune": Tune, "work": Work, "compare": Compare, "predict": Predict, "repeat": Repeat,
+    "serve": Serve, "ui": Ui, "dashboard": Dashboard, "report": Report, "models": Models, "runs": Runs,
+    "promote": Promote, "archive": Archive, "rollback": Rollback, "history": History, "delete": Delete, "gc": Gc,
 }  # fmt: skip
 """The commands of the framework, by name; experiments bring their own as `COMMANDS` of their package."""

@@ -10,12 +10,21 @@ from .parser import Command
 
 if TYPE_CHECKING:
     from ..tracking.deletion import Plan
+    from ..tracking.folder import FolderStore
 
 
 class DryRunOption(Command):
     """A command that says what it would delete."""
 
     dry_run: bool = Field(False, description="only say what would be deleted")
+
+    def open_folder(self) -> "FolderStore":
+        """Opens the store; UserError where it is no folder."""
+        store = self.open_existing_store(writes=True)
+
+        from ..tracking.deletion import in_folder
+
+        return in_folder(store)
 
     def print_and_carry_out(self, plan: "Plan") -> None:
         """Says what goes and how much that frees, and deletes it unless that was not asked for."""
@@ -41,7 +50,7 @@ class Delete(DryRunOption):
             )
             raise UserError(f"delete: allowed is one of {allowed}")
 
-        with self.open_existing_store(writes=True) as store:
+        with self.open_folder() as store:
             from ..registry.deletion import run_plan, version_plan
             from ..registry.queries import write_lock
 
@@ -60,7 +69,7 @@ class Gc(DryRunOption):
     """Deletes for good what was deleted in MLflow's pages, files of no run, and lock files of nobody."""
 
     def __call__(self) -> None:
-        with self.open_existing_store(writes=True) as store:
+        with self.open_folder() as store:
             from ..registry.garbage import garbage_plan
             from ..registry.queries import write_lock
 

@@ -19,6 +19,7 @@ from ..discovery import comparison_names, find, names
 from ..environment import called_by_make, option, option_name
 from ..errors import StoreError, UserError, unknown
 from ..options import StoreOptions
+from ..tracking.address import is_address
 
 if TYPE_CHECKING:
     from ..tracking.store import Store
@@ -48,14 +49,25 @@ class BaseCommand(StoreOptions):
         Raises:
             StoreError: there is none, which is found before mlflow is imported, or it cannot be opened.
         """
-        if not os.path.exists(self.store / "mlflow.db"):  # noqa: PTH110 -- False also in a folder that may not be read
+        database = os.path.join(self.store, "mlflow.db")  # noqa: PTH118
+        if not is_address(self.store) and not os.path.exists(database):  # noqa: PTH110 -- False also if not readable
             raise StoreError(
                 f"store {self.store}: there is none; train or tune first, or give {option(store='folder')}"
             )
+        return self.open_store(writes=writes)
 
-        from ..tracking.store import open_store
+    def open_store(self, *, writes: bool = True) -> "Store":
+        """Opens the store, which is made if there is none; a server is named first, on stderr.
 
-        return open_store(self.store, writes=writes)
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        from ..tracking.store import open_of
+
+        if is_address(self.store):
+            studies = f", studies in {self.studies}" if self.studies else ""
+            print(f"store {self.store}{studies}", file=sys.stderr)
+        return open_of(self, writes=writes)
 
 
 class Command(BaseCommand):
@@ -172,7 +184,8 @@ def _add(group: Any, fields: Fields) -> None:
     fields = {field.alias or name: field for name, field in fields.items()}
     schemas = {name: TypeAdapter(field.rebuild_annotation()).json_schema() for name, field in fields.items()}
     for name, field in fields.items():
-        default = "" if field.default == "" else f" [{field.default}]"
+        value = field.get_default(call_default_factory=True)
+        default = "" if value == "" else f" [{value}]"
         default = "; required" if field.is_required() else default
         group.add_argument(
             f"--{name.replace('_', '-')}",

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
@@ -25,6 +23,7 @@ from ..errors import NotRegistered, UserError
 from ..experiment import Experiment, ModelArtifacts, TestResult
 from ..statistics import Estimate, estimate_of_scores
 from ..tracking import queries
+from ..tracking.files import discard_copy, fetch_model
 from ..tracking.store import current_store
 from .queries import available_versions, describe, model, models, version_in, version_of, versions, write_lock
 
@@ -54,7 +53,7 @@ def register(name: str, package: ModelArtifacts, scored: TestResult, tags: Mappi
         )
     first = about.partition("\n\n")[0]
     description = f"{first}\n\n{_usage(package, logged.signature)}".strip()
-    digest, size = _measure(Path(mlflow.artifacts.download_artifacts(logged.model_uri)))
+    digest, size = _measure(fetch_model(mlflow.get_logged_model(logged.model_id).artifact_location))
     tagged = {**tags, "artifact.digest": digest, "artifact.bytes": size}
     if one := score_estimate(scored):
         tagged |= {"score": one.name, one.name: one.value, f"{one.name}_low": one.low, f"{one.name}_high": one.high}
@@ -191,13 +190,16 @@ def score_of(tags: Mapping[str, str]) -> Estimate | None:
 
 def verify(version: ModelVersion) -> None:
     """Raises a UserError unless the version's files are those that were registered."""
+    registered = version.tags.get("artifact.digest")
     try:
         digest, _ = _measure(folder_of(version))
+        if digest != registered and discard_copy(_address_of(version)):
+            digest, _ = _measure(folder_of(version))
     except (OSError, MlflowException) as error:
         raise UserError(
-            f"{describe(version)}: its files cannot be read from {folder_of(version)}: {one_line(error)}"
+            f"{describe(version)}: its files cannot be read from {_address_of(version)}: {one_line(error)}"
         ) from error
-    if version.tags.get("artifact.digest") != digest:
+    if digest != registered:
         raise UserError(f"{describe(version)}: its files are not those that were registered")
 
 
@@ -210,9 +212,12 @@ def per_example_scores(run_id: str) -> dict[str, float]:
 
 
 def folder_of(version: ModelVersion) -> Path:
-    """Where a version's files are; by its name, MLflow would write a file to them when it loads them."""
-    address = mlflow.MlflowClient().get_model_version_download_uri(version.name, version.version)
-    return Path(url2pathname(urlsplit(address).path))
+    """Where a version's files are here; by its name, MLflow would write a file to them when it loads them."""
+    return fetch_model(_address_of(version))
+
+
+def _address_of(version: ModelVersion) -> str:
+    return str(mlflow.MlflowClient().get_model_version_download_uri(version.name, version.version))
 
 
 def _measure(folder: Path) -> tuple[str, int]:

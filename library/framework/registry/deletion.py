@@ -10,14 +10,14 @@ from mlflow.exceptions import MlflowException
 
 from ..errors import UserError
 from ..tracking.deletion import Plan, Removal, backend, local, run_removal
+from ..tracking.folder import FolderStore
 from ..tracking.queries import RunRecord, all_runs, find_run
-from ..tracking.store import Store
 from .artifacts import folder_of
 from .queries import describe, model, version_of, versions
 from .stages import reconcile
 
 
-def run_plan(store: Store, prefix: str) -> Plan:
+def run_plan(store: FolderStore, prefix: str) -> Plan:
     """The run whose id begins with a prefix, and its children.
 
     UserError where there is none or more than one, one of them is running, or a registered version comes from one.

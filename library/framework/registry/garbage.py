@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from ..tracking.deletion import Plan, Removal, backend, local, rows, run_removal
-from ..tracking.store import Store
+from ..tracking.folder import FolderStore
 from .artifacts import folder_of
 from .deletion import version_by_run
 from .queries import versions
@@ -18,7 +18,7 @@ OWN_FOLDER = re.compile(r"[0-9a-f]{32}|m-[0-9a-f]{32}")
 """The names of the folders that MLflow makes, of runs and of logged models."""
 
 
-def garbage_plan(store: Store) -> Plan:
+def garbage_plan(store: FolderStore) -> Plan:
     """All that can go; runs that versions come from, or that are being written, stay with their experiment."""
     found = _folders(store)  # before the database is read: whoever makes a folder has entered it there
     needed, kept, removals, staying = version_by_run(), [], [], set()
@@ -34,7 +34,7 @@ def garbage_plan(store: Store) -> Plan:
     return Plan(tuple(removals), tuple(kept))
 
 
-def _deleted_experiments(store: Store) -> list[tuple[int, str, str]]:
+def _deleted_experiments(store: FolderStore) -> list[tuple[int, str, str]]:
     query = "SELECT experiment_id, name, artifact_location FROM experiments WHERE lifecycle_stage = 'deleted'"
     return [row for row in rows(store, query) if row[0]]  # 0 is MLflow's own, which it would make again
 
@@ -49,7 +49,7 @@ def _experiment(number: int, name: str, address: str) -> Removal:
     return Removal(f"experiment {name}", (), forget)
 
 
-def _logged_models(store: Store) -> list[Removal]:
+def _logged_models(store: FolderStore) -> list[Removal]:
     """Models of runs that stay, deleted in MLflow's pages, unless they are versions."""
     query = """SELECT model_id, artifact_location FROM logged_models WHERE lifecycle_stage = 'deleted'
         AND source_run_id NOT IN (SELECT run_uuid FROM runs WHERE lifecycle_stage = 'deleted')"""
@@ -61,7 +61,7 @@ def _logged_models(store: Store) -> list[Removal]:
     ]
 
 
-def _strays(store: Store, found: set[Path]) -> list[Removal]:
+def _strays(store: FolderStore, found: set[Path]) -> list[Removal]:
     """Folders of runs and logged models that the database does not have, and probes of earlier versions."""
     known = {local(address) for (address,) in rows(store, "SELECT artifact_uri FROM runs")}
     known |= {local(address) for (address,) in rows(store, "SELECT artifact_location FROM logged_models")}
@@ -75,7 +75,7 @@ def _used_by_versions() -> set[Path]:
     return {local(str(folder_of(version))) for version in versions()}
 
 
-def _folders(store: Store) -> set[Path]:
+def _folders(store: FolderStore) -> set[Path]:
     addresses = rows(store, "SELECT artifact_location FROM experiments WHERE artifact_location IS NOT NULL")
     roots = {*(store.root / "artifacts").iterdir(), *(local(address) for (address,) in addresses)}
     roots = {root for root in roots if root.is_relative_to(store.root)}
@@ -85,7 +85,7 @@ def _folders(store: Store) -> set[Path]:
     return {path for path in within if OWN_FOLDER.fullmatch(path.name) and path.is_dir()}
 
 
-def _locks(store: Store) -> list[Removal]:
+def _locks(store: FolderStore) -> list[Removal]:
     """One removal of all lock files that nobody holds; a lock that is taken meanwhile stays."""
     free = [path for path in sorted((store.root / "locks").iterdir()) if _unlink_if_free(store, path, do=False)]
 
@@ -96,7 +96,7 @@ def _locks(store: Store) -> list[Removal]:
     return [Removal(f"lock files of nobody: {len(free)}", (), forget)] if free else []
 
 
-def _unlink_if_free(store: Store, path: Path, *, do: bool) -> bool:
+def _unlink_if_free(store: FolderStore, path: Path, *, do: bool) -> bool:
     try:
         with store.lock(path.name).acquire(timeout=0):
             if do:

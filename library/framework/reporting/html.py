@@ -34,7 +34,7 @@ def write_report(out: str, ui: str, store: Store) -> Path:
 
     The file is `report.html` in the store if none is given; UserError if it does not end in .html or cannot be written.
     """
-    target = Path(out) if out else store.root / "report.html"
+    target = Path(out) if out else store.outputs / "report.html"
     if target.suffix != ".html":
         raise UserError(f"out: got {out!r}; allowed is a file that ends in .html")
     try:

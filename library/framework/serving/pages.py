@@ -23,20 +23,22 @@ FIRST_VISIT = """<script>
 
 
 def serve_mlflow(store: Store, listening: socket.socket) -> None:
-    """Prints the address of MLflow's pages and serves them until SIGINT or SIGTERM.
+    """Prints the address of MLflow's pages and serves them until SIGINT or SIGTERM, unless a server does already.
 
     Raises:
         KeyboardInterrupt: after SIGINT, once all requests are answered. SIGTERM goes on to its handler likewise.
     """
     from mlflow.server import constants
 
-    artifacts = (store.root / "artifacts").as_uri()
+    if store.pages:
+        print(f"Runs and models (Model training) are on {store.pages}/{RUNS}")
+        return
     os.environ |= {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eleven processes for evaluations of language models
         constants.BACKEND_STORE_URI_ENV_VAR: store.tracking_uri,
         constants.REGISTRY_STORE_URI_ENV_VAR: store.tracking_uri,
-        constants.ARTIFACT_ROOT_ENV_VAR: artifacts,
-        constants.ARTIFACTS_DESTINATION_ENV_VAR: artifacts,
+        constants.ARTIFACT_ROOT_ENV_VAR: store.artifacts_uri,
+        constants.ARTIFACTS_DESTINATION_ENV_VAR: store.artifacts_uri,
         constants.SERVE_ARTIFACTS_ENV_VAR: "true",
     }
     with warnings.catch_warnings(action="ignore"):  # of Starlette, that MLflow uses what it deprecates

@@ -15,7 +15,9 @@ from urllib.request import url2pathname
 
 from mlflow.tracking._tracking_service.utils import _get_store
 
-from .store import Store
+from ..errors import UserError
+from .base import Store
+from .folder import FolderStore
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,14 @@ def backend() -> Any:
     return _get_store()  # type: ignore[no-untyped-call]
 
 
-def rows(store: Store, query: str, *values: str) -> list[tuple[Any, ...]]:
+def in_folder(store: Store) -> FolderStore:
+    """The store, which must be a folder; UserError where it is on servers, which delete for good themselves."""
+    if not isinstance(store, FolderStore):
+        raise UserError(f"store {store}: this command deletes in folders alone; use `mlflow gc` on the server")
+    return store
+
+
+def rows(store: FolderStore, query: str, *values: str) -> list[tuple[Any, ...]]:
     """What a query finds in the database, whatever was deleted in MLflow's pages."""
     with closing(sqlite3.connect(store.root / "mlflow.db", timeout=60)) as database:
         return database.execute(query, values).fetchall()
@@ -75,7 +84,7 @@ def local(address: str) -> Path:
     return path.parent if path.name == "artifacts" else path
 
 
-def run_removal(store: Store, run_id: str, name: str) -> Removal:
+def run_removal(store: FolderStore, run_id: str, name: str) -> Removal:
     """The run of an id, with the models that it logged and all files; its name is for people."""
     [(address,)] = rows(store, "SELECT artifact_uri FROM runs WHERE run_uuid = ?", run_id)
     query = "SELECT model_id, artifact_location FROM logged_models WHERE source_run_id = ?"

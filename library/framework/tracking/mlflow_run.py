@@ -4,21 +4,19 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import mlflow
 import numpy as np
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import from_numpy
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from ..config import Config
 from ..environment import environment_tags, one_line, this_process, wrapped
 from ..run import Run
+from .base import Store
 from .queries import metric_history
-from .store import Store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,13 +65,14 @@ class MlflowRun(Run):
         plt.close(figure)
 
     def log_image(self, name: str, image: np.ndarray, step: int = 0) -> None:
-        if self._goes_on and any(_artifact_path("images").glob(f"{name}+step+{step}+*")):
+        if self._goes_on and any(path.startswith(f"images/{name}+step+{step}+") for path in _artifacts("images")):
             return
         mlflow.log_image(image, key=name, step=step, synchronous=True)
 
     def log_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
         path = f"tables/{name}.json"
-        _artifact_path(path).unlink(missing_ok=True)  # or MLflow appends to it
+        if path in _artifacts("tables"):  # or MLflow appends to it
+            get_artifact_repository(mlflow.get_artifact_uri()).delete_artifacts(path)  # type: ignore[no-untyped-call]
         mlflow.log_table({key: list(values) for key, values in columns.items()}, path)
 
     def log_json(self, path: str, value: Any) -> None:
@@ -110,9 +109,9 @@ class MlflowRun(Run):
             mlflow.end_run(status)
 
 
-def _artifact_path(path: str) -> Path:
-    """Where the active run keeps an artifact."""
-    return Path(url2pathname(urlsplit(mlflow.get_artifact_uri(path)).path))
+def _artifacts(folder: str) -> list[str]:
+    """The paths of the artifacts that the active run keeps in a folder."""
+    return [one.path for one in mlflow.artifacts.list_artifacts(mlflow.get_artifact_uri(folder))]
 
 
 @contextmanager
@@ -139,21 +138,21 @@ def start_run(
         tags: words about the run; where it comes from is added.
         about: description of the MLflow experiment, if it is created.
     """
-    store.check_writable(store.root / "artifacts" / experiment)
+    store.check_writable(experiment)
     with store.run_lock() as lock:
-        known = {"lock": lock, "process": this_process(), **environment_tags(), **(tags or {})}
+        known = {"lock": lock.token, "process": this_process(), **environment_tags(), **(tags or {})}
         if "command" in known:
             known[NOTE] = f"```\n{wrapped(known['command'])}\n```"  # code, no wider than the page's column
         if config is not None:
             known["fields"] = " ".join(type(config).model_fields)  # what of the params is the config's
         store.connect()
         if resume:  # before MLflow makes it RUNNING, and then sets its tags
-            mlflow.MlflowClient().set_tag(resume, "lock", lock)
+            mlflow.MlflowClient().set_tag(resume, "lock", lock.token)
         active = mlflow.start_run(
             run_id=resume,
             experiment_id=_experiment_id(store, experiment, about),
             run_name=name,
-            tags=known,
+            tags={key: str(value) for key, value in known.items()},  # as a server takes nothing else
             nested=mlflow.active_run() is not None,
             parent_run_id=parent,
             log_system_metrics=resume is None or config is not None,
@@ -189,4 +188,4 @@ def _experiment_id(store: Store, name: str, about: str) -> str:
         return str(found.experiment_id)
     # What its page in MLflow begins with, and that it is not about language models.
     tags = {NOTE: about, "mlflow.experimentKind": "custom_model_development"}
-    return str(mlflow.create_experiment(name, (store.root / "artifacts" / name).as_uri(), tags))
+    return str(mlflow.create_experiment(name, store.artifact_location(name), tags))

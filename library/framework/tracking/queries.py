@@ -16,6 +16,7 @@ from mlflow.entities import LifecycleStage, Run
 from mlflow.exceptions import MlflowException
 
 from ..errors import UserError, unknown
+from .files import fetch
 
 MAX_LISTED = 5
 """Runs that an error lists, the newest."""
@@ -133,7 +134,7 @@ def artifact_path(run_id: str, path: str) -> Path:
 
     It is read where it is: a download by the run's id would leave a copy in the machine's temporary folder.
     """
-    return Path(mlflow.artifacts.download_artifacts(f"{mlflow.get_run(run_id).info.artifact_uri}/{path}"))
+    return fetch(f"{mlflow.get_run(run_id).info.artifact_uri}/{path}")
 
 
 def read_json(run_id: str, path: str) -> Any:

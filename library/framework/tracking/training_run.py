@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ..errors import StoreError
 from ..experiment import Experiment
 from ..training import checkpoints
+from .base import Lock, Store
 from .mlflow_run import MlflowRun, start_run
 from .queries import exists
-from .store import Store
 
 RUN = "run"
 """The file in a folder of checkpoints with the id of their run."""
@@ -96,15 +96,15 @@ def _reserved(store: Store, key: str) -> Iterator[Path | None]:
         lock.release()
 
 
-def _lock(store: Store, key: str) -> FileLock:
+def _lock(store: Store, key: str) -> Lock:
     return store.lock(f"checkpoint {key}")
 
 
-def _remove(folder: Path | None, lock: FileLock) -> None:
+def _remove(folder: Path | None, lock: Lock) -> None:
     """Removes what this process has locked."""
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
-        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.remove()
 
 
 def _remove_stale(store: Store) -> None:

@@ -9,12 +9,12 @@ from filelock import Timeout
 from ..errors import UserError, unknown
 from ..registry.deletion import check_none_is_running, version_by_run, with_children
 from ..tracking.deletion import Plan, Removal, run_removal
+from ..tracking.folder import FolderStore
 from ..tracking.queries import all_runs
-from ..tracking.store import Store
 from .search import existing_storage
 
 
-def study_plan(store: Store, name: str) -> Plan:
+def study_plan(store: FolderStore, name: str) -> Plan:
     """A study in Optuna and its runs, without those that registered versions come from.
 
     UserError where there is none, or it is running.

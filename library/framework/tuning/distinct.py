@@ -4,7 +4,7 @@ A sampler does not know what its values become: two different ones can give one 
 """
 
 import json
-import os
+import socket
 from typing import Any
 
 from optuna.study import Study
@@ -13,7 +13,7 @@ from optuna.trial import BaseTrial, FrozenTrial, Trial, TrialState
 from ..errors import UserError
 from .combinations import ContinuousError, all_combinations
 from .search import Search
-from .trials import DUPLICATE, REPEATS
+from .trials import DUPLICATE, REPEATS, WORKER
 
 MAX_DRAWS = 10
 """Draws for one trial of a space whose configs cannot be counted."""
@@ -26,8 +26,8 @@ PRECEDENCE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialS
 class DistinctTrials:
     """The trials of a study whose configs differ, for one worker; where it calls `next`, it holds the lock."""
 
-    def __init__(self, search: Search, study: Study) -> None:
-        self._search, self._study = search, study
+    def __init__(self, search: Search, study: Study, worker: str = "") -> None:
+        self._search, self._study, self._worker = search, study, worker
         self._keys: dict[int, str] = {}
         self._candidates = all_combinations(search)
         self._candidate: Trial | None = None
@@ -48,7 +48,8 @@ class DistinctTrials:
                 if is_last or self._search.sampler == "grid":
                     self._study.enqueue_trial(params)
             trial = self._study.ask()
-            trial.set_user_attr("pid", os.getpid())
+            trial.set_user_attr(WORKER, self._worker)
+            trial.set_user_attr("node", socket.gethostname())
             earlier = self._earlier(trial)
             if earlier is None:
                 return trial

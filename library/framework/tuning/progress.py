@@ -1,5 +1,6 @@
 """What a study shows while it runs: a line for every finished trial, a bar with the time left, one for each worker."""
 
+import socket
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -70,6 +71,8 @@ class Progress(Bar):
         """A trial's state, values and params; what a terminal has no room for goes below the params."""
         reason = trial.user_attrs.get("reason", "its process died") if trial.state is TrialState.FAIL else ""
         state = f"trial {trial.number:3}  {trial.state.name.lower():8}  "
+        node = trial.user_attrs.get("node", "")
+        reason += f"  on {node}" if node not in ("", socket.gethostname()) else ""
         head = f"{state}{same or _formatted(values_of(trial, self._objectives), digits=5) + reason}  "
         line = head + _formatted(trial.params, digits=3, space="\xa0")  # which textwrap takes for a letter
         if self.console.is_terminal:

@@ -11,7 +11,6 @@ import optuna
 from optuna.distributions import distribution_to_json
 from optuna.study import Study
 from optuna.trial import BaseTrial
-from sqlalchemy.pool import NullPool
 
 from ..environment import option
 from ..errors import StoreError, StudyChanged, StudyDeleted
@@ -57,6 +56,11 @@ class Search:
     def fixed_values(self) -> dict[str, Any]:
         """The fixed fields with their values."""
         return {name: getattr(self.base.config, name) for name in self.fixed}
+
+    def as_json(self) -> dict[str, Any]:
+        """All but the space and the store, for whoever joins the study."""
+        fixed = self.base.config.model_dump(mode="json", include=set(self.fixed))
+        return {"experiment": self.base.name, "fixed": fixed, "options": self.options.model_dump(mode="json")}
 
     def experiment(self, trial: BaseTrial, *, in_full: bool) -> Experiment:
         """A trial's experiment: the space's values, the overrides of trials unless in full, then the fixed fields.
@@ -110,24 +114,21 @@ def storage_of(store: Store) -> optuna.storages.RDBStorage:
     Raises:
         StoreError: another version of Optuna made it.
     """
-    # Without a pool, which Optuna would never close: a connection lasts as long as one query.
-    settings = {"connect_args": {"timeout": 60}, "poolclass": NullPool}
-    storage = optuna.storages.RDBStorage(store.studies_uri, engine_kwargs=settings, skip_compatibility_check=True)
+    storage = optuna.storages.RDBStorage(
+        store.studies_uri, engine_kwargs=dict(store.engine_settings), skip_compatibility_check=True
+    )
     if (version := storage.get_current_version()) == storage.get_head_version():
         return storage
     if version in storage.get_all_versions():
         upgrade = shlex.join(["optuna", "storage", "upgrade", "--storage", store.studies_uri])
-        raise StoreError(
-            f"studies: an older Optuna made {store.root / 'optuna.db'}; copy it, then upgrade it: {upgrade}"
-        )
+        raise StoreError(f"studies: an older Optuna made {store.studies_uri}; copy it, then upgrade it: {upgrade}")
     now = f"{optuna.__version__}; pip install --upgrade optuna"
-    raise StoreError(f"studies: a newer Optuna made {store.root / 'optuna.db'} than the installed {now}")
+    raise StoreError(f"studies: a newer Optuna made {store.studies_uri} than the installed {now}")
 
 
 def existing_storage(store: Store) -> optuna.storages.RDBStorage | None:
     """As `storage_of`, but None where a store has no studies yet: no database, or an empty file in its place."""
-    database = store.root / "optuna.db"
-    return storage_of(store) if database.exists() and database.stat().st_size else None
+    return storage_of(store) if store.has_studies else None
 
 
 @contextmanager

@@ -6,15 +6,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import optuna
 from filelock import Timeout
 from optuna.exceptions import ExperimentalWarning
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from ..config import parse
-from ..discovery import description, find_space
+from ..discovery import description, find, find_space
 from ..environment import command, option
-from ..errors import NotRegistered, StudyDeleted, UserError
+from ..errors import NotRegistered, StudyDeleted, UserError, unknown
 from ..experiment import Experiment
 from ..options import StudyOptions
 from ..pipeline import Outcome, train_dependencies, train_in_full
@@ -27,8 +28,8 @@ from .combinations import check_is_finite
 from .first_trials import enqueue_first_trials
 from .plots import Table, front_table, log_study
 from .results import StudyResults
-from .search import Search, Space, check_unchanged, existing, signature
-from .trials import finished_trials, pareto_trials, recover_interrupted, retry_failed, select_best
+from .search import Search, Space, check_unchanged, existing, existing_storage, signature
+from .trials import end_runs, finished_trials, pareto_trials, recover_interrupted, retry_failed, select_best
 from .workers import run_trials
 
 
@@ -75,10 +76,13 @@ def tune(search: Search) -> Tuned:
             study.set_metric_names(list(search.objectives))
         if not study.trials:
             enqueue_first_trials(search, study)
-        recover_interrupted(study)
+        recover_interrupted(search.store, study)
+        end_runs(study)
+        keep(study, "search", search.as_json())
         if search.options.retry:
             retry_failed(study)
-        train_dependencies(search.base, search.store)
+        with search.store.lock(f"dependencies of {study.study_name}"):
+            train_dependencies(search.base, search.store)
         with _parent_run(search, study) as run:
             write_note(study, _note(search, study, run))
             run_trials(search, study, run.id)
@@ -100,6 +104,35 @@ def tune(search: Search) -> Tuned:
             return Tuned(study, table, best, outcome, findings)
 
 
+def join(store: Store, name: str, workers: int) -> str:
+    """Runs trials of a study that another process began, on any machine, until it has enough; returns what is next.
+
+    The data must be the same here, and so must the search space.
+
+    Raises:
+        UserError: there is no such study, or it was begun by an earlier version, which kept too little.
+        StudyChanged, StudyDeleted: as of `tune`.
+    """
+    storage = existing_storage(store)
+    names = optuna.get_all_study_names(storage) if storage else []
+    if storage is None or name not in names:
+        raise unknown("study", name, names or ["none, as nothing was tuned"])
+    study = optuna.load_study(study_name=name, storage=storage)
+    known, parent = kept(study, "search"), study.user_attrs.get("run")
+    if not known or not parent:
+        raise UserError(f"study {name!r}: has not begun; wait until its command shows trials")
+    experiment = find(known["experiment"])(**known["fixed"])
+    options = parse(StudyOptions, {**known["options"], "workers": workers})
+    search = Search(experiment, find_space(experiment.name), tuple(known["fixed"]), options, store)
+    check_unchanged(study, signature(search))
+    with store.lock(f"dependencies of {name}"):
+        train_dependencies(experiment, store)
+    with existing(study):
+        run_trials(search, study, parent)
+    done = f"{len(finished_trials(study))} of {options.trials} trials are finished"
+    return f"study {name}: {done}; its own command trains the winner: {_command(search)}"
+
+
 @contextmanager
 def _exclusive(search: Search, study: Study) -> Iterator[None]:
     """Makes this process the study's driver until it ends or dies."""
@@ -107,7 +140,8 @@ def _exclusive(search: Search, study: Study) -> Iterator[None]:
         with search.store.lock(f"study {study.study_name}").acquire(timeout=0):
             yield
     except Timeout:
-        another = f"wait for its end, or set {option(study='name')}"
+        join = command("work", "", {"study": study.study_name}) + search.store.option
+        another = f"help it with `{join}`, or set {option(study='name')}"
         raise UserError(f"study {study.study_name!r}: another process runs it; {another}") from None
 
 

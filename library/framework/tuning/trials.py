@@ -1,17 +1,23 @@
 """Which trials of a study are finished, which are best, which were interrupted, and how those are repeated."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from filelock import Timeout
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ..objectives import Objectives, Selection, pareto_front
+from ..tracking.base import Lock, Store
 from ..tracking.store import set_terminated
 
 REPEATS = "repeats"
 """The attribute of a trial that repeats another: the other's number. The other does not count any more."""
 DUPLICATE = "repeats_config"
 """The attribute of a trial that was not trained, as an earlier one has its config: that one's number."""
+WORKER = "worker"
+"""The attribute of a trial that names the worker that runs it."""
+ASK = "ask"
+"""The name of the lock under which workers ask for trials: two would get one that waits, or one config."""
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 RUN_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
 
@@ -56,19 +62,51 @@ def select_best(front: Sequence[FrozenTrial], objectives: Objectives, select: Se
     return front[select([values_of(trial, objectives) for trial in front], objectives)]
 
 
-def recover_interrupted(study: Study, reason: str = "interrupted") -> None:
-    """Fails the trials whose process is gone, queues them again, and ends every run as its trial ended.
+def recover_interrupted(
+    store: Store, study: Study, dead: Collection[str] = (), reason: str = "interrupted"
+) -> list[FrozenTrial]:
+    """Fails the trials whose worker is dead, wherever it ran, and queues them again; returns them.
 
-    Only for the study's driver, while none of its workers runs.
+    Args:
+        store: of the study; a live worker holds its lock there.
+        study: the study.
+        dead: workers that are known to be dead, whose locks a server may not have released yet.
+        reason: recorded with the trials.
     """
-    trials = study.get_trials(deepcopy=False)
-    repeated = {trial.user_attrs.get(REPEATS) for trial in trials}
-    for trial in trials:
-        if trial.state is TrialState.RUNNING:
+    with store.lock(ASK):  # whoever is asking for a trial has not marked it as its own yet
+        trials = study.get_trials(deepcopy=False)
+        repeated = {trial.user_attrs.get(REPEATS) for trial in trials}
+        running = (trial for trial in trials if trial.state is TrialState.RUNNING)
+        lost = [one for one in running if one.user_attrs.get(WORKER) in dead or not _is_alive(store, one)]
+        for trial in lost:
             if trial.number not in repeated:
                 _repeat(study, trial)
             fail(study, trial, reason)
-        elif trial.state in FINISHED and "run" in trial.user_attrs:
+    return lost
+
+
+def _is_alive(store: Store, trial: FrozenTrial) -> bool:
+    """Whether the worker of a trial holds its lock; only while `ASK` is held."""
+    worker = trial.user_attrs.get(WORKER)
+    if worker is None:
+        return False
+    try:
+        with (lock := worker_lock(store, worker)).acquire(timeout=0):
+            lock.remove()
+    except Timeout:
+        return True
+    return False
+
+
+def worker_lock(store: Store, worker: str) -> Lock:
+    """The lock that a worker holds while it lives."""
+    return store.lock(f"worker-{worker}")
+
+
+def end_runs(study: Study) -> None:
+    """Ends the run of every finished trial as the trial ended, as its worker may have died in between."""
+    for trial in study.get_trials(deepcopy=False, states=FINISHED):
+        if "run" in trial.user_attrs:
             set_terminated(trial.user_attrs["run"], RUN_STATUS[trial.state], trial.user_attrs.get("reason", ""))
 
 

@@ -1,4 +1,4 @@
-"""Processes that work on one study: each takes a token, runs a trial, and takes the next."""
+"""Processes that work on one study: each asks for a trial, runs it, and asks for the next."""
 
 import math
 import multiprocessing
@@ -8,17 +8,18 @@ import signal
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from ..environment import available_cores, command, one_line, option, start_keras
+from ..environment import available_cores, command, one_line, start_keras
 from ..errors import StoreError, StudyDeleted, UnknownMetric, UserError
 from ..experiment import Experiment
 from ..objectives import Objectives
@@ -28,7 +29,19 @@ from .distinct import MAX_DRAWS, DistinctTrials
 from .progress import Progress
 from .samplers import make_sampler
 from .search import Search, existing
-from .trials import DUPLICATE, RUN_STATUS, completed, duplicates, fail, finished_trials, recover_interrupted
+from .trials import (
+    ASK,
+    DUPLICATE,
+    RUN_STATUS,
+    WORKER,
+    completed,
+    duplicates,
+    end_runs,
+    fail,
+    finished_trials,
+    recover_interrupted,
+    worker_lock,
+)  # fmt: skip
 
 STORE_FAILED = 3
 """Exit code of a worker that could not read or write the store."""
@@ -37,13 +50,18 @@ STUDY_DELETED = 5
 UNKNOWN_METRIC = 4
 """Exit code of a worker whose trial, which has the reason, lacks an objective or what its Trainer monitors."""
 
+LOST_SECONDS = 5
+"""How often the trials of others are looked at, whether their workers live."""
+POLL_SECONDS = 1
+"""How often a worker without a trial looks whether there is one."""
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_trials(search: Search, study: Study, parent: str) -> None:
     """Runs trials until the study has as many as were asked for, repeating those that were interrupted.
 
-    It ends before, with a line that says so, where all configs of the space were tried or the time is over.
+    Other processes may work on the study too, on any machine. It ends before, with a line that says so, where all
+    configs of the space were tried or the time is over.
     StoreError where a worker could not read or write the store; UnknownMetric where a trial has no metric of an
     objective's name; StudyDeleted; UserError where a worker died before it began a trial.
     """
@@ -53,16 +71,15 @@ def run_trials(search: Search, study: Study, parent: str) -> None:
         progress.show(finished_trials(study))
         while (missing := search.options.trials - (finished := len(finished_trials(study)))) > 0:
             if end := _end_before(search, study, deadline, stalled=finished == before):
+                if study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):  # by others
+                    time.sleep(POLL_SECONDS)
+                    _report_lost(search, study, progress)
+                    progress.show(finished_trials(study), duplicates(study))
+                    continue
                 progress.console.print(f"{end}; {missing} of {search.options.trials} trials are not run")
                 break
-            before, reason = finished, "interrupted"
-            try:
-                _run_workers(search, study, parent, missing, progress, deadline)
-            except UnknownMetric as error:
-                reason = str(error)
-                raise
-            finally:
-                recover_interrupted(study, reason)
+            before = finished
+            _run_workers(search, study, parent, missing, progress, deadline)
 
 
 def _end_before(search: Search, study: Study, deadline: float, *, stalled: bool) -> str:
@@ -77,46 +94,59 @@ def _end_before(search: Search, study: Study, deadline: float, *, stalled: bool)
     return f"{MAX_DRAWS} draws gave no config that was not tried" if stalled else ""
 
 
+def _report_lost(search: Search, study: Study, progress: Progress) -> None:
+    """Queues the trials of others that died again, with a line for each."""
+    for trial in recover_interrupted(search.store, study, reason="its worker was lost"):
+        node = trial.user_attrs.get("node", "another machine")
+        progress.console.print(f"trial {trial.number}: its worker on {node} was lost; the trial is queued again")
+
+
 def _run_workers(search: Search, study: Study, parent: str, missing: int, progress: Progress, deadline: float) -> None:
-    """Hands out a token for each missing trial and waits for the workers."""
+    """Starts workers, each of which runs trials until the study has enough, and waits for them."""
     context = multiprocessing.get_context("spawn")
-    tokens = context.Queue()
-    trials = study.get_trials(deepcopy=False)
-    begun = sum(trial.state is not TrialState.WAITING and DUPLICATE not in trial.user_attrs for trial in trials)
-    for token in range(begun, begun + missing):
-        tokens.put(token)
     # What `Progress.show_running` takes of each worker; without a lock, which a worker that is killed would keep.
     nobody = [0, -1, 0, *(math.nan for _ in search.objectives)]
     rows = [context.RawArray("d", nobody) for _ in range(min(search.options.workers, missing))]
-    workers: dict[int, BaseProcess] = {}
-    start = partial(_start_worker, context, search, parent, tokens, deadline)
+    workers: dict[str, tuple[BaseProcess, Any]] = {}
+    started, looked, reason = set(), time.monotonic(), "interrupted"
+
+    def start(row: Any) -> None:
+        name = uuid.uuid4().hex
+        started.add(name)
+        workers[name] = _start_worker(context, search, name, parent, deadline, row), row
+
     try:
-        for place, row in enumerate(rows):
-            workers[place] = start(row)
+        for row in rows:
+            start(row)
         while workers:
-            multiprocessing.connection.wait([worker.sentinel for worker in workers.values()], timeout=0.5)
-            for place, worker in [(place, worker) for place, worker in workers.items() if not worker.is_alive()]:
-                del workers[place]
-                rows[place][1] = -1
+            multiprocessing.connection.wait([one.sentinel for one, _ in workers.values()], timeout=0.5)
+            for name, (worker, row) in [one for one in workers.items() if not one[1][0].is_alive()]:
+                del workers[name]
+                row[1] = -1
                 if worker.exitcode:
-                    _handle_dead_worker(study, worker)
-                    workers[place] = start(rows[place])
+                    _handle_dead_worker(study, name, worker)
+                    start(row)
+            if time.monotonic() > looked + LOST_SECONDS:
+                _report_lost(search, study, progress)
+                looked = time.monotonic()
             progress.show(finished_trials(study), duplicates(study))
             progress.show_running(rows)
+    except UnknownMetric as error:
+        reason = str(error)
+        raise
     finally:
-        tokens.cancel_join_thread()  # those that nobody took must not keep this process from its end
-        for worker in workers.values():
+        for worker, _ in workers.values():
             worker.kill()
             worker.join()
+        recover_interrupted(search.store, study, started, reason)
+        end_runs(study)
 
 
-def _start_worker(context: Any, search: Search, parent: str, tokens: Any, deadline: float, row: Any) -> BaseProcess:
-    """A worker, and a last token for it to find."""
-    tokens.put(None)
+def _start_worker(context: Any, search: Search, name: str, parent: str, deadline: float, row: Any) -> BaseProcess:
     num_threads = max(1, available_cores() // search.options.workers)
     sent = replace(search, base=type(search.base)(search.base.config))  # without the data that it has loaded
     worker: BaseProcess = context.Process(
-        target=_work, args=(sent, parent, tokens, deadline, num_threads, row), daemon=True
+        target=_work, args=(sent, name, parent, deadline, num_threads, row), daemon=True
     )
     before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)  # until the worker ignores them, seconds later
     try:
@@ -126,15 +156,14 @@ def _start_worker(context: Any, search: Search, parent: str, tokens: Any, deadli
     return worker
 
 
-def _handle_dead_worker(study: Study, worker: BaseProcess) -> None:
+def _handle_dead_worker(study: Study, name: str, worker: BaseProcess) -> None:
     """Fails the trial of a worker that died; raises if it had none, as another would die the same way."""
     if worker.exitcode == STUDY_DELETED:
         raise KeyError(study.study_name)  # which `existing` turns into one line
     if worker.exitcode == STORE_FAILED:
-        give = f"give {option(store='folder')} with space left, and start again"
-        raise StoreError(f"store: a worker could not read or write it; {give}")
+        raise StoreError("store: a worker could not read or write it; start again once it is there, with space left")
     running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-    mine = [trial for trial in running if trial.user_attrs.get("pid") == worker.pid]
+    mine = [trial for trial in running if trial.user_attrs.get(WORKER) == name]
     if worker.exitcode == UNKNOWN_METRIC:
         raise UnknownMetric(mine[0].user_attrs["reason"])
     if not mine:
@@ -143,32 +172,44 @@ def _handle_dead_worker(study: Study, worker: BaseProcess) -> None:
         fail(study, trial, f"its process died with exit code {worker.exitcode}")
 
 
-def _work(search: Search, parent: str, tokens: Any, deadline: float, num_threads: int, row: Any) -> None:
-    """A worker process: a trial for each token, of which none begins after the deadline."""
+def _work(search: Search, name: str, parent: str, deadline: float, num_threads: int, row: Any) -> None:
+    """A worker process: runs trials until the study has enough, or the deadline, after which none begins."""
     for interrupt in INTERRUPTS:  # these reach all processes at once; the driver ends its workers
         signal.signal(interrupt, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
-        with search.store:
+        with search.store, worker_lock(search.store, name) as alive:
             search.store.connect()
             study, experiment = search.study(), search.base
-            distinct, parallel = DistinctTrials(search, study), search.options.workers > 1
-            while (token := tokens.get()) is not None and time.monotonic() <= deadline:
-                study.sampler = make_sampler(search.sampler, search.base.config.seed, token, parallel)
-                with existing(study):
-                    with search.store.lock("ask"):  # or two would have one waiting trial, or one config
-                        trial = distinct.next()
-                    if trial is None:
-                        break
-                    start_keras(min(num_threads, search.base.num_threads or num_threads))  # slow, so not before
-                    experiment = _run_trial(search, trial, parent, experiment, row)
+            distinct = DistinctTrials(search, study, name)
+            while (trial := _next_trial(search, study, distinct, deadline)) is not None:
+                start_keras(min(num_threads, search.base.num_threads or num_threads))  # slow, so not before
+                experiment = _run_trial(search, trial, parent, experiment, row)
+            alive.remove()
     except StoreError:
         sys.exit(STORE_FAILED)
     except UnknownMetric:
         sys.exit(UNKNOWN_METRIC)
     except StudyDeleted:
         sys.exit(STUDY_DELETED)
+
+
+def _next_trial(search: Search, study: Study, distinct: DistinctTrials, deadline: float) -> Trial | None:
+    """A trial to run; waits while others run the last ones; None where the study has enough, or none can begin."""
+    while time.monotonic() <= deadline:
+        with existing(study), search.store.lock(ASK):
+            trials = study.get_trials(deepcopy=False)
+            finished, running = len(finished_trials(study)), [one for one in trials if one.state is TrialState.RUNNING]
+            if finished >= search.options.trials:
+                return None
+            if finished + len(running) < search.options.trials:
+                begun = sum(one.state is not TrialState.WAITING and DUPLICATE not in one.user_attrs for one in trials)
+                parallel = search.options.workers > 1 or bool(running)
+                study.sampler = make_sampler(search.sampler, search.base.config.seed, begun, parallel)
+                return distinct.next()
+        time.sleep(POLL_SECONDS)
+    return None
 
 
 def _die_with_parent() -> None:
@@ -203,9 +244,12 @@ def _run_trial(search: Search, trial: Trial, parent: str, before: Experiment, ro
             raise
         finally:
             row[1] = -1
-        if reason:
-            trial.set_user_attr("reason", reason)
-        study.tell(trial, values, state=state)
+        try:
+            if reason:
+                trial.set_user_attr("reason", reason)
+            study.tell(trial, values, state=state)
+        except UpdateFinishedTrialError:  # late values change nothing
+            state, reason = TrialState.FAIL, "its worker was taken for dead, and the trial was queued again"
         run.end(RUN_STATUS[state], reason)
     return experiment
 

@@ -22,6 +22,7 @@ from library.framework.registry.history import ProductionPeriod
 from library.framework.registry.overview import VersionRecord, overview
 from library.framework.registry.stages import promote_if_better
 from library.framework.statistics import Estimate, estimate_of_scores
+from library.framework.tracking.folder import FolderStore
 from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.store import Store
 from tests.tiny import Tiny
@@ -260,7 +261,7 @@ def test_a_training_ends_with_its_scores_and_what_to_do_next(
     predict = environment.command("predict", "tiny", {"query": "?"})
     metrics = {"test/accuracy": 0.987654321, "test/part/accuracy": 0.5, "model/parameters": 208096.5}
     metrics |= {"test/error": 2.0, "test/error_low": 1.87654, "test/error_high": 2.1, "test/r": 0.5, "test/r_low": 0.4}
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     output.print_trained(Outcome("tiny", "0a1b", "tiny", "3", "Staging", "is worse", metrics, predict, "['?']"), store)
     shown = capsys.readouterr().out
     for row in (

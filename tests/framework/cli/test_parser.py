@@ -57,7 +57,8 @@ def test_help_shows_type_meaning_and_default_of_every_field(
     groups = [by_flag(COMMANDS[command]), *(ON_EXPERIMENTS[command].fields(name) for name in target)]
     for field_name, field in (item for group in groups for item in group.items()):
         flag = f"--{field_name.replace('_', '-')} {kind(field.annotation)}"
-        default = "; required" if field.is_required() else f" [{field.default}]" if field.default != "" else ""
+        value = field.get_default(call_default_factory=True, validated_data={})
+        default = "; required" if field.is_required() else f" [{value}]" if value != "" else ""
         assert re.search(rf"{re.escape(flag)}[ <>=,.\d]* {re.escape(f'{field.description}{default}')}", shown), flag
 
 

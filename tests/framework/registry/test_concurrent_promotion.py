@@ -15,6 +15,7 @@ from library import load_model
 from library.framework.registry import stages
 from library.framework.registry.overview import overview, production_history
 from library.framework.registry.stages import set_stage
+from library.framework.tracking.folder import FolderStore
 from library.framework.tracking.store import Store
 from tests.versions import NAME, aliases, clone, past, register, stages_now
 
@@ -48,7 +49,7 @@ def test_what_a_crash_leaves_incomplete_is_completed_by_the_next_command(
 
 
 def die_between_the_writes(root: Path) -> None:
-    Store(root).connect()
+    FolderStore(root).connect()
     stages.reconcile = lambda *_: None if stages_now()["1"] != "Production" else os._exit(9)  # type: ignore[assignment]
     set_stage(NAME, "1", force=True)
 
@@ -64,7 +65,7 @@ def test_a_dead_writer_blocks_nobody_and_its_reason_is_kept(three: Store, proces
 
 
 def promote_repeatedly(root: Path, version: str, rounds: int, together: "multiprocessing.synchronize.Barrier") -> None:
-    Store(root).connect()
+    FolderStore(root).connect()
     for _ in range(rounds):
         together.wait()
         if stages_now()[version] != "Production":

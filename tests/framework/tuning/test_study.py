@@ -21,6 +21,7 @@ from library.framework.errors import StudyChanged, UnknownMetric, UserError
 from library.framework.objectives import BestWithinTolerance
 from library.framework.options import StudyOptions
 from library.framework.tracking import queries
+from library.framework.tracking.folder import FolderStore
 from library.framework.tracking.store import Store
 from library.framework.tuning.search import Search, check_unchanged, signature, storage_of
 from library.framework.tuning.study import Tuned, tune
@@ -87,7 +88,7 @@ def search(
 
 
 def study_of(root: Path) -> optuna.Study:
-    return optuna.load_study(study_name="tiny", storage=storage_of(Store(root)))
+    return optuna.load_study(study_name="tiny", storage=storage_of(FolderStore(root)))
 
 
 def runs() -> list[mlflow.entities.Run]:
@@ -258,7 +259,7 @@ def test_failed_trials_are_recorded_with_their_reason_and_the_study_goes_on(stor
         assert run.data.tags["reason"] == trial.user_attrs["reason"]
         assert trial.user_attrs["reason"].startswith(reason)
     assert (last.state, done.best) == (TrialState.COMPLETE, last)
-    assert failed[0].user_attrs["pid"] != failed[1].user_attrs["pid"], "the worker that died was replaced"
+    assert failed[0].user_attrs["worker"] != failed[1].user_attrs["pid"], "the worker that died was replaced"
 
 
 EPOCH = "The metrics are train/loss, val/loss"
@@ -314,7 +315,7 @@ def test_a_study_killed_again_and_again_goes_on_where_it_was_on_two_workers(
 ) -> None:
     pipe = store_path / "pipe"
     os.mkfifo(pipe)
-    another = r"^study 'tiny': another process runs it; wait for its end, or set STUDY=name"
+    another = r"^study 'tiny': another process runs it; help it with `make work STUDY=tiny STORE=.*`, or set STUDY=name"
     for kill in kills:
         process = paused(store_path, pipe)
         with pytest.raises(UserError, match=another):
@@ -332,7 +333,7 @@ def test_a_study_killed_again_and_again_goes_on_where_it_was_on_two_workers(
     assert len({str(trial.params) for trial in (*cut, finished[0])}) == 1
     assert finished_trials(study) == finished, "every trial is run once"
     assert len({str(trial.params) for trial in finished}) == 6
-    assert len({trial.user_attrs["pid"] for trial in finished}) == 2
+    assert len({trial.user_attrs["worker"] for trial in finished}) == 2
     assert all(trial.values[1] == 2 ** trial.params["log2_units"] for trial in finished)
     open_store(store_path)
     assert {mlflow.get_run(trial.user_attrs["run"]).info.status for trial in cut} == {"FAILED"}

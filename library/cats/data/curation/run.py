@@ -33,7 +33,7 @@ def curate_dataset(options: CurationOptions, store: Store) -> Curation:
     UserError if the images cannot be read or are too few, the set cannot be written, or another command is at it.
     """
     name = set_name(options.cats)
-    folder = Path(options.out).resolve() if options.out else store.root / "cats" / name
+    folder = Path(options.out).resolve() if options.out else store.outputs / "cats" / name
     try:
         with store.lock(f"cats-{folder.name}").acquire(timeout=0):
             curation = _curate(options, folder)

@@ -1,0 +1,191 @@
+"""A store on servers: runs and registry in PostgreSQL or behind an MLflow server, studies and locks in PostgreSQL.
+
+Any number of machines use it at the same time. A server that restarts is waited for.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import mlflow
+import optuna.exceptions
+import psycopg2
+import requests
+import sqlalchemy.exc
+from mlflow.exceptions import MlflowException
+from sqlalchemy import Engine, event
+
+from ..environment import option
+from ..errors import StoreError, UserError
+from .address import default_store, default_studies, is_address
+from .advisory_lock import AdvisoryLock
+from .base import Store
+
+PATIENCE_SECONDS = 60
+"""How long a connection to a database that cannot be had is tried for, once the store is open."""
+PROBE_SECONDS = 5
+"""How long a server may take to answer when the store is opened."""
+UNAVAILABLE = ("TEMPORARILY_UNAVAILABLE", "UNAUTHENTICATED", "PERMISSION_DENIED", "INTERNAL_ERROR")
+"""MLflow's codes of errors that are the server's."""
+
+
+@dataclass(frozen=True)
+class ServerStore(Store):
+    """The addresses of the parts.
+
+    Attributes:
+        tracking: `http(s)://` of an MLflow server, or `postgresql://`.
+        studies: `postgresql://`; empty with runs in PostgreSQL: the schema `optuna` of their database.
+        artifacts: folder or `s3://` address, where runs are in PostgreSQL; else empty.
+    """
+
+    tracking: str
+    studies: str
+    artifacts: str
+
+    def __str__(self) -> str:
+        return self.tracking
+
+    @property
+    def tracking_uri(self) -> str:
+        return _with_driver(self.tracking)
+
+    @property
+    def studies_uri(self) -> str:
+        if self.studies:
+            return _with_driver(self.studies)
+        if self.tracking.startswith("http"):
+            give = f"{option(studies='postgresql://user@host/database')}, or set OPTUNA_STORAGE"
+            raise StoreError(f"store {self}: an MLflow server holds neither studies nor locks; give {give}")
+        joint = "&" if "?" in self.tracking else "?"  # both keep their version in one table's name: a schema for each
+        return f"{self.tracking_uri}{joint}options={quote('-csearch_path=optuna')}"
+
+    @property
+    def engine_settings(self) -> Mapping[str, Any]:
+        return {"pool_pre_ping": True, "connect_args": {"connect_timeout": PROBE_SECONDS}}
+
+    @property
+    def has_studies(self) -> bool:
+        return bool(self.studies) or not self.tracking.startswith("http")
+
+    @property
+    def local(self) -> Path:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return caches / "cats-and-sums" / hashlib.sha256(str(self).encode()).hexdigest()[:16]
+
+    @property
+    def outputs(self) -> Path:
+        return Path.cwd()
+
+    @property
+    def option(self) -> str:
+        given = {"store": (self.tracking, default_store()), "studies": (self.studies, default_studies())}
+        given["artifacts"] = (self.artifacts, "")
+        needed = {name: value for name, (value, default) in given.items() if value != default}
+        return "".join(f" {option(**{name: shlex.quote(value)})}" for name, value in needed.items())
+
+    @property
+    def artifacts_uri(self) -> str:
+        is_folder = self.artifacts and not is_address(self.artifacts)
+        return Path(self.artifacts).resolve().as_uri() if is_folder else self.artifacts
+
+    @property
+    def pages(self) -> str:
+        return self.tracking if self.tracking.startswith("http") else ""
+
+    @property
+    def remedy(self) -> str:
+        return "the same command goes on once it answers"
+
+    def refusal(self, experiment: str = "") -> str:
+        return ""
+
+    def lock(self, name: str) -> AdvisoryLock:
+        return AdvisoryLock(self._connection, name)
+
+    def open(self, *, writes: bool) -> None:
+        """Asks each server once, so that what does not answer is found at once; makes tables that are missing."""
+        if writes or self.has_studies:
+            self._open_studies()
+        if self.tracking.startswith("http"):
+            self._check_server()
+        else:
+            self._connection(self.tracking_uri).close()
+        self.local.mkdir(parents=True, exist_ok=True)
+        if self.artifacts and not is_address(self.artifacts):
+            Path(self.artifacts).mkdir(parents=True, exist_ok=True)
+        elif self.artifacts and importlib.util.find_spec("boto3") is None:
+            raise UserError(f"artifacts: {self.artifacts} needs boto3, which is not installed; pip install boto3")
+        self.connect()
+        before = os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
+        try:
+            if self.tracking.startswith("http"):
+                mlflow.search_experiments(max_results=1)
+            else:
+                with self.lock("opening"):  # two that make the tables at once would be in each other's way
+                    mlflow.search_experiments(max_results=1)
+        finally:
+            if before is None:
+                del os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]
+            else:
+                os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = before
+
+    def failure(self, error: BaseException) -> str | None:
+        codes = isinstance(error, MlflowException) and error.error_code in UNAVAILABLE
+        kinds = (
+            psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.InsufficientPrivilege,
+            sqlalchemy.exc.OperationalError, optuna.exceptions.StorageInternalError, requests.ConnectionError,
+        )  # fmt: skip
+        return " ".join(str(error).split())[:300] if codes or isinstance(error, kinds) else None
+
+    def _connection(self, address: str = "") -> Any:
+        """A connection of its own to the database of studies, or to another address."""
+        plain = (address or self.studies_uri).replace("+psycopg2", "", 1)
+        return psycopg2.connect(
+            plain, connect_timeout=PROBE_SECONDS, keepalives_idle=30, keepalives_interval=10, keepalives_count=3
+        )
+
+    def _open_studies(self) -> None:
+        connection = self._connection()
+        with connection, connection.cursor() as cursor:
+            if not self.studies:
+                cursor.execute("SELECT pg_advisory_xact_lock(0)")  # two that make it at once would fail
+                cursor.execute("CREATE SCHEMA IF NOT EXISTS optuna")
+        connection.close()
+
+    def _check_server(self) -> None:
+        try:
+            answer = requests.get(f"{self.tracking}/health", timeout=PROBE_SECONDS)
+        except requests.RequestException as error:
+            reason = "no answer" if isinstance(error, requests.Timeout) else "nothing answers there"
+            raise StoreError(f"store {self}: {reason}; start `mlflow server`, or give its address") from error
+        if answer.status_code != requests.codes.ok or answer.text.strip() != "OK":
+            raise StoreError(f"store {self}: what answers there is no MLflow server; give its address")
+
+
+def _with_driver(address: str) -> str:
+    """An address for SQLAlchemy, which would look for psycopg 3 if it named no driver; MLflow cannot use that."""
+    return address.replace("postgresql://", "postgresql+psycopg2://", 1)
+
+
+@event.listens_for(Engine, "do_connect")
+def _wait_for_database(dialect: Any, _: object, arguments: Any, settings: Any) -> Any:
+    """Connects MLflow and Optuna to PostgreSQL, which may be restarting."""
+    if dialect.name != "postgresql":
+        return None
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return dialect.connect(*arguments, **settings)
+        except psycopg2.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
