@@ -39,7 +39,7 @@ class AdvisoryLock:
         """Waits so many seconds for the lock, without end if negative; Timeout if another process holds it."""
         connection = self._open()
         try:
-            time.sleep(max(0.0, SETTLING_SECONDS - _ask(connection, UPTIME)))
+            time.sleep(max(0.0, SETTLING_SECONDS - float(_ask(connection, UPTIME))))
             if not self._lock(connection, timeout):
                 raise Timeout(self._name)
         except BaseException:

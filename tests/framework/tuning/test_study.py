@@ -259,7 +259,7 @@ def test_failed_trials_are_recorded_with_their_reason_and_the_study_goes_on(stor
         assert run.data.tags["reason"] == trial.user_attrs["reason"]
         assert trial.user_attrs["reason"].startswith(reason)
     assert (last.state, done.best) == (TrialState.COMPLETE, last)
-    assert failed[0].user_attrs["worker"] != failed[1].user_attrs["pid"], "the worker that died was replaced"
+    assert failed[0].user_attrs["worker"] != failed[1].user_attrs["worker"], "the worker that died was replaced"
 
 
 EPOCH = "The metrics are train/loss, val/loss"
