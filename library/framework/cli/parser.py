@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..tracking.store import Store
 
 Fields = Mapping[str, FieldInfo]
-MAX_LISTED = 12  # options in an error
+MAX_LISTED = 14  # options in an error
 BOUNDS = {"minimum": ">= {}", "exclusiveMinimum": "> {}", "maximum": "<= {}", "exclusiveMaximum": "< {}"}
 
 

@@ -24,7 +24,7 @@ COMPARISONS = discovery.comparison_names()
 TARGETS = [(name, one) for name in ON_EXPERIMENTS for one in (COMPARISONS if name == "compare" else discovery.names())]
 CALLS = [*TARGETS, *((name,) for name in COMMANDS if name not in ON_EXPERIMENTS)]
 KINDS = {int: "integer", float: "number", bool: "boolean", str: "string", Path: "string"}
-REQUIRED = {"run": "0a", "model": "cats-vae", "version": "1", "cats": "photos"}
+REQUIRED = {"run": "0a", "model": "cats-vae", "version": "1", "cats": "photos", "study": "s"}
 
 
 def read(*arguments: str) -> Any:
@@ -123,7 +123,10 @@ def test_a_variable_of_the_environment_is_not_used_and_that_is_told(
         ("compare product", ["unknown comparison 'product'; did you mean products?"]),
         ("train", ["train: no NAME was given; allowed are cae, ", "seq2seq"]),
         ("compare --units=3", ["compare: no NAME was given; allowed are ", "products"]),
-        ("predict seq2seq --query=1+1 --units=3", ["unknown option 'UNITS'; allowed are HANDWRITING, HELP, "]),
+        (
+            "predict seq2seq --query=1+1 --units=3",
+            ["unknown option 'UNITS'; allowed are ARTIFACTS, HANDWRITING, HELP, "],
+        ),
         ("train nope", ["unknown experiment 'nope'; allowed are ", *discovery.names()]),
         ("train __main__", ["unknown experiment '__main__'; allowed are ", "seq2seq"]),
         ("train seq2seq --nope=1", ["unknown option 'NOPE'; python -m experiments train seq2seq --help lists all"]),
@@ -215,7 +218,8 @@ def test_every_field_can_be_given_in_upper_case_and_what_is_not_given_is_left_to
 ) -> None:
     name, *target = call
     own = by_flag(COMMANDS[name]).items()
-    options = {field: REQUIRED[field] if info.is_required() else info.default for field, info in own}
+    defaults = {field: info.get_default(call_default_factory=True, validated_data={}) for field, info in own}
+    options = {field: REQUIRED[field] if info.is_required() else defaults[field] for field, info in own}
     fields = {field: f"Value of {field}" for one in target for field in ON_EXPERIMENTS[name].fields(one)}
     full = read(*call, *(f"--{field.upper()}={value}" for field, value in {**options, **fields}.items()))
     least = read(*call, *required(name))
