@@ -6,7 +6,6 @@ error about a value come at once.
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -17,8 +16,6 @@ C = TypeVar("C", bound="Config")
 OptionsType = TypeVar("OptionsType", bound="Options")
 TextPath = Annotated[str, AfterValidator(os.path.expanduser)]
 """The path or address of a file; `~` is one's home, which not every shell writes out."""
-FolderPath = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))]  # noqa: PTH111
-"""The same as a Path; of an unknown user it stays as it is."""
 STAGES: tuple[str, ...] = ("Staging", "Production", "Archived")
 
 

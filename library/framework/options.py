@@ -1,18 +1,23 @@
 """Options that the command line and the Python interface share; light, so that `--help` and refusals come at once."""
 
 import warnings
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from .config import Options
 from .tracking import address
 
 
+def _as_text(given: Any) -> Any:
+    return str(given) if isinstance(given, Path) else given
+
+
 class StoreOptions(Options):
     """Where runs, registry and studies are kept."""
 
-    store: Annotated[str, AfterValidator(address.check_store)] = Field(
+    store: Annotated[str, BeforeValidator(_as_text), AfterValidator(address.check_store)] = Field(
         default_factory=address.default_store,
         description="folder of runs, registry, studies and artifacts; or http(s):// of an MLflow server; or postgresql://",
     )

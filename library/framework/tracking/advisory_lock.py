@@ -15,7 +15,7 @@ from psycopg2.errors import LockNotAvailable
 SETTLING_SECONDS = 5
 """After the server's start only those who held a lock before may have it: they take it back within this time."""
 CHECK_SECONDS = 30
-"""How often a holder asks whether its connection still works, besides seeing at once that it was closed."""
+"""How often the owner of a lock asks whether its connection still works, besides seeing at once that it was closed."""
 KEY = "hashtextextended(current_schema() || ' ' || %s, 0)"
 UPTIME = "SELECT extract(epoch FROM now() - pg_postmaster_start_time())"
 
@@ -24,7 +24,7 @@ class AdvisoryLock:
     """A lock of a name in the schema of a connection (PostgreSQL 18, 9.28.10: advisory lock functions).
 
     Each held lock has a connection of its own, as two of one session would not exclude each other. When the server
-    restarts, the holder takes its lock back. TCP's keepalive tells both sides of a network that was cut, in a minute.
+    restarts, the owner takes its lock back. TCP's keepalive tells both sides of a network that was cut, in a minute.
     """
 
     def __init__(self, connect: Callable[[], Any], name: str) -> None:

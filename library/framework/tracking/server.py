@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import quote
 
 import mlflow
-import optuna.exceptions
 import psycopg2
 import requests
 import sqlalchemy.exc
@@ -142,7 +141,7 @@ class ServerStore(Store):
         codes = isinstance(error, MlflowException) and error.error_code in UNAVAILABLE
         kinds = (
             psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.InsufficientPrivilege,
-            sqlalchemy.exc.OperationalError, optuna.exceptions.StorageInternalError, requests.ConnectionError,
+            sqlalchemy.exc.OperationalError, requests.ConnectionError,
         )  # fmt: skip
         return " ".join(str(error).split())[:300] if codes or isinstance(error, kinds) else None
 

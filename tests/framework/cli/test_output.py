@@ -242,7 +242,7 @@ def test_a_history_on_a_narrow_terminal_goes_on_in_the_column_of_its_reasons(
         ("promote --model=a --version=3 --stage=Prod", "stage: got 'Prod'; allowed is 'Staging', 'Production' or 'Ar"),
         (
             "archive --model=tiny --version=3 --stage=Staging",
-            "unknown option 'STAGE'; allowed are FORCE, HELP, MODEL, STORE, VERSION",
+            "unknown option 'STAGE'; allowed are ARTIFACTS, FORCE, HELP, MODEL, STORE, STUDIES, VERSION",
         ),
     ],
 )

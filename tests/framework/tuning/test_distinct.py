@@ -118,7 +118,7 @@ def test_a_repeat_of_an_interrupted_or_a_failed_trial_is_no_duplicate(new_search
     distinct = DistinctTrials(search, study)
     interrupted = distinct.next()
     assert interrupted is not None
-    recover_interrupted(study)
+    recover_interrupted(search.store, study)
     repeat = finish(study, distinct, TrialState.FAIL)
     assert repeat is not None
     assert (repeat.params, repeat.user_attrs["repeats"]) == (interrupted.params, interrupted.number)

@@ -3,13 +3,14 @@
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
 from library.framework.options import StudyOptions
-from library.framework.tracking.store import Store
+from library.framework.tracking.folder import FolderStore
 from library.framework.tuning.progress import Progress
 from library.framework.tuning.search import Search
 from tests import tiny
@@ -24,7 +25,7 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Progress]:
     def progress(columns: int) -> Progress:
         for name, value in {"TTY_COMPATIBLE": "1", "TERM": "xterm", "COLUMNS": str(columns), "LINES": "24"}.items():
             monkeypatch.setenv(name, value)
-        return Progress(Search(tiny.Tiny(), tiny.space, (), StudyOptions(trials=9, workers=2), Store.__new__(Store)))
+        return Progress(Search(tiny.Tiny(), tiny.space, (), StudyOptions(trials=9, workers=2), FolderStore(Path())))
 
     return progress
 

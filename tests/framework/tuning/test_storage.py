@@ -50,7 +50,7 @@ def test_a_study_that_is_deleted_while_it_runs_ends_in_one_line(new_search: NewS
 def test_the_database_of_an_older_optuna_is_one_line_with_the_command_that_upgrades_it(store: Store) -> None:
     storage_of(store)
     _set_version(store, "v3.0.0.d")
-    error = f"^studies: an older Optuna made {store.root}/optuna.db; copy it, then upgrade it: optuna storage upgrade "
+    error = f"^studies: an older Optuna made sqlite:///{store.root}/optuna.db; copy it, then upgrade it: "
     with pytest.raises(StoreError, match=error) as raised:
         storage_of(store)
     with pytest.raises(StoreError, match=error):
@@ -68,7 +68,7 @@ def test_the_database_of_a_newer_optuna_says_so(store: Store) -> None:
     storage_of(store)
     _set_version(store, "v99.0.0.a")
     now = optuna.__version__.replace(".", r"\.")
-    error = f"made {store.root}/optuna.db than the installed {now}; pip install --upgrade optuna$"
+    error = f"made sqlite:///{store.root}/optuna.db than the installed {now}; pip install --upgrade optuna$"
     with pytest.raises(StoreError, match=f"^studies: a newer Optuna {error}"):
         storage_of(store)
 

@@ -84,7 +84,7 @@ def test_what_cannot_be_done_is_one_line_and_leaves_no_run(store: Store, tmp_pat
         f"--cats={tmp_path / 'texts'}": "holds no image among its 1 files (1 txt); allowed are ",
         f"--CATS={tmp_path / 'nope'}": "cannot be read (No such file or directory)",
         "--sha256=abc": "cats: nothing was given; it is the images",
-        "--nope=1": "unknown option 'NOPE'; allowed are CATS",
+        "--nope=1": "unknown option 'NOPE'; allowed are ARTIFACTS, CATS",
     }.items():
         assert message in refused(["cats", given, f"--store={store.root}"])
     assert mlflow.get_experiment_by_name("cats") is None
