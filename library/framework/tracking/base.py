@@ -175,6 +175,11 @@ class RunLock:
     token: str
     lock: Lock
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether another process has the lock."""
+        return self.lock.is_lost
+
 
 _current: Store | None = None
 

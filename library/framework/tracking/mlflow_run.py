@@ -14,8 +14,9 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from ..config import Config
 from ..environment import environment_tags, one_line, this_process, wrapped
+from ..errors import StoreError
 from ..run import Run
-from .base import Store
+from .base import RunLock, Store
 from .queries import metric_history
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 NOTE = "mlflow.note.content"
 """The tag that MLflow's pages show as the description."""
+EXPERIMENTS = "experiments"
+"""The lock under which experiments are changed: MLflow inserts what it does not find, and one of two would fail."""
 SCORES = "scores"
 """The name of the view of an experiment's runs that has their scores."""
 
@@ -34,14 +37,17 @@ class MlflowRun(Run):
     the curves.
     """
 
-    def __init__(self, run_id: str, goes_on: bool = False) -> None:
-        """The run of an id; whether it is that of a training that goes on."""
-        self.id = run_id
+    def __init__(self, run_id: str, store: Store, lock: RunLock, goes_on: bool = False) -> None:
+        """A run in a store, with the lock by which others know that it lives; whether a training goes on in it."""
+        self.id, self._store, self._lock = run_id, store, lock
         self._ended, self._goes_on = False, goes_on
         names = mlflow.get_run(run_id).data.metrics if goes_on else ()
         self._logged = {name: metric_history(run_id, name) for name in names if not name.startswith("system/")}
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Also raises a StoreError where another process has ended the run, as this one was taken for dead."""
+        if self._lock.is_lost:
+            raise StoreError(f"run {self.id}: this machine was cut off from the store, where the run counts as dead")
         if new := {name: value for name, value in metrics.items() if step not in self._logged.get(name, ())}:
             mlflow.log_metrics(new, step=step)
 
@@ -55,7 +61,8 @@ class MlflowRun(Run):
         for split, inputs in splits.items():
             # A name of its own: MLflow takes two of one name and digest for one, and keeps the first one's context.
             dataset = from_numpy(inputs, source=source, name=f"{name}-{split}", digest=digest)
-            mlflow.log_input(dataset, context=split)
+            with self._store.lock("datasets"):  # MLflow enters what it does not find, so that one of two would fail
+                mlflow.log_input(dataset, context=split)
         mlflow.set_tag("data.digest", digest)
 
     def log_figure(self, name: str, figure: "Figure") -> None:
@@ -92,10 +99,11 @@ class MlflowRun(Run):
         number, key = experiment.experiment_id, f"mlflow.sharedViewState.{SCORES}"
         if key in experiment.tags:
             return
-        client.set_experiment_tag(number, key, json.dumps({"selectedColumns": list(columns)}))
         first, blank, rest = experiment.tags.get(NOTE, "").partition("\n\n")
         link = f"[Runs with their scores](#/experiments/{number}/runs?viewStateShareKey={SCORES})"
-        client.set_experiment_tag(number, NOTE, f"{first} {link}{blank}{rest}")  # the part that is not folded away
+        with self._store.lock(EXPERIMENTS):
+            client.set_experiment_tag(number, key, json.dumps({"selectedColumns": list(columns)}))
+            client.set_experiment_tag(number, NOTE, f"{first} {link}{blank}{rest}")  # the part that is not folded away
 
     def end(self, status: str = "FINISHED", reason: str = "") -> None:
         """Ends the run, for once: FINISHED, KILLED or FAILED, the latter two with a reason."""
@@ -148,16 +156,18 @@ def start_run(
         store.connect()
         if resume:  # before MLflow makes it RUNNING, and then sets its tags
             mlflow.MlflowClient().set_tag(resume, "lock", lock.token)
+        with store.lock(EXPERIMENTS):
+            experiment_id = _experiment_id(store, experiment, about)
         active = mlflow.start_run(
             run_id=resume,
-            experiment_id=_experiment_id(store, experiment, about),
+            experiment_id=experiment_id,
             run_name=name,
             tags={key: str(value) for key, value in known.items()},  # as a server takes nothing else
             nested=mlflow.active_run() is not None,
             parent_run_id=parent,
             log_system_metrics=resume is None or config is not None,
         )
-        run = MlflowRun(active.info.run_id, goes_on=resume is not None and config is not None)
+        run = MlflowRun(active.info.run_id, store, lock, goes_on=resume is not None and config is not None)
         with _ending(run):
             if "reason" in active.data.tags:  # of the end from which it is resumed
                 mlflow.delete_tag("reason")

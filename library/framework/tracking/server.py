@@ -9,6 +9,7 @@ import os
 import shlex
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import sqlalchemy.exc
 from mlflow.exceptions import MlflowException
 from sqlalchemy import Engine, event
 
-from ..environment import option
+from ..environment import option, preserved_environment
 from ..errors import StoreError, UserError
 from .address import default_store, default_studies, is_address
 from .advisory_lock import AdvisoryLock
@@ -60,9 +61,7 @@ class ServerStore(Store):
     def studies_uri(self) -> str:
         if self.studies:
             return _with_driver(self.studies)
-        if self.tracking.startswith("http"):
-            give = f"{option(studies='postgresql://user@host/database')}, or set OPTUNA_STORAGE"
-            raise StoreError(f"store {self}: an MLflow server holds neither studies nor locks; give {give}")
+        self.check_writable()
         joint = "&" if "?" in self.tracking else "?"  # both keep their version in one table's name: a schema for each
         return f"{self.tracking_uri}{joint}options={quote('-csearch_path=optuna')}"
 
@@ -72,7 +71,7 @@ class ServerStore(Store):
 
     @property
     def has_studies(self) -> bool:
-        return bool(self.studies) or not self.tracking.startswith("http")
+        return bool(self.studies) or not self.pages
 
     @property
     def local(self) -> Path:
@@ -104,7 +103,9 @@ class ServerStore(Store):
         return "the same command goes on once it answers"
 
     def refusal(self, experiment: str = "") -> str:
-        return ""
+        """Locks are of the studies' database, so that without one the store can only be read."""
+        give = f"{option(studies='postgresql://user@host/database')}, or set OPTUNA_STORAGE"
+        return "" if self.has_studies else f"an MLflow server holds neither studies nor locks; give {give}"
 
     def lock(self, name: str) -> AdvisoryLock:
         return AdvisoryLock(self._connection, name)
@@ -113,7 +114,7 @@ class ServerStore(Store):
         """Asks each server once, so that what does not answer is found at once; makes tables that are missing."""
         if writes or self.has_studies:
             self._open_studies()
-        if self.tracking.startswith("http"):
+        if self.pages:
             self._check_server()
         else:
             self._connection(self.tracking_uri).close()
@@ -123,19 +124,10 @@ class ServerStore(Store):
         elif self.artifacts and importlib.util.find_spec("boto3") is None:
             raise UserError(f"artifacts: {self.artifacts} needs boto3, which is not installed; pip install boto3")
         self.connect()
-        before = os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
-        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
-        try:
-            if self.tracking.startswith("http"):
-                mlflow.search_experiments(max_results=1)
-            else:
-                with self.lock("opening"):  # two that make the tables at once would be in each other's way
-                    mlflow.search_experiments(max_results=1)
-        finally:
-            if before is None:
-                del os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]
-            else:
-                os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = before
+        # Two that make the tables at once would be in each other's way; a server made its own when it was started.
+        with preserved_environment(), nullcontext() if self.pages else self.lock("opening"):
+            os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
+            mlflow.search_experiments(max_results=1)
 
     def failure(self, error: BaseException) -> str | None:
         codes = isinstance(error, MlflowException) and error.error_code in UNAVAILABLE

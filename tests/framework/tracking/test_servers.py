@@ -6,12 +6,16 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+import numpy as np
+import psycopg2
 import pytest
 from filelock import Timeout
 
@@ -129,6 +133,29 @@ def test_a_lock_of_a_killed_process_is_free(
         pass
 
 
+def test_who_was_cut_off_and_lost_the_lock_of_its_run_writes_no_more(
+    postgres_store: Store, postgres: Postgres, processes: ForkServerContext, tmp_path: Path
+) -> None:
+    with start_run(postgres_store, "e", "run") as run:
+        [held] = [one.tags["lock"] for one in all_runs()]
+        here, there = processes.Pipe()
+        arguments = (postgres_store.tracking, str(tmp_path), f"run-{held}", there)  # type: ignore[attr-defined]
+        process = processes.Process(target=hold, args=arguments, daemon=True)  # waits for the lock
+        process.start()
+        with closing(psycopg2.connect(postgres_store.tracking)) as admin, admin.cursor() as cursor:  # type: ignore[attr-defined]
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            while not (cursor.execute(waiting) or cursor.fetchone()[0]):
+                admin.rollback()
+            granted = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = "
+            database = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+            cursor.execute(f"SELECT pg_terminate_backend(pid) FROM ({granted}{database}) AS owners")  # noqa: S608
+        assert here.recv() == "held"
+        with pytest.raises(StoreError, match="this machine was cut off from the store, where the run counts as dead"):
+            for step in range(10_000):
+                run.log_metrics({"a": 1.0}, step)
+        process.kill()
+
+
 def test_a_lock_outlives_a_restart_of_the_server_and_no_live_run_is_ended(tmp_path: Path) -> None:
     server = Postgres()
     try:
@@ -212,3 +239,27 @@ def test_whoever_joins_a_study_runs_its_trials_and_those_of_a_dead_worker(postgr
     assert len(finished_trials(study)) == 3
     with pytest.raises(UserError, match="unknown study 't'; allowed are s"):
         join(postgres_store, "t", workers=1)
+
+
+def log_datasets(root: Path, barrier: "threading.Barrier", failures: "multiprocessing.SimpleQueue[str]") -> None:
+    """Logs three data sets at the same moment as another process; puts each failure."""
+    with open_store(root) as store:
+        for number in range(3):
+            with start_run(store, "e", "run") as run:
+                barrier.wait()
+                try:
+                    run.log_dataset("points", f"digest-{number}", {"train": np.zeros((2, 2))})
+                except Exception as error:
+                    failures.put(repr(error))
+
+
+def test_two_runs_log_one_data_set_at_the_same_moment(store_path: Path, processes: ForkServerContext) -> None:
+    open_store(store_path)
+    barrier, failures = processes.Barrier(2), processes.SimpleQueue()
+    both = [processes.Process(target=log_datasets, args=(store_path, barrier, failures)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert failures.empty(), failures.get()
+    assert [process.exitcode for process in both] == [0, 0]
