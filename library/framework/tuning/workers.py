@@ -111,8 +111,7 @@ def _run_workers(search: Search, study: Study, parent: str, missing: int, progre
     started, looked, reason = set(), time.monotonic(), "interrupted"
 
     def start(row: Any) -> None:
-        name = uuid.uuid4().hex
-        started.add(name)
+        started.add(name := uuid.uuid4().hex)
         workers[name] = _start_worker(context, search, name, parent, deadline, row), row
 
     try:
