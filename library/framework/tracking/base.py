@@ -8,7 +8,6 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import quote
@@ -135,15 +134,15 @@ class Store(ABC):
             raise StoreError(f"store {self}: {refused}")
 
     @contextmanager
-    def run_lock(self) -> "Iterator[RunLock]":
-        """A lock for one run that this process is about to write; the run's tag `lock` is to be its token.
+    def run_lock(self) -> Iterator[tuple[str, Lock]]:
+        """A token and a lock for one run that this process is about to write; the run's tag `lock` is to be the token.
 
         Whoever finds the lock free knows that the run's process is dead, wherever it ran: in a container, on a host.
         """
         token = uuid.uuid4().hex
         with (lock := self.lock(f"run-{token}")):
             try:
-                yield RunLock(token, lock)
+                yield token, lock
             finally:
                 lock.remove()
 
@@ -166,19 +165,6 @@ class Store(ABC):
                 if failure := self.failure(cause):
                     raise StoreError(f"store {self}: {failure}; {self.remedy}") from error
                 cause = cause.__cause__ or cause.__context__
-
-
-@dataclass(frozen=True)
-class RunLock:
-    """The lock of a run, which its tag names by the token."""
-
-    token: str
-    lock: Lock
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether another process has the lock."""
-        return self.lock.is_lost
 
 
 _current: Store | None = None

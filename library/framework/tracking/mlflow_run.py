@@ -16,7 +16,7 @@ from ..config import Config
 from ..environment import environment_tags, one_line, this_process, wrapped
 from ..errors import StoreError
 from ..run import Run
-from .base import RunLock, Store
+from .base import Lock, Store
 from .queries import metric_history
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class MlflowRun(Run):
     the curves.
     """
 
-    def __init__(self, run_id: str, store: Store, lock: RunLock, goes_on: bool = False) -> None:
+    def __init__(self, run_id: str, store: Store, lock: Lock, goes_on: bool = False) -> None:
         """A run in a store, with the lock by which others know that it lives; whether a training goes on in it."""
         self.id, self._store, self._lock = run_id, store, lock
         self._ended, self._goes_on = False, goes_on
@@ -147,15 +147,15 @@ def start_run(
         about: description of the MLflow experiment, if it is created.
     """
     store.check_writable(experiment)
-    with store.run_lock() as lock:
-        known = {"lock": lock.token, "process": this_process(), **environment_tags(), **(tags or {})}
+    with store.run_lock() as (token, lock):
+        known = {"lock": token, "process": this_process(), **environment_tags(), **(tags or {})}
         if "command" in known:
             known[NOTE] = f"```\n{wrapped(known['command'])}\n```"  # code, no wider than the page's column
         if config is not None:
             known["fields"] = " ".join(type(config).model_fields)  # what of the params is the config's
         store.connect()
         if resume:  # before MLflow makes it RUNNING, and then sets its tags
-            mlflow.MlflowClient().set_tag(resume, "lock", lock.token)
+            mlflow.MlflowClient().set_tag(resume, "lock", token)
         with store.lock(EXPERIMENTS):
             experiment_id = _experiment_id(store, experiment, about)
         active = mlflow.start_run(

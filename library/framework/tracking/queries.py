@@ -88,6 +88,11 @@ def all_runs() -> list[RunRecord]:
     return _search("")
 
 
+def running_runs() -> list[RunRecord]:
+    """All runs that did not end; the processes of some may be dead."""
+    return _search("attributes.status = 'RUNNING'")
+
+
 def newest_runs(limit: int, experiment: str = "") -> list[RunRecord]:
     """The newest runs of an experiment, or of all; UserError where there is no such experiment."""
     names = [one.name for one in mlflow.search_experiments()]

@@ -16,7 +16,7 @@ from ..options import StoreOptions
 from .address import is_address
 from .base import Store, connected_store
 from .folder import FolderStore
-from .queries import exists
+from .queries import exists, read_run, running_runs
 
 __all__ = ["Store", "current_store", "open_store", "set_terminated", "store_of"]
 
@@ -96,20 +96,16 @@ def set_terminated(run_id: str, status: str, reason: str = "") -> None:
 
 
 def _end_abandoned_runs(store: Store) -> None:
-    running = "attributes.status = 'RUNNING'"
-    for run in mlflow.search_runs(search_all_experiments=True, filter_string=running, output_format="list"):
-        token, process = run.data.tags.get("lock"), run.data.tags.get("process", "")
+    for run in running_runs():
+        token, process = run.tags.get("lock"), run.tags.get("process", "")
         is_named = len(process.split()) == 3  # as by `this_process`, and not by another program's tag
         reason = "process {1} on {0} died".format(*process.split()) if is_named else "its process died"
         if token:
-            with suppress(Timeout):
-                (lock := store.lock(f"run-{token}")).acquire(timeout=0)
-                try:
-                    now = mlflow.get_run(run.info.run_id)  # as it may have ended, or been resumed, since it was found
-                    if now.info.status == "RUNNING" and now.data.tags.get("lock") == token:
-                        set_terminated(run.info.run_id, "FAILED", reason)
-                    lock.remove()
-                finally:
-                    lock.release()
+            lock = store.lock(f"run-{token}")
+            with suppress(Timeout), lock.acquire(timeout=0):
+                now = read_run(run.id)  # as it may have ended, or been resumed, since it was found
+                if now.status == "RUNNING" and now.tags.get("lock") == token:
+                    set_terminated(run.id, "FAILED", reason)
+                lock.remove()
         elif is_named and not is_alive(process):  # of an earlier version, which had no locks
-            set_terminated(run.info.run_id, "FAILED", reason)
+            set_terminated(run.id, "FAILED", reason)

@@ -21,7 +21,7 @@ from ..options import StudyOptions
 from ..pipeline import Outcome, train_dependencies, train_in_full
 from ..registry.queries import stage_of
 from ..tracking.mlflow_run import MlflowRun, start_run
-from ..tracking.queries import all_runs, exists
+from ..tracking.queries import exists, running_runs
 from ..tracking.store import Store, set_terminated
 from .attributes import keep, kept, write_note
 from .combinations import check_is_finite
@@ -159,8 +159,8 @@ def _parent_run(search: Search, study: Study) -> Iterator[MlflowRun]:
             with existing(study):
                 yield run
         except StudyDeleted as error:  # its trials are not known any more, but their runs are
-            for record in all_runs():
-                if record.status == "RUNNING" and record.tags.get("mlflow.parentRunId") == run.id:
+            for record in running_runs():
+                if record.tags.get("mlflow.parentRunId") == run.id:
                     set_terminated(record.id, "FAILED", str(error))
             raise
 

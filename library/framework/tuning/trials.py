@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ..objectives import Objectives, Selection, pareto_front
 from ..tracking.base import Lock, Store
+from ..tracking.queries import running_runs
 from ..tracking.store import set_terminated
 
 REPEATS = "repeats"
@@ -105,9 +106,12 @@ def worker_lock(store: Store, worker: str) -> Lock:
 
 def end_runs(study: Study) -> None:
     """Ends the run of every finished trial as the trial ended, as its worker may have died in between."""
+    # Runs whose worker died before the trial knew them; a training of the winner has a tag with the study's run.
+    of_study = [run for run in running_runs() if run.tags.get("study") == study.study_name]
+    unknown = {run.tags["trial"]: run.id for run in of_study if "trial" in run.tags and "study.run" not in run.tags}
     for trial in study.get_trials(deepcopy=False, states=FINISHED):
-        if "run" in trial.user_attrs:
-            set_terminated(trial.user_attrs["run"], RUN_STATUS[trial.state], trial.user_attrs.get("reason", ""))
+        if run := trial.user_attrs.get("run") or unknown.get(str(trial.number)):
+            set_terminated(run, RUN_STATUS[trial.state], trial.user_attrs.get("reason", ""))
 
 
 def retry_failed(study: Study) -> None:

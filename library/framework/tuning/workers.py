@@ -9,39 +9,31 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-import optuna
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from ..environment import available_cores, command, one_line, start_keras
+from ..environment import available_cores, start_keras
 from ..errors import StoreError, StudyDeleted, UnknownMetric, UserError
-from ..experiment import Experiment
-from ..objectives import Objectives
-from ..tracking.mlflow_run import MlflowRun
-from ..tracking.training_run import start_training
 from .distinct import MAX_DRAWS, DistinctTrials
 from .progress import Progress
 from .samplers import make_sampler
 from .search import Search, existing
+from .trial_run import run_trial
 from .trials import (
     ASK,
     DUPLICATE,
-    RUN_STATUS,
     WORKER,
-    completed,
     duplicates,
     end_runs,
     fail,
     finished_trials,
     recover_interrupted,
     worker_lock,
-)  # fmt: skip
+)
 
 STORE_FAILED = 3
 """Exit code of a worker that could not read or write the store."""
@@ -161,14 +153,14 @@ def _handle_dead_worker(study: Study, name: str, worker: BaseProcess) -> None:
         raise KeyError(study.study_name)  # which `existing` turns into one line
     if worker.exitcode == STORE_FAILED:
         raise StoreError("store: a worker could not read or write it; start again once it is there, with space left")
-    running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-    mine = [trial for trial in running if trial.user_attrs.get(WORKER) == name]
-    if worker.exitcode == UNKNOWN_METRIC:
-        raise UnknownMetric(mine[0].user_attrs["reason"])
+    mine = [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get(WORKER) == name]
     if not mine:
         raise UserError(f"a worker died with exit code {worker.exitcode} before it began a trial; start again")
+    if worker.exitcode == UNKNOWN_METRIC:
+        raise UnknownMetric(mine[-1].user_attrs["reason"])
     for trial in mine:
-        fail(study, trial, f"its process died with exit code {worker.exitcode}")
+        if trial.state is TrialState.RUNNING:  # else another process has queued it again already
+            fail(study, trial, f"its process died with exit code {worker.exitcode}")
 
 
 def _work(search: Search, name: str, parent: str, deadline: float, num_threads: int, row: Any) -> None:
@@ -184,7 +176,7 @@ def _work(search: Search, name: str, parent: str, deadline: float, num_threads: 
             distinct = DistinctTrials(search, study, name)
             while (trial := _next_trial(search, study, distinct, deadline)) is not None:
                 start_keras(min(num_threads, search.base.num_threads or num_threads))  # slow, so not before
-                experiment = _run_trial(search, trial, parent, experiment, row)
+                experiment = run_trial(search, trial, parent, experiment, row)
             alive.remove()
     except StoreError:
         sys.exit(STORE_FAILED)
@@ -215,88 +207,3 @@ def _die_with_parent() -> None:
     if parent := multiprocessing.parent_process():
         parent.join()
     os._exit(1)
-
-
-def _run_trial(search: Search, trial: Trial, parent: str, before: Experiment, row: Any) -> Experiment:
-    """One trial, in a run that ends by Optuna's state, on the data of the trial before; returns its experiment."""
-    import keras
-
-    keras.utils.clear_session()
-    study = trial.study
-    try:
-        experiment = search.experiment(trial, in_full=False).reuse(before)
-    except UserError as error:
-        trial.set_user_attr("reason", str(error))
-        study.tell(trial, state=TrialState.FAIL)
-        return before
-    repeat, number = command("train", search.base.name, experiment.config.changed()), trial.number
-    name, role = f"trial {number:03d}", f"trial {parent}"  # so that it goes on from the trial that it repeats
-    tags = {"study": search.study_name, "trial": number, "command": repeat}
-    started = start_training(search.store, experiment, name, role=role, parent=parent, resumes_run=False, tags=tags)
-    with started as run, existing(study):
-        trial.set_user_attr("run", run.id)
-        try:
-            state, values, reason = _fit(search, experiment, trial, run, row)
-        except UnknownMetric as error:  # which the driver tells Optuna, as it ends all trials and the study
-            trial.set_user_attr("reason", str(error))
-            run.end("FAILED", str(error))
-            raise
-        finally:
-            row[1] = -1
-        try:
-            if reason:
-                trial.set_user_attr("reason", reason)
-            study.tell(trial, values, state=state)
-        except UpdateFinishedTrialError:  # late values change nothing
-            state, reason = TrialState.FAIL, "its worker was taken for dead, and the trial was queued again"
-        run.end(RUN_STATUS[state], reason)
-    return experiment
-
-
-def _fit(
-    search: Search, experiment: Experiment, trial: Trial, run: MlflowRun, row: Any
-) -> tuple[TrialState, list[float] | None, str]:
-    """How the trial ended, with its values or the reason; only what ends the study is raised."""
-    from ..training.callbacks import check_known
-
-    try:
-        with search.store:
-            metrics = experiment.fit(run, [_reporting(trial, search.objectives, experiment, row)]).metrics
-            if not completed(trial.study.get_trials(deepcopy=False)):
-                check_known("objective", search.objectives, metrics)
-    except optuna.TrialPruned as pruned:
-        return TrialState.PRUNED, None, str(pruned)
-    except (StoreError, UnknownMetric):
-        raise
-    except Exception as error:
-        return TrialState.FAIL, None, one_line(error)
-    for name in search.objectives:
-        if not math.isfinite(metrics.get(name, math.nan)):
-            return TrialState.FAIL, None, f"{name} is {metrics.get(name, 'missing')}"
-    return TrialState.COMPLETE, [metrics[name] for name in search.objectives], ""
-
-
-def _reporting(trial: Trial, objectives: Objectives, experiment: Experiment, row: Any) -> Any:
-    """The callback that tells the driver of each epoch, and prunes a trial that has a single objective."""
-    from ..training.callbacks import EpochCallback, check_objectives
-
-    [objective, *others] = objectives
-
-    def tell(epoch: int, metrics: Mapping[str, float]) -> None:
-        epochs = getattr(experiment.config, "epochs", 0)
-        row[:] = [trial.number, epoch, epochs, *(metrics.get(name, math.nan) for name in objectives)]
-
-    def report(epoch: int, metrics: Mapping[str, float]) -> None:
-        tell(epoch, metrics)
-        if objective in metrics and not others:  # Optuna prunes by a single score
-            trial.report(metrics[objective], epoch)
-
-    def prune(epoch: int, metrics: Mapping[str, float]) -> None:
-        check_objectives(objectives, metrics)
-        report(epoch, metrics)
-        if objective in metrics and not others and trial.should_prune():
-            raise optuna.TrialPruned(f"pruned after epoch {epoch} by {type(trial.study.pruner).__name__}")
-
-    tell(0, {})
-    # An epoch before the kill is reported only: it was decided then that the trial was not to be pruned.
-    return EpochCallback(prune, earlier=report)

@@ -1,0 +1,103 @@
+"""One trial of a study, trained in a run of its own: reported epoch by epoch, pruned, and told to Optuna."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import Trial, TrialState
+
+from ..environment import command, one_line
+from ..errors import StoreError, UnknownMetric, UserError
+from ..experiment import Experiment
+from ..objectives import Objectives
+from ..tracking.mlflow_run import MlflowRun
+from ..tracking.training_run import start_training
+from .search import Search, existing
+from .trials import RUN_STATUS, completed
+
+
+def run_trial(search: Search, trial: Trial, parent: str, before: Experiment, row: Any) -> Experiment:
+    """One trial, in a run that ends by Optuna's state, on the data of the trial before; returns its experiment."""
+    import keras
+
+    keras.utils.clear_session()
+    study = trial.study
+    try:
+        experiment = search.experiment(trial, in_full=False).reuse(before)
+    except UserError as error:
+        trial.set_user_attr("reason", str(error))
+        study.tell(trial, state=TrialState.FAIL)
+        return before
+    repeat, number = command("train", search.base.name, experiment.config.changed()), trial.number
+    name, role = f"trial {number:03d}", f"trial {parent}"  # so that it goes on from the trial that it repeats
+    tags = {"study": search.study_name, "trial": number, "command": repeat}
+    started = start_training(search.store, experiment, name, role=role, parent=parent, resumes_run=False, tags=tags)
+    with started as run, existing(study):
+        trial.set_user_attr("run", run.id)
+        try:
+            state, values, reason = _fit(search, experiment, trial, run, row)
+        except UnknownMetric as error:  # which the driver tells Optuna, as it ends all trials and the study
+            trial.set_user_attr("reason", str(error))
+            run.end("FAILED", str(error))
+            raise
+        finally:
+            row[1] = -1
+        try:
+            if reason:
+                trial.set_user_attr("reason", reason)
+            study.tell(trial, values, state=state)
+        except UpdateFinishedTrialError:  # late values change nothing
+            state, reason = TrialState.FAIL, "its worker was taken for dead, and the trial was queued again"
+        run.end(RUN_STATUS[state], reason)
+    return experiment
+
+
+def _fit(
+    search: Search, experiment: Experiment, trial: Trial, run: MlflowRun, row: Any
+) -> tuple[TrialState, list[float] | None, str]:
+    """How the trial ended, with its values or the reason; only what ends the study is raised."""
+    from ..training.callbacks import check_known
+
+    try:
+        with search.store:
+            metrics = experiment.fit(run, [_reporting(trial, search.objectives, experiment, row)]).metrics
+            if not completed(trial.study.get_trials(deepcopy=False)):
+                check_known("objective", search.objectives, metrics)
+    except optuna.TrialPruned as pruned:
+        return TrialState.PRUNED, None, str(pruned)
+    except (StoreError, UnknownMetric):
+        raise
+    except Exception as error:
+        return TrialState.FAIL, None, one_line(error)
+    for name in search.objectives:
+        if not math.isfinite(metrics.get(name, math.nan)):
+            return TrialState.FAIL, None, f"{name} is {metrics.get(name, 'missing')}"
+    return TrialState.COMPLETE, [metrics[name] for name in search.objectives], ""
+
+
+def _reporting(trial: Trial, objectives: Objectives, experiment: Experiment, row: Any) -> Any:
+    """The callback that tells the driver of each epoch, and prunes a trial that has a single objective."""
+    from ..training.callbacks import EpochCallback, check_objectives
+
+    [objective, *others] = objectives
+
+    def tell(epoch: int, metrics: Mapping[str, float]) -> None:
+        epochs = getattr(experiment.config, "epochs", 0)
+        row[:] = [trial.number, epoch, epochs, *(metrics.get(name, math.nan) for name in objectives)]
+
+    def report(epoch: int, metrics: Mapping[str, float]) -> None:
+        tell(epoch, metrics)
+        if objective in metrics and not others:  # Optuna prunes by a single score
+            trial.report(metrics[objective], epoch)
+
+    def prune(epoch: int, metrics: Mapping[str, float]) -> None:
+        check_objectives(objectives, metrics)
+        report(epoch, metrics)
+        if objective in metrics and not others and trial.should_prune():
+            raise optuna.TrialPruned(f"pruned after epoch {epoch} by {type(trial.study.pruner).__name__}")
+
+    tell(0, {})
+    # An epoch before the kill is reported only: it was decided then that the trial was not to be pruned.
+    return EpochCallback(prune, earlier=report)
