@@ -1,6 +1,5 @@
 """Locks that PostgreSQL holds for a connection: they are released when their process, machine or network dies."""
 
-import math
 import select
 import threading
 import time
@@ -10,97 +9,125 @@ from typing import Any, Self
 
 import psycopg2
 from filelock import Timeout
-from psycopg2.errors import LockNotAvailable
 
 SETTLING_SECONDS = 5
 """After the server's start only those who held a lock before may have it: they take it back within this time."""
 CHECK_SECONDS = 30
-"""How often the owner of a lock asks whether its connection still works, besides seeing at once that it was closed."""
+"""How often the owner of locks asks whether its connection still works, besides seeing at once that it was closed."""
+POLL_SECONDS = (0.01, 0.2)
+"""How often a lock that another holds is tried: at first, and at last."""
 KEY = "hashtextextended(current_schema() || ' ' || %s, 0)"
-UPTIME = "SELECT extract(epoch FROM now() - pg_postmaster_start_time())"
+TRY = f"SELECT CASE WHEN now() - pg_postmaster_start_time() > %s * interval '1 s' THEN pg_try_advisory_lock({KEY}) END"
+NOTICE_CUT = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+"""For the server's side, which would notice only after hours."""
+UNLOCK = f"SELECT pg_advisory_unlock({KEY})"
+
+
+class Session:
+    """The one connection in which a process holds all its locks (PostgreSQL 18, 9.28.10: advisory lock functions).
+
+    When the server restarts, the locks are taken back. Both sides notice within a minute that the network was cut.
+    """
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        """Not connected yet; `connect` makes a connection of psycopg2, and waits for a server that restarts."""
+        self._connect = connect
+        self._connection: Any = None
+        self._held: dict[str, AdvisoryLock] = {}
+        self._mutex = threading.RLock()
+
+    def take(self, lock: "AdvisoryLock") -> bool | None:
+        """Whether a lock is held from now on; None while the server settles."""
+        with self._mutex:
+            if lock.name in self._held:  # PostgreSQL would give it to a session twice
+                return False
+            taken = self._ask(TRY, SETTLING_SECONDS, lock.name)
+            if taken:
+                self._held[lock.name] = lock
+            return taken
+
+    def give_back(self, lock: "AdvisoryLock") -> None:
+        """Releases a lock that this session holds, or has lost."""
+        with self._mutex:
+            del self._held[lock.name]
+            try:
+                with self._connection.cursor() as cursor:
+                    cursor.execute(UNLOCK, [lock.name])
+            except psycopg2.Error:  # the server releases it with the connection
+                self._connection.close()
+
+    def _ask(self, query: str, *values: object) -> bool | None:
+        """The answer to a query, asked again where a restart broke it off."""
+        for last in (False, True):
+            if self._connection is None or self._connection.closed:
+                self._reconnect()
+            try:
+                with self._connection.cursor() as cursor:
+                    cursor.execute(query, values)
+                    answer: bool | None = cursor.fetchone()[0]
+                    return answer
+            except psycopg2.OperationalError:
+                self._connection.close()
+                if last:
+                    raise
+        return None
+
+    def _reconnect(self) -> None:
+        """Connects, and takes back what was held, at once; another process may have it by then."""
+        is_first = self._connection is None
+        self._connection = self._connect()
+        self._connection.autocommit = True
+        with self._connection.cursor() as cursor:
+            cursor.execute(NOTICE_CUT)
+        for lock in self._held.values():
+            with self._connection.cursor() as cursor:
+                cursor.execute(TRY, [-1, lock.name])
+                lock.is_lost = not cursor.fetchone()[0]
+        if is_first:
+            threading.Thread(target=self._keep, daemon=True).start()
+
+    def _keep(self) -> None:
+        """Takes the locks back as soon as the connection breaks."""
+        checked = time.monotonic()
+        while True:
+            time.sleep(0.5)
+            with self._mutex, suppress(psycopg2.Error, OSError, ValueError):
+                is_closed = self._connection.closed or select.select([self._connection], [], [], 0)[0]  # sent unasked
+                if is_closed or time.monotonic() > checked + CHECK_SECONDS:
+                    checked = time.monotonic()
+                    self._ask("SELECT true")
 
 
 class AdvisoryLock:
-    """A lock of a name in the schema of a connection (PostgreSQL 18, 9.28.10: advisory lock functions).
+    """A lock of a name in the schema of a session, which one process holds at a time, and in it one owner."""
 
-    Each held lock has a connection of its own, as two of one session would not exclude each other. When the server
-    restarts, the owner takes its lock back. TCP's keepalive tells both sides of a network that was cut, in a minute.
-    """
-
-    def __init__(self, connect: Callable[[], Any], name: str) -> None:
-        """The lock of a name, not held yet; `connect` makes a connection of psycopg2."""
-        self._connect, self._name = connect, name
-        self._connection: Any = None
-        self._stop = threading.Event()
-        self._keeper: threading.Thread | None = None
-        self.is_lost = False
+    def __init__(self, session: Session, name: str) -> None:
+        """The lock of a name, not held yet."""
+        self._session, self.name = session, name
+        self._is_held = self.is_lost = False
 
     def acquire(self, timeout: float = -1) -> Self:
-        """Waits so many seconds for the lock, without end if negative; Timeout if another process holds it."""
-        connection = self._open()
-        try:
-            time.sleep(max(0.0, SETTLING_SECONDS - float(_ask(connection, UPTIME))))
-            if not self._lock(connection, timeout):
-                raise Timeout(self._name)
-        except BaseException:
-            connection.close()
-            raise
-        self._connection, self.is_lost = connection, False
-        self._stop.clear()
-        self._keeper = threading.Thread(target=self._keep, daemon=True)
-        self._keeper.start()
+        """Waits so many seconds for the lock, without end if negative; Timeout if another holds it."""
+        deadline, (pause, longest) = time.monotonic() + timeout, POLL_SECONDS
+        while not (taken := self._session.take(self)):
+            if taken is False and timeout >= 0 and time.monotonic() >= deadline:
+                raise Timeout(self.name)
+            time.sleep(pause)
+            pause = min(1.5 * pause, longest)
+        self._is_held, self.is_lost = True, False
         return self
 
     def release(self) -> None:
         """Gives the lock back; does nothing where it is not held."""
-        if self._keeper is not None:
-            self._stop.set()
-            self._keeper.join()
-            self._keeper = None
-            self._connection.close()
+        if self._is_held:
+            self._is_held = False
+            self._session.give_back(self)
 
     def remove(self) -> None:
         """Does nothing: the server keeps nothing of a lock that nobody holds."""
 
     def __enter__(self) -> Self:
-        return self if self._keeper is not None else self.acquire()
+        return self if self._is_held else self.acquire()
 
     def __exit__(self, kind: object, error: object, traceback: object, /) -> None:
         self.release()
-
-    def _open(self) -> Any:
-        connection = self._connect()
-        connection.autocommit = True
-        return connection
-
-    def _lock(self, connection: Any, timeout: float) -> bool:
-        if timeout == 0:
-            return bool(_ask(connection, f"SELECT pg_try_advisory_lock({KEY})", self._name))
-        with connection.cursor() as cursor, suppress(LockNotAvailable):
-            cursor.execute("SET lock_timeout = %s", [max(0, math.ceil(timeout * 1000))])
-            cursor.execute(f"SELECT pg_advisory_lock({KEY})", [self._name])
-            return True
-        return False
-
-    def _keep(self) -> None:
-        """Takes the lock back when its connection broke; another process may have it by then."""
-        checked = time.monotonic()
-        while not self._stop.wait(0.5):
-            try:
-                is_closed = bool(select.select([self._connection], [], [], 0)[0])  # nothing else is sent unasked
-                if is_closed or time.monotonic() > checked + CHECK_SECONDS:
-                    _ask(self._connection, "SELECT 1")
-                    checked = time.monotonic()
-            except (psycopg2.Error, OSError, ValueError):
-                with suppress(psycopg2.Error):
-                    self._connection.close()
-                    self._connection = self._open()
-                    self.is_lost = not self._lock(self._connection, timeout=0)
-                    if self.is_lost:
-                        return
-
-
-def _ask(connection: Any, query: str, *values: object) -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute(query, values)
-        return cursor.fetchone()[0]

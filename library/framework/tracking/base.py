@@ -119,6 +119,11 @@ class Store(ABC):
         """What the store said, if it is behind an error; None if it is not. Causes are looked at by the caller."""
 
     @property
+    def restarts(self) -> bool:
+        """Whether a store that failed may work again a moment later, with nothing done here."""
+        return False
+
+    @property
     @abstractmethod
     def remedy(self) -> str:
         """What to do if the store fails."""

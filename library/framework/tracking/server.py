@@ -8,9 +8,10 @@ import importlib.util
 import os
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,7 +26,7 @@ from sqlalchemy import Engine, event
 from ..environment import option, preserved_environment
 from ..errors import StoreError, UserError
 from .address import default_store, default_studies, is_address
-from .advisory_lock import AdvisoryLock
+from .advisory_lock import AdvisoryLock, Session
 from .base import Store
 
 PATIENCE_SECONDS = 60
@@ -99,6 +100,10 @@ class ServerStore(Store):
         return self.tracking if self.tracking.startswith("http") else ""
 
     @property
+    def restarts(self) -> bool:
+        return True
+
+    @property
     def remedy(self) -> str:
         return "the same command goes on once it answers"
 
@@ -108,7 +113,7 @@ class ServerStore(Store):
         return "" if self.has_studies else f"an MLflow server holds neither studies nor locks; give {give}"
 
     def lock(self, name: str) -> AdvisoryLock:
-        return AdvisoryLock(self._connection, name)
+        return AdvisoryLock(_session(self.studies_uri), name)
 
     def open(self, *, writes: bool) -> None:
         """Asks each server once, so that what does not answer is found at once; makes tables that are missing."""
@@ -117,7 +122,7 @@ class ServerStore(Store):
         if self.pages:
             self._check_server()
         else:
-            self._connection(self.tracking_uri).close()
+            _connect(self.tracking_uri).close()
         self.local.mkdir(parents=True, exist_ok=True)
         if self.artifacts and not is_address(self.artifacts):
             Path(self.artifacts).mkdir(parents=True, exist_ok=True)
@@ -137,15 +142,8 @@ class ServerStore(Store):
         )  # fmt: skip
         return " ".join(str(error).split())[:300] if codes or isinstance(error, kinds) else None
 
-    def _connection(self, address: str = "") -> Any:
-        """A connection of its own to the database of studies, or to another address."""
-        plain = (address or self.studies_uri).replace("+psycopg2", "", 1)
-        return psycopg2.connect(
-            plain, connect_timeout=PROBE_SECONDS, keepalives_idle=30, keepalives_interval=10, keepalives_count=3
-        )
-
     def _open_studies(self) -> None:
-        connection = self._connection()
+        connection = _connect(self.studies_uri)
         with connection, connection.cursor() as cursor:
             if not self.studies:
                 cursor.execute("SELECT pg_advisory_xact_lock(0)")  # two that make it at once would fail
@@ -167,15 +165,31 @@ def _with_driver(address: str) -> str:
     return address.replace("postgresql://", "postgresql+psycopg2://", 1)
 
 
+@cache
+def _session(address: str) -> Session:
+    """This process's session for locks with a database; a process that it starts has its own."""
+    return Session(lambda: _patiently(lambda: _connect(address)))
+
+
+def _connect(address: str) -> Any:
+    return psycopg2.connect(
+        address.replace("+psycopg2", "", 1),
+        connect_timeout=PROBE_SECONDS, keepalives_idle=30, keepalives_interval=10, keepalives_count=3,
+    )  # fmt: skip
+
+
 @event.listens_for(Engine, "do_connect")
-def _wait_for_database(dialect: Any, _: object, arguments: Any, settings: Any) -> Any:
+def _connect_engine(dialect: Any, _: object, arguments: Any, settings: Any) -> Any:
     """Connects MLflow and Optuna to PostgreSQL, which may be restarting."""
-    if dialect.name != "postgresql":
-        return None
+    return _patiently(lambda: dialect.connect(*arguments, **settings)) if dialect.name == "postgresql" else None
+
+
+def _patiently(connect: Callable[[], Any]) -> Any:
+    """A connection, which is tried for while the server restarts or has too many."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            return dialect.connect(*arguments, **settings)
+            return connect()
         except psycopg2.OperationalError:
             if time.monotonic() > deadline:
                 raise

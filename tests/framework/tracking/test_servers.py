@@ -26,6 +26,7 @@ from library.framework.options import StudyOptions
 from library.framework.registry import stages
 from library.framework.reporting.html import write_report
 from library.framework.serving.sockets import find_free_port
+from library.framework.tracking.advisory_lock import KEY
 from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.queries import all_runs, read_run
 from library.framework.tracking.store import Store
@@ -133,27 +134,29 @@ def test_a_lock_of_a_killed_process_is_free(
         pass
 
 
-def test_who_was_cut_off_and_lost_the_lock_of_its_run_writes_no_more(
-    postgres_store: Store, postgres: Postgres, processes: ForkServerContext, tmp_path: Path
-) -> None:
-    with start_run(postgres_store, "e", "run") as run:
+def test_who_was_cut_off_and_lost_the_lock_of_its_run_writes_no_more(postgres_store: Store) -> None:
+    address = postgres_store.studies_uri.replace("+psycopg2", "")
+    with (
+        start_run(postgres_store, "e", "run") as run,
+        closing(psycopg2.connect(address)) as another,
+        closing(psycopg2.connect(address)) as admin,
+        admin.cursor() as cursor,
+    ):
         [held] = [one.tags["lock"] for one in all_runs()]
-        here, there = processes.Pipe()
-        arguments = (postgres_store.tracking, str(tmp_path), f"run-{held}", there)  # type: ignore[attr-defined]
-        process = processes.Process(target=hold, args=arguments, daemon=True)  # waits for the lock
-        process.start()
-        with closing(psycopg2.connect(postgres_store.tracking)) as admin, admin.cursor() as cursor:  # type: ignore[attr-defined]
-            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            while not (cursor.execute(waiting) or cursor.fetchone()[0]):
-                admin.rollback()
-            granted = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = "
-            database = "(SELECT oid FROM pg_database WHERE datname = current_database())"
-            cursor.execute(f"SELECT pg_terminate_backend(pid) FROM ({granted}{database}) AS owners")  # noqa: S608
-        assert here.recv() == "held"
+        taking = threading.Thread(
+            target=another.cursor().execute, args=(f"SELECT pg_advisory_lock({KEY})", [f"run-{held}"])
+        )
+        taking.start()
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while not (cursor.execute(waiting) or cursor.fetchone()[0]):
+            admin.rollback()
+        granted = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = "
+        database = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+        cursor.execute(f"SELECT pg_terminate_backend(pid) FROM ({granted}{database}) AS owners")  # noqa: S608
+        taking.join()
         with pytest.raises(StoreError, match="this machine was cut off from the store, where the run counts as dead"):
             for step in range(10_000):
                 run.log_metrics({"a": 1.0}, step)
-        process.kill()
 
 
 def test_a_lock_outlives_a_restart_of_the_server_and_no_live_run_is_ended(tmp_path: Path) -> None:
