@@ -6,15 +6,17 @@ Nothing outside this package asks which kind it is.
 import os
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import quote
 
 import mlflow
 
 from ..errors import StoreError, UserError
+
+T = TypeVar("T")
 
 REDIRECTING = (
     "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_ACTIVE_MODEL_ID",
@@ -119,11 +121,6 @@ class Store(ABC):
         """What the store said, if it is behind an error; None if it is not. Causes are looked at by the caller."""
 
     @property
-    def restarts(self) -> bool:
-        """Whether a store that failed may work again a moment later, with nothing done here."""
-        return False
-
-    @property
     @abstractmethod
     def remedy(self) -> str:
         """What to do if the store fails."""
@@ -137,6 +134,10 @@ class Store(ABC):
         """Raises a StoreError where this process may not write the store, or the artifacts of an experiment."""
         if refused := self.refusal(experiment):
             raise StoreError(f"store {self}: {refused}")
+
+    def retried(self, work: Callable[[], T]) -> T:
+        """What some work returns, which can be interrupted; a store whose servers may restart does it again."""
+        return work()
 
     @contextmanager
     def run_lock(self) -> Iterator[tuple[str, Lock]]:

@@ -27,10 +27,12 @@ from ..environment import option, preserved_environment
 from ..errors import StoreError, UserError
 from .address import default_store, default_studies, is_address
 from .advisory_lock import AdvisoryLock, Session
-from .base import Store
+from .base import Store, T
 
 PATIENCE_SECONDS = 60
 """How long a connection to a database that cannot be had is tried for, once the store is open."""
+MAX_FAILURES = 5
+"""How often work that a restart broke off is done again before it has lasted so long."""
 PROBE_SECONDS = 5
 """How long a server may take to answer when the store is opened."""
 UNAVAILABLE = ("TEMPORARILY_UNAVAILABLE", "UNAUTHENTICATED", "PERMISSION_DENIED", "INTERNAL_ERROR")
@@ -100,10 +102,6 @@ class ServerStore(Store):
         return self.tracking if self.tracking.startswith("http") else ""
 
     @property
-    def restarts(self) -> bool:
-        return True
-
-    @property
     def remedy(self) -> str:
         return "the same command goes on once it answers"
 
@@ -114,6 +112,22 @@ class ServerStore(Store):
 
     def lock(self, name: str) -> AdvisoryLock:
         return AdvisoryLock(_session(self.studies_uri), name)
+
+    def retried(self, work: Callable[[], T]) -> T:
+        """Does work again that a restart broke off: without end, but not if it fails so again and again at once."""
+        failures = 0
+        while True:
+            began = time.monotonic()
+            try:
+                with self:
+                    return work()
+            except StoreError as error:
+                failures = failures + 1 if time.monotonic() - began < PATIENCE_SECONDS else 1
+                if failures > MAX_FAILURES:
+                    raise
+                print(f"{str(error).removesuffix(self.remedy)}going on", flush=True)
+            with self, self.lock("opening"):  # waits until the database answers
+                pass
 
     def open(self, *, writes: bool) -> None:
         """Asks each server once, so that what does not answer is found at once; makes tables that are missing."""
@@ -140,7 +154,8 @@ class ServerStore(Store):
             psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.InsufficientPrivilege,
             sqlalchemy.exc.OperationalError, requests.ConnectionError,
         )  # fmt: skip
-        return " ".join(str(error).split())[:300] if codes or isinstance(error, kinds) else None
+        said, _, _ = " ".join(str(error).split()).partition(" [SQL:")  # the query and its values are no news
+        return said.partition(" (Background")[0][:300].rstrip(".") if codes or isinstance(error, kinds) else None
 
     def _open_studies(self) -> None:
         connection = _connect(self.studies_uri)

@@ -68,6 +68,10 @@ def tune(search: Search) -> Tuned:
     """
     if search.sampler == "grid":
         check_is_finite(search)
+    return search.store.retried(lambda: _run(search))
+
+
+def _run(search: Search) -> Tuned:
     expected = signature(search)
     study = search.study()
     with _exclusive(search, study), existing(study):
@@ -128,7 +132,7 @@ def join(store: Store, name: str, workers: int) -> str:
     with store.lock(f"dependencies of {name}"):
         train_dependencies(experiment, store)
     with existing(study):
-        run_trials(search, study, parent)
+        search.store.retried(lambda: run_trials(search, study, parent))
     done = f"{len(finished_trials(study))} of {options.trials} trials are finished"
     return f"study {name}: {done}; its own command trains the winner: {_command(search)}"
 

@@ -55,39 +55,25 @@ def run_trials(search: Search, study: Study, parent: str) -> None:
     """Runs trials until the study has as many as were asked for, repeating those that were interrupted.
 
     Other processes may work on the study too, on any machine. It ends before, with a line that says so, where all
-    configs of the space were tried or the time is over. Where a server broke a query off, it goes on, unless that
-    happens again before another trial is finished.
-    StoreError where the store could not be read or written; UnknownMetric where a trial has no metric of an
+    configs of the space were tried or the time is over.
+    StoreError where a worker could not read or write the store; UnknownMetric where a trial has no metric of an
     objective's name; StudyDeleted; UserError where a worker died before it began a trial.
     """
     deadline = time.monotonic() + 60 * search.options.timeout if search.options.timeout else math.inf
-    failed_at = -1
-    with Progress(search) as progress:
-        while True:
-            try:
-                with search.store:
-                    return _run_missing(search, study, parent, progress, deadline)
-            except StoreError as error:
-                before, failed_at = failed_at, len(finished_trials(study))
-                if not search.store.restarts or before == failed_at:
-                    raise
-                progress.console.print(f"{error}; going on")
-
-
-def _run_missing(search: Search, study: Study, parent: str, progress: Progress, deadline: float) -> None:
     before = -1
-    progress.show(finished_trials(study))
-    while (missing := search.options.trials - (finished := len(finished_trials(study)))) > 0:
-        if end := _end_before(search, study, deadline, stalled=finished == before):
-            if study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):  # by others
-                time.sleep(POLL_SECONDS)
-                _report_lost(search, study, progress)
-                progress.show(finished_trials(study), duplicates(study))
-                continue
-            progress.console.print(f"{end}; {missing} of {search.options.trials} trials are not run")
-            break
-        before = finished
-        _run_workers(search, study, parent, missing, progress, deadline)
+    with Progress(search) as progress:
+        progress.show(finished_trials(study))
+        while (missing := search.options.trials - (finished := len(finished_trials(study)))) > 0:
+            if end := _end_before(search, study, deadline, stalled=finished == before):
+                if study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):  # by others
+                    time.sleep(POLL_SECONDS)
+                    _report_lost(search, study, progress)
+                    progress.show(finished_trials(study), duplicates(study))
+                    continue
+                progress.console.print(f"{end}; {missing} of {search.options.trials} trials are not run")
+                break
+            before = finished
+            _run_workers(search, study, parent, missing, progress, deadline)
 
 
 def _end_before(search: Search, study: Study, deadline: float, *, stalled: bool) -> str:

@@ -266,3 +266,27 @@ def test_two_runs_log_one_data_set_at_the_same_moment(store_path: Path, processe
         process.join()
     assert failures.empty(), failures.get()
     assert [process.exitcode for process in both] == [0, 0]
+
+
+def cut(address: str, done: threading.Event) -> None:
+    """Breaks off whatever query is under way in a database, three times."""
+    with closing(psycopg2.connect(address)) as admin, admin.cursor() as cursor:
+        admin.autocommit = True
+        others = "datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+        broken = 0
+        while broken < 3 and not done.is_set():
+            cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")  # noqa: S608
+            broken += bool(cursor.rowcount)
+
+
+@pytest.mark.slow
+def test_a_study_goes_on_where_queries_were_broken_off(postgres_store: Store) -> None:
+    done = threading.Event()
+    cutting = threading.Thread(target=cut, args=(postgres_store.tracking, done))  # type: ignore[attr-defined]
+    options = StudyOptions(trials=3, workers=1, study="tiny")
+    cutting.start()
+    tuned = tune(Search(tiny.Sized(), tiny.space, (), options, postgres_store))
+    done.set()
+    cutting.join()
+    assert [trial.state.name for trial in finished_trials(tuned.study)] == ["COMPLETE"] * 3
+    assert {run.status for run in all_runs()} == {"FINISHED"}
