@@ -24,6 +24,10 @@ class StoreError(UserError):
     """The tracking store or its disk cannot be opened, read or written."""
 
 
+class StoreFailure(StoreError):
+    """The disk or a server failed under a store that was in use."""
+
+
 class NotRegistered(UserError):
     """The model registry has no such model, version or stage."""
 

@@ -3,12 +3,21 @@
 A second user, or a read-only disk, is an ordinary case: it either works or is one line that names the owner.
 """
 
+import errno
 import os
 import shlex
 import stat
 from pathlib import Path
 
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 DATABASES = ("mlflow.db", "optuna.db")
+
+
+def is_of_disk(error: BaseException, *folders: Path) -> bool:
+    """Whether an error is of a disk, or of what is in one of some folders."""
+    if not isinstance(error, OSError):
+        return False
+    return error.errno in DISK_ERRORS or any(Path(str(error.filename)).is_relative_to(folder) for folder in folders)
 
 
 def refusal(*paths: Path) -> str:

@@ -16,7 +16,7 @@ CHECK_SECONDS = 30
 """How often the owner of locks asks whether its connection still works, besides seeing at once that it was closed."""
 POLL_SECONDS = (0.01, 0.2)
 """How often a lock that another holds is tried: at first, and at last."""
-KEY = "hashtextextended(current_schema() || ' ' || %s, 0)"
+KEY = "hashtextextended(coalesce(current_schema(), '') || ' ' || %s, 0)"
 TRY = f"SELECT CASE WHEN now() - pg_postmaster_start_time() > %s * interval '1 s' THEN pg_try_advisory_lock({KEY}) END"
 NOTICE_CUT = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 """For the server's side, which would notice only after hours."""

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import mlflow
 
-from ..errors import StoreError, UserError
+from ..errors import StoreError, StoreFailure, UserError
 
 T = TypeVar("T")
 
@@ -164,12 +164,12 @@ class Store(ABC):
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """Raises a StoreError in place of what the store raised: a full disk, a damaged database, a lost server."""
+        """Raises a StoreFailure in place of what the store raised: a full disk, a damaged database, a lost server."""
         if isinstance(error, Exception) and not isinstance(error, UserError):
             cause: BaseException | None = error
             while cause is not None:
                 if failure := self.failure(cause):
-                    raise StoreError(f"store {self}: {failure}; {self.remedy}") from error
+                    raise StoreFailure(f"store {self}: {failure}; {self.remedy}") from error
                 cause = cause.__cause__ or cause.__context__
 
 

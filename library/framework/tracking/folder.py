@@ -4,7 +4,6 @@
 written is opened as it is by what only reads it.
 """
 
-import errno
 import hashlib
 import shlex
 import sqlite3
@@ -19,12 +18,10 @@ from sqlalchemy import URL
 from sqlalchemy.pool import NullPool
 
 from ..environment import option
-from .access import DATABASES, refusal, share_with_group
+from .access import DATABASES, is_of_disk, refusal, share_with_group
 from .address import FOLDER
 from .base import Store
 from .location import relocate
-
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 
 class FolderLock(FileLock):
@@ -116,9 +113,7 @@ class FolderStore(Store):
                 mlflow.MlflowClient().delete_experiment("0")
 
     def failure(self, error: BaseException) -> str | None:
-        in_root = isinstance(error, OSError) and Path(str(error.filename)).is_relative_to(self.root)
-        is_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
-        return str(error) if isinstance(error, sqlite3.Error) or in_root or is_disk else None
+        return str(error) if isinstance(error, sqlite3.Error) or is_of_disk(error, self.root) else None
 
 
 def _sqlite(path: Path) -> str:

@@ -24,7 +24,8 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import Engine, event
 
 from ..environment import option, preserved_environment
-from ..errors import StoreError, UserError
+from ..errors import StoreError, StoreFailure, UserError
+from .access import is_of_disk
 from .address import default_store, default_studies, is_address
 from .advisory_lock import AdvisoryLock, Session
 from .base import Store, T
@@ -94,8 +95,11 @@ class ServerStore(Store):
 
     @property
     def artifacts_uri(self) -> str:
-        is_folder = self.artifacts and not is_address(self.artifacts)
-        return Path(self.artifacts).resolve().as_uri() if is_folder else self.artifacts
+        return Path(self.artifacts).resolve().as_uri() if self._has_folder else self.artifacts
+
+    @property
+    def _has_folder(self) -> bool:
+        return bool(self.artifacts) and not is_address(self.artifacts)
 
     @property
     def pages(self) -> str:
@@ -103,7 +107,7 @@ class ServerStore(Store):
 
     @property
     def remedy(self) -> str:
-        return "the same command goes on once it answers"
+        return "the same command goes on once that is mended"
 
     def refusal(self, experiment: str = "") -> str:
         """Locks are of the studies' database, so that without one the store can only be read."""
@@ -121,7 +125,7 @@ class ServerStore(Store):
             try:
                 with self:
                     return work()
-            except StoreError as error:
+            except StoreFailure as error:
                 failures = failures + 1 if time.monotonic() - began < PATIENCE_SECONDS else 1
                 if failures > MAX_FAILURES:
                     raise
@@ -138,7 +142,7 @@ class ServerStore(Store):
         else:
             _connect(self.tracking_uri).close()
         self.local.mkdir(parents=True, exist_ok=True)
-        if self.artifacts and not is_address(self.artifacts):
+        if self._has_folder:
             Path(self.artifacts).mkdir(parents=True, exist_ok=True)
         elif self.artifacts and importlib.util.find_spec("boto3") is None:
             raise UserError(f"artifacts: {self.artifacts} needs boto3, which is not installed; pip install boto3")
@@ -154,6 +158,8 @@ class ServerStore(Store):
             psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.InsufficientPrivilege,
             sqlalchemy.exc.OperationalError, requests.ConnectionError,
         )  # fmt: skip
+        if is_of_disk(error, self.local, *([Path(self.artifacts).resolve()] if self._has_folder else [])):
+            return str(error)
         said, _, _ = " ".join(str(error).split()).partition(" [SQL:")  # the query and its values are no news
         return said.partition(" (Background")[0][:300].rstrip(".") if codes or isinstance(error, kinds) else None
 
@@ -162,7 +168,9 @@ class ServerStore(Store):
         with connection, connection.cursor() as cursor:
             if not self.studies:
                 cursor.execute("SELECT pg_advisory_xact_lock(0)")  # two that make it at once would fail
-                cursor.execute("CREATE SCHEMA IF NOT EXISTS optuna")
+                cursor.execute("SELECT to_regnamespace('optuna') IS NULL")
+                if cursor.fetchone()[0]:  # to make it takes a right that not everybody needs
+                    cursor.execute("CREATE SCHEMA optuna")
         connection.close()
 
     def _check_server(self) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import mlflow
+from alembic.util.exc import CommandError
 from filelock import Timeout
 from mlflow.exceptions import MlflowException
 
@@ -79,7 +80,7 @@ def open_of(options: StoreOptions, *, writes: bool = True) -> Store:
             store.open(writes=writes)
             if not store.refusal():
                 _end_abandoned_runs(store)
-        except MlflowException as error:  # such as a database of another version
+        except (MlflowException, CommandError) as error:  # such as a database of another version
             if any(store.failure(cause) for cause in (error, error.__cause__) if cause):
                 raise
             raise StoreError(f"store {store}: {str(error).splitlines()[0]}") from error

@@ -19,7 +19,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from ..environment import available_cores, start_keras
-from ..errors import StoreError, StudyDeleted, UnknownMetric, UserError
+from ..errors import StoreError, StoreFailure, StudyDeleted, UnknownMetric, UserError
 from .distinct import MAX_DRAWS, DistinctTrials
 from .progress import Progress
 from .samplers import make_sampler
@@ -155,7 +155,7 @@ def _handle_dead_worker(study: Study, name: str, worker: BaseProcess) -> None:
     if worker.exitcode == STUDY_DELETED:
         raise KeyError(study.study_name)  # which `existing` turns into one line
     if worker.exitcode == STORE_FAILED:
-        raise StoreError("store: a worker could not read or write it; start again once it is there, with space left")
+        raise StoreFailure("store: a worker could not read or write it; start again once it is there, with space left")
     mine = [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get(WORKER) == name]
     if not mine:
         raise UserError(f"a worker died with exit code {worker.exitcode} before it began a trial; start again")
