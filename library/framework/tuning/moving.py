@@ -65,9 +65,12 @@ def move(source: Store, target: Store, *, served: bool) -> Comparison:
         (Database(theirs, source.engine_settings, addresses), Database(ours, target.engine_settings))
         for theirs, ours in uris
     ]
-    unfilled = [pair for pair in pairs if pair[0].amounts() != pair[1].amounts()]
-    if not all(is_new(ours.amounts()) for _, ours in unfilled):
-        raise UserError(f"store {target}: holds something else than {source} does; give empty databases")
+    unfilled = []
+    for theirs, ours in pairs:
+        if is_new(there := ours.amounts()):
+            unfilled.append((theirs, ours))
+        elif there != theirs.amounts():
+            raise UserError(f"store {target}: holds something else than {source} does; give empty databases")
     found = {"files": copy_artifacts(Path(local_path(source.artifacts_uri) or ""), target)}
     copy_rows(unfilled, target)
     for theirs, ours in pairs:
