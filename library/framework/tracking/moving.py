@@ -144,7 +144,7 @@ def copy_artifacts(source: Path, target: Store) -> tuple[Amount, Amount]:
     except UserError:
         raise
     except Exception as error:  # also boto3's, which has no kind in common with others
-        again = "the same command goes on once that is mended"
+        again = "the same command goes on once that is fixed"
         raise StoreError(f"artifacts {address}: {one_line(error)}; {again}") from error
     return Amount.of(map(repr, theirs.items())), Amount.of(map(repr, ours.items()))
 
