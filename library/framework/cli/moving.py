@@ -15,8 +15,9 @@ from .parser import BaseCommand, Command
 class MoveStore(Command):
     """Copies a store that is a folder into one in PostgreSQL, and compares the two; the folder stays as it is."""
 
-    to: Annotated[str, AfterValidator(address.check_target)] = Field(
-        description="postgresql:// of the new store, whose studies and artifacts go where those options say"
+    to: Annotated[str, AfterValidator(address.check_target)] = Field(description="postgresql:// of the new store")
+    artifacts: Annotated[str, AfterValidator(address.check_artifacts)] = Field(
+        min_length=1, description="folder or s3:// of the new store's artifacts, which is empty"
     )
     served: bool = Field(
         False, description="artifacts are read through an MLflow server, whose --artifacts-destination is ARTIFACTS"
@@ -26,7 +27,6 @@ class MoveStore(Command):
     def _go_together(self) -> "MoveStore":
         if address.is_address(self.store):
             raise UserError(f"store: got {self.store!r}; allowed is a folder, which is what can be moved")
-        address.check_together(self.to, self.studies, self.artifacts)
         if self.served and not self.studies:
             raise UserError(f"studies: nothing was given; give {option(studies='postgresql://user@host/database')}")
         if Path(self.artifacts).resolve().is_relative_to(Path(self.store).resolve()):

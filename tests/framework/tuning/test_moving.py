@@ -141,15 +141,18 @@ def test_a_store_in_use_or_a_target_with_something_else_is_refused(
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ([], "to: nothing was given; it is postgresql:// of the new store"),
+        (["--artifacts=a"], "to: nothing was given; it is postgresql:// of the new store"),
         (["--to=new"], "to: got 'new'; allowed is postgresql://user@host/database"),
         (["--to=http://h:5000"], "to: got 'http://h:5000'; give the database that the server stands on: postgresql://"),
         (["--to=postgresql://me:secret@h/d"], "to: the address has a password in it, which would be shown; give it as"),
-        ([f"--to={ADDRESS}"], f"artifacts: nothing was given; with {ADDRESS}, give ARTIFACTS=folder"),
+        ([f"--to={ADDRESS}"], "artifacts: nothing was given; it is folder or s3:// of"),
         ([f"--to={ADDRESS}", "--artifacts=none/a"], "artifacts: got 'none/a', which is in none; give another folder"),
         ([f"--to={ADDRESS}", "--artifacts=a"], "store none: there is none; train or tune first, or give STORE=folder"),
         ([f"--to={ADDRESS}", "--artifacts=a", "--served=1"], "studies: nothing was given; give STUDIES=postgresql://"),
-        ([f"--to={ADDRESS}", "--store=http://h"], "store: got 'http://h'; allowed is a folder, which is what can be"),
+        (
+            [f"--to={ADDRESS}", "--artifacts=a", "--store=http://h"],
+            "store: got 'http://h'; allowed is a folder, which is what can be",
+        ),
     ],
 )
 def test_what_cannot_be_moved_is_one_line(
