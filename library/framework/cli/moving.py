@@ -40,7 +40,7 @@ class MoveStore(Command):
             from . import output
 
             new = BaseCommand(store=self.to, studies=self.studies, artifacts=self.artifacts)
-            with moving.exclusive(source), new.open_store() as target:
+            with moving.exclusive(source), new.open_store() as target, target.lock("move-store"):
                 found = moving.move(source, target, served=self.served)
                 server = StoreOptions(store="http://host:5000", studies=self.studies)
                 output.print_moved(found, store_of(server) if self.served else target)
