@@ -11,7 +11,7 @@ own = PYTHON MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
 run = $(VENV) -m $(1) $(flags)
 
-.PHONY: help setup work compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc ui dashboard notebooks bench test test-all check format lock clean
+.PHONY: help setup work compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc move-store ui dashboard notebooks bench test test-all check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -79,6 +79,9 @@ delete: $(SETUP)  ## delete for good: RUN=id with its children, or MODEL=cats-va
 
 gc: $(SETUP)  ## delete what was deleted in MLflow's pages, files of no run, lock files of nobody; DRY_RUN=1 only tells
 	@$(call run,experiments gc)
+
+move-store: $(SETUP)  ## copy a folder's store into a database, and compare the two: TO=postgresql://user@host/db ARTIFACTS=folder|s3://...; STUDIES= SERVED=1
+	@$(call run,experiments move-store)
 
 ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1: PORT=5000
 	@$(call run,experiments ui)

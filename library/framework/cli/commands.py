@@ -9,6 +9,7 @@ from ..discovery import comparison_names, find, find_comparison, find_space
 from ..environment import start_keras
 from ..options import JsonOption, StudyOptions, VersionOptions
 from .deletion import Delete, Gc
+from .moving import MoveStore
 from .parser import Command, Commands, ExperimentCommand, Fields
 from .predict import Predict
 
@@ -255,5 +256,6 @@ COMMANDS: Commands = {
     "train": Train, "tune": Tune, "work": Work, "compare": Compare, "predict": Predict, "repeat": Repeat,
     "serve": Serve, "ui": Ui, "dashboard": Dashboard, "report": Report, "models": Models, "runs": Runs,
     "promote": Promote, "archive": Archive, "rollback": Rollback, "history": History, "delete": Delete, "gc": Gc,
+    "move-store": MoveStore,
 }  # fmt: skip
 """The commands of the framework, by name; experiments bring their own as `COMMANDS` of their package."""

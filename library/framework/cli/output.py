@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..tracking.deletion import Plan
     from ..tracking.queries import RunRecord
     from ..tracking.store import Store
+    from ..tuning.moving import Comparison
     from ..tuning.study import Tuned
 
 
@@ -177,6 +178,13 @@ def print_deletion(plan: "Plan", *, dry_run: bool) -> None:
         print(f"keeps {reason}")
     frees = f"{'would free' if dry_run else 'frees'} {size(sum(sizes))}"
     print(frees if sizes else "there is nothing to delete", flush=True)
+
+
+def print_moved(found: "Comparison", store: "Store") -> None:
+    """What two stores hold, with digests of the contents, and how to use the second one."""
+    rows = [(name, *(f"{one.number:,} ({one.digest})" for one in both)) for name, both in found.items()]
+    _print_columns(("what", "in the source", "in the target"), rows)
+    print(f"\nAll is equal. Next\n  {command('models')}{store.option}")
 
 
 def _print_json(records: Iterable[Mapping[str, object]]) -> None:

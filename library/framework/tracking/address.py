@@ -50,6 +50,16 @@ def check_studies(given: str) -> str:
     return given and _checked("studies", given, POSTGRESQL, "postgresql://user@host/database")
 
 
+def check_target(given: str) -> str:
+    """The address of the database that a store is moved to; UserError as of `check_store`."""
+    found = _checked("to", given, (*POSTGRESQL, *HTTP), "postgresql://user@host/database")
+    if not found.startswith("postgresql"):
+        raise UserError(
+            f"to: got {given!r}; give the database that the server stands on: postgresql://user@host/database"
+        )
+    return found
+
+
 def check_artifacts(given: str) -> str:
     """The folder or address of artifacts, which may be empty; UserError as of `check_store`."""
     if not is_address(given):

@@ -24,7 +24,10 @@ COMPARISONS = discovery.comparison_names()
 TARGETS = [(name, one) for name in ON_EXPERIMENTS for one in (COMPARISONS if name == "compare" else discovery.names())]
 CALLS = [*TARGETS, *((name,) for name in COMMANDS if name not in ON_EXPERIMENTS)]
 KINDS = {int: "integer", float: "number", bool: "boolean", str: "string", Path: "string"}
-REQUIRED = {"run": "0a", "model": "cats-vae", "version": "1", "cats": "photos", "study": "s"}
+REQUIRED = {
+    "run": "0a", "model": "cats-vae", "version": "1", "cats": "photos", "study": "s", "to": "postgresql://h/d",
+    "artifacts": "a",
+}  # fmt: skip
 
 
 def read(*arguments: str) -> Any:
