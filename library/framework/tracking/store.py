@@ -80,7 +80,10 @@ def open_of(options: StoreOptions, *, writes: bool = True) -> Store:
             store.open(writes=writes)
             if not store.refusal():
                 _end_abandoned_runs(store)
-        except (MlflowException, CommandError) as error:  # such as a database of another version
+        except CommandError as error:  # of a version that this MLflow does not know
+            newer = f"a newer MLflow made it than the installed {mlflow.__version__}; pip install --upgrade mlflow"
+            raise StoreError(f"store {store}: {newer}") from error
+        except MlflowException as error:  # such as a database of an older version
             if any(store.failure(cause) for cause in (error, error.__cause__) if cause):
                 raise
             raise StoreError(f"store {store}: {str(error).splitlines()[0]}") from error

@@ -83,6 +83,16 @@ def test_servers_that_cannot_be_used_are_one_line(
         open_store(ADDRESS, artifacts=str(tmp_path))
     with pytest.raises(StoreError, match='database "none" does not exist'):
         open_store(postgres.address("none"), artifacts=str(tmp_path))
+    with closing(psycopg2.connect(postgres.create("newer"))) as admin, admin, admin.cursor() as cursor:
+        cursor.execute("CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('abc')")
+        cursor.execute("CREATE ROLE guest LOGIN")
+    with pytest.raises(StoreError, match=r"a newer MLflow made it than the installed [0-9.]+; pip install --upgrade mlflow"):
+        open_store(postgres.address("newer"), artifacts=str(tmp_path))
+    with pytest.raises(StoreError, match="permission denied for table alembic_version"):
+        open_store(postgres.address("newer").replace("tester@", "guest@"), artifacts=str(tmp_path))
+    with pytest.raises(StoreError, match="File exists: "):
+        (tmp_path / "taken").touch()
+        open_store(postgres.create("unused"), artifacts=str(tmp_path / "taken"))
     with pytest.raises(StoreError, match="nothing answers there; start `mlflow server`, or give its address"):
         open_store(f"http://127.0.0.1:{find_free_port(5801)}", writes=False)
     with pytest.raises(
