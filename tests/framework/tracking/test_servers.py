@@ -86,7 +86,7 @@ def test_servers_that_cannot_be_used_are_one_line(
     with closing(psycopg2.connect(postgres.create("newer"))) as admin, admin, admin.cursor() as cursor:
         cursor.execute("CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('abc')")
         cursor.execute("CREATE ROLE guest LOGIN")
-    with pytest.raises(StoreError, match=r"a newer MLflow made it than the installed [0-9.]+; pip install --upgrade mlflow"):
+    with pytest.raises(StoreError, match="a newer MLflow made it than the installed"):
         open_store(postgres.address("newer"), artifacts=str(tmp_path))
     with pytest.raises(StoreError, match="permission denied for table alembic_version"):
         open_store(postgres.address("newer").replace("tester@", "guest@"), artifacts=str(tmp_path))
