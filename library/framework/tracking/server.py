@@ -21,9 +21,10 @@ import psycopg2
 import requests
 import sqlalchemy.exc
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from sqlalchemy import Engine, event
 
-from ..environment import option, preserved_environment
+from ..environment import one_line, option, preserved_environment
 from ..errors import StoreError, StoreFailure, UserError
 from .access import is_of_disk
 from .address import default_store, default_studies, is_address
@@ -146,6 +147,8 @@ class ServerStore(Store):
             Path(self.artifacts).mkdir(parents=True, exist_ok=True)
         elif self.artifacts and importlib.util.find_spec("boto3") is None:
             raise UserError(f"artifacts: {self.artifacts} needs boto3, which is not installed; pip install boto3")
+        elif self.artifacts:
+            self._check_bucket()
         self.connect()
         # Two that make the tables at once would be in each other's way; a server made its own when it was started.
         with preserved_environment(), nullcontext() if self.pages else self.lock("opening"):
@@ -153,7 +156,8 @@ class ServerStore(Store):
             mlflow.search_experiments(max_results=1)
 
     def failure(self, error: BaseException) -> str | None:
-        codes = isinstance(error, MlflowException) and error.error_code in UNAVAILABLE
+        is_known = isinstance(error, MlflowException) and error.error_code in UNAVAILABLE
+        is_known |= type(error).__module__.startswith(("boto3.", "botocore."))  # slow to import, where it is installed
         kinds = (
             psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.InsufficientPrivilege,
             sqlalchemy.exc.OperationalError, requests.ConnectionError,
@@ -161,7 +165,7 @@ class ServerStore(Store):
         if is_of_disk(error, self.local, *([Path(self.artifacts).resolve()] if self._has_folder else [])):
             return str(error)
         said, _, _ = " ".join(str(error).split()).partition(" [SQL:")  # the query and its values are no news
-        return said.partition(" (Background")[0][:300].rstrip(".") if codes or isinstance(error, kinds) else None
+        return said.partition(" (Background")[0][:300].rstrip(".") if is_known or isinstance(error, kinds) else None
 
     def _open_studies(self) -> None:
         connection = _connect(self.studies_uri)
@@ -172,6 +176,14 @@ class ServerStore(Store):
                 if cursor.fetchone()[0]:  # to make it takes a right that not everybody needs
                     cursor.execute("CREATE SCHEMA optuna")
         connection.close()
+
+    def _check_bucket(self) -> None:
+        with preserved_environment():
+            os.environ["AWS_MAX_ATTEMPTS"] = "1"
+            try:
+                get_artifact_repository(self.artifacts).list_artifacts()
+            except Exception as error:  # boto3's have no kind in common with MLflow's
+                raise StoreError(f"artifacts {self.artifacts}: {one_line(error)}") from error
 
     def _check_server(self) -> None:
         try:

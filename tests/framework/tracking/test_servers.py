@@ -36,6 +36,7 @@ from library.framework.tuning.study import join, tune
 from library.framework.tuning.trials import finished_trials
 from tests import tiny
 from tests.postgres import Postgres
+from tests.s3 import S3
 
 ADDRESS = "postgresql://me@127.0.0.1:1/runs"
 
@@ -187,17 +188,35 @@ def test_a_lock_outlives_a_restart_of_the_server_and_no_live_run_is_ended(tmp_pa
         server.close()
 
 
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3]:
+    """An S3 server."""
+    server = S3()
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def server_store(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A store behind an MLflow server."""
+def s3_store(s3: S3, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A store in a database, with artifacts in S3."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name, value in s3.environment("writer").items():
+        monkeypatch.setenv(name, value)
+    with open_store(postgres.create(f"d{uuid.uuid4().hex}"), artifacts="s3://bucket/path") as opened:
+        yield opened
+
+
+@pytest.fixture
+def server_store(s3: S3, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A store behind an MLflow server, which keeps runs in a database and artifacts in S3, and alone has its keys."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     port = find_free_port(5801)
     runs, studies = (postgres.create(f"d{uuid.uuid4().hex}") for _ in range(2))
     runs = runs.replace("postgresql:", "postgresql+psycopg2:")
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-         "--backend-store-uri", runs, "--artifacts-destination", str(tmp_path / "artifacts")],
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+         "--backend-store-uri", runs, "--artifacts-destination", "s3://bucket/served"],
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **s3.environment("writer")},
         stderr=subprocess.PIPE,
         start_new_session=True,
     )  # fmt: skip
@@ -212,7 +231,10 @@ def server_store(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyP
         process.communicate()
 
 
-@pytest.mark.parametrize("kind", ["postgres_store", pytest.param("server_store", marks=pytest.mark.slow)])
+SLOW = (pytest.param(kind, marks=pytest.mark.slow) for kind in ("s3_store", "server_store"))
+
+
+@pytest.mark.parametrize("kind", ["postgres_store", *SLOW])
 def test_the_whole_life_of_models_on_servers(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     store: Store = request.getfixturevalue(kind)
     options = StudyOptions(trials=2, workers=2, study="tiny")
@@ -230,6 +252,30 @@ def test_the_whole_life_of_models_on_servers(kind: str, request: pytest.FixtureR
     assert load_model("tiny").metadata.run_id == load_model("tiny", version=1).metadata.run_id
     assert {run.status for run in all_runs()} == {"FINISHED"}
     assert "tiny" in write_report(str(tmp_path / "r.html"), "http://127.0.0.1:5000", store).read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("user", "bucket", "error"),
+    [
+        ("writer", "none", "The specified bucket does not exist"),
+        ("stranger", "bucket", "The access key ID you provided does not exist"),
+        ("nobody", "bucket", "Could not connect to the endpoint"),
+    ],
+)
+def test_a_bucket_that_cannot_be_used_is_one_line(
+    user: str, bucket: str, error: str, s3: S3, postgres: Postgres, tmp_path: Path
+) -> None:
+    keys = s3.environment(user)  # in a process of its own, as boto3 keeps those that it had
+    if user == "nobody":
+        keys["MLFLOW_S3_ENDPOINT_URL"] = f"http://127.0.0.1:{find_free_port(9001)}"
+    database = postgres.create(f"d{uuid.uuid4().hex}")
+    command = [sys.executable, "-m", "experiments", "models", f"--store={database}", f"--artifacts=s3://{bucket}"]
+    environment = {**os.environ, **keys, "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
+    [line] = [line for line in done.stderr.splitlines() if not line.startswith("store ")]
+    assert (done.returncode, line.startswith(f"error: artifacts s3://{bucket}: ")) == (2, True)
+    assert error in line
 
 
 def test_whoever_joins_a_study_runs_its_trials_and_those_of_a_dead_worker(postgres_store: Store) -> None:
