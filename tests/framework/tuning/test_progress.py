@@ -83,7 +83,7 @@ def test_a_worker_has_a_bar_with_its_trial_epoch_and_objective_while_it_has_a_tr
     progress = on_terminal(80)
 
     def shown(*rows: list[float]) -> list[str]:
-        progress.show_running(rows)
+        progress.show_running({str(place): row for place, row in enumerate(rows)})
         progress.console.print(progress.get_renderable())
         return [re.sub(r"\s*[━╸╺]+\s*", " | ", line) for line in printed(capsys)[1:]]
 
