@@ -42,7 +42,7 @@ LOST_SECONDS = 5
 """How often the trials of others are looked at, whether their workers live."""
 POLL_SECONDS = 1
 """How often a worker without a trial looks whether there is one."""
-ROOM_SECONDS = 10
+ROOM_SECONDS = 30
 """How long no node may have room for any worker until that is said."""
 
 
