@@ -102,8 +102,8 @@ def _report_lost(
     """Queues the trials of others that died, and of workers that are known to be dead, again, with a line for each."""
     for trial in recover_interrupted(search.store, study, dead, reason or "its worker was lost"):
         node = trial.user_attrs.get("node", "another machine")
-        told = reason or f"its worker on {node} was lost"
-        progress.console.print(f"trial {trial.number}: {told}; the trial is queued again")
+        why = reason or f"its worker on {node} was lost"
+        progress.console.print(f"trial {trial.number}: {why}; the trial is queued again")
 
 
 def _run_workers(
@@ -112,7 +112,7 @@ def _run_workers(
     """Starts workers, each of which runs trials until the study has enough, and waits for them."""
     sent = replace(search, base=type(search.base)(search.base.config))  # without the data that it has loaded
     started, began, looked, reason = set[str](), time.monotonic(), time.monotonic(), "interrupted"
-    has_enough = was_told = False
+    has_enough = is_said = False
 
     def start() -> None:
         started.add(name := uuid.uuid4().hex)
@@ -133,9 +133,9 @@ def _run_workers(
             if time.monotonic() > looked + LOST_SECONDS:
                 _report_lost(search, study, progress)
                 looked = time.monotonic()
-            if not was_told and time.monotonic() > began + ROOM_SECONDS and set(engine.waiting) == started:
+            if not is_said and time.monotonic() > began + ROOM_SECONDS and set(engine.waiting) == started:
                 progress.console.print("no node of the cluster has room for a worker yet; waiting for one")
-                was_told = True
+                is_said = True
             progress.show(finished_trials(study), duplicates(study))
             progress.show_running(engine.rows, engine.nodes)
     except UnknownMetric as error:

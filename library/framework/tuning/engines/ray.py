@@ -83,7 +83,7 @@ class RayEngine(Engine):
             raise UserError(f"engine: the Ray cluster was lost ({one_line(error)}); the same command goes on") from None
         for name in (self._refs.keys() - ended.keys()) & self._reports.keys():
             if self._reports[name][0] not in alive:  # of a node that was cut off `ray.wait` says nothing
-                ended[name] = self._lost(name)
+                ended[name] = self._lost_exit(name)
         for name in ended:
             del self._refs[name]
         return ended
@@ -97,18 +97,18 @@ class RayEngine(Engine):
         except exceptions.OutOfMemoryError:
             return Exit(DIED, f"its process was killed, as node {node} had no memory left")
         except LOST as error:
-            if not isinstance(error, exceptions.WorkerCrashedError) or self._dies(name):
-                return self._lost(name)
+            if not isinstance(error, exceptions.WorkerCrashedError) or self._node_died(name):
+                return self._lost_exit(name)
             return Exit(DIED, f"its process on node {node} died")
         except exceptions.RayTaskError as error:
             return Exit(DIED, f"{one_line(error.cause)} (on node {node})")
         except exceptions.RayError as error:
             return Exit(DIED, one_line(error))
 
-    def _lost(self, name: str) -> Exit:
+    def _lost_exit(self, name: str) -> Exit:
         return Exit(DIED, f"its node {self.nodes.get(name, '')} was lost".replace("  ", " "), is_lost=True)
 
-    def _dies(self, name: str) -> bool:
+    def _node_died(self, name: str) -> bool:
         """Whether the node of a worker that died is dead too, which is found out a moment later."""
         deadline = time.monotonic() + VERDICT_SECONDS
         while name in self._reports and self._reports[name][0] in _alive():
@@ -226,8 +226,8 @@ def _nodes_for(cpus: float, gpus: float) -> dict[str, str]:
     found = {node: address for node, (address, size) in sizes.items() if size[0] >= cpus and size[1] >= gpus}
     if not found:
         have = ", ".join(f"{address}: {size[0]:g} and {size[1]:g}" for address, size in sizes.values())
-        asked = f"got {option(cpus=f'{cpus:g}')} and {option(gpus=f'{gpus:g}')} for a worker"
-        raise UserError(f"cpus: {asked}; no node of the cluster has as many CPUs and GPUs ({have})")
+        needed = f"got {option(cpus=f'{cpus:g}')} and {option(gpus=f'{gpus:g}')} for a worker"
+        raise UserError(f"cpus: {needed}; no node of the cluster has as many CPUs and GPUs ({have})")
     return found
 
 
