@@ -75,7 +75,7 @@ def run_trials(search: Search, study: Study, parent: str, engine: Engine | None 
             if end := _end_before(search, study, deadline, stalled=finished == before):
                 if study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):  # by others
                     time.sleep(POLL_SECONDS)
-                    _report_lost(search, study, progress)
+                    _report_lost(search, study, progress, running)
                     progress.show(finished_trials(study), duplicates(study))
                     continue
                 progress.console.print(f"{end}; {missing} of {search.options.trials} trials are not run")
@@ -97,11 +97,11 @@ def _end_before(search: Search, study: Study, deadline: float, *, stalled: bool)
 
 
 def _report_lost(
-    search: Search, study: Study, progress: Progress, dead: Collection[str] = (), reason: str = ""
+    search: Search, study: Study, progress: Progress, engine: Engine, dead: Collection[str] = (), reason: str = ""
 ) -> None:
     """Queues the trials of others that died, and of workers that are known to be dead, again, with a line for each."""
     for trial in recover_interrupted(search.store, study, dead, reason or "its worker was lost"):
-        node = trial.user_attrs.get("node", "another machine")
+        node = engine.nodes.get(trial.user_attrs.get(WORKER, ""), trial.user_attrs.get("node", "another machine"))
         why = reason or f"its worker on {node} was lost"
         progress.console.print(f"trial {trial.number}: {why}; the trial is queued again")
 
@@ -125,13 +125,13 @@ def _run_workers(
             for name, end in engine.wait().items():
                 has_enough |= not end.code
                 if end.is_lost:
-                    _report_lost(search, study, progress, {name}, end.reason)
+                    _report_lost(search, study, progress, engine, {name}, end.reason)
                 elif end.code:
                     _handle_dead_worker(study, name, end)
-                if end.code:
+                if end.code and not has_enough:
                     start()
             if time.monotonic() > looked + LOST_SECONDS:
-                _report_lost(search, study, progress)
+                _report_lost(search, study, progress, engine)
                 looked = time.monotonic()
             if not is_said and time.monotonic() > began + ROOM_SECONDS and set(engine.waiting) == started:
                 progress.console.print("no node of the cluster has room for a worker yet; waiting for one")

@@ -29,8 +29,8 @@ from .base import DIED, Engine, Exit, Work, empty_row
 
 ANSWER_SECONDS = 5
 """How long a cluster may take to answer."""
-NODE_SECONDS = 60
-"""How long a node may take to receive the code and to tell its versions."""
+NODE_SECONDS = 90
+"""How long a node may take to receive the code and to tell its versions; after 65 Ray knows of one that is cut off."""
 VERDICT_SECONDS = 3
 """How long after a worker's end its node may be found dead, which then is the reason."""
 LOST = (exceptions.NodeDiedError, exceptions.ObjectLostError, exceptions.WorkerCrashedError)
@@ -253,6 +253,8 @@ def _check_versions(nodes: Mapping[str, str]) -> None:
         try:
             there = ray.get(ref, timeout=NODE_SECONDS)
         except exceptions.RayError as error:
+            if isinstance(error, exceptions.TaskUnschedulableError) or node not in _alive():
+                continue  # it was lost since then
             raise UserError(f"node {nodes[node]}: runs no task: {one_line(error)}") from None
         for name, here in versions().items():
             if there[name] != here:
