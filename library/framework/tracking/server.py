@@ -170,15 +170,15 @@ def _with_driver(address: str) -> str:
 
 
 def _noticing_cuts(connection: Any) -> Any:
-    """The connection, of which PostgreSQL releases all locks within a minute after its client was cut off, not hours.
+    """The connection, whose locks PostgreSQL releases a minute after its client was cut off, not two hours.
 
-    By keepalive while it waits for the client (PostgreSQL 18, 19.3.2), by the timeout while it waits for an
-    acknowledgement.
+    It does so by keepalive while it waits for a query, by the timeout while it waits for an acknowledgement
+    (PostgreSQL 18, 19.3.2).
     """
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute("SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3")
-        cursor.execute("SET tcp_user_timeout = 45000")
+        cursor.execute("SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 4")
+        cursor.execute("SET tcp_user_timeout = 60000")
     connection.autocommit = False
     return connection
 
