@@ -25,6 +25,7 @@ def open_engine(search: Search) -> Engine:
         servers = option(store="postgresql://user@host/database")
         raise UserError(f"engine: ray needs a store that all nodes reach, got {search.store}; give {servers}")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_OVERRIDE_RUNTIME_ENV_DEFAULT_EXCLUDES", "")  # ours say more, and say it silently
     try:
         from .ray import RayEngine
     except ModuleNotFoundError as error:
