@@ -22,6 +22,8 @@ import psutil
 
 PROGRAM = "CATS_AND_SUMS_PROGRAM"
 """The variable that names the program that was called, so that messages can; make sets it to `make`."""
+COMMIT = "CATS_AND_SUMS_COMMIT"
+"""The variable that has the commit and whether files were changed since, where code was sent without its repository."""
 PACKAGES = ("keras", "tensorflow", "mlflow", "optuna", "numpy", "scikit-learn")
 
 
@@ -113,6 +115,9 @@ def git_tags() -> dict[str, str]:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607
         return done.stdout.strip()
 
+    if COMMIT in os.environ:
+        commit, _, dirty = os.environ[COMMIT].partition(" ")
+        return {"git.commit": commit, "git.dirty": dirty}
     try:
         return {"git.commit": git("rev-parse", "HEAD"), "git.dirty": str(bool(git("status", "--porcelain"))).lower()}
     except (OSError, subprocess.CalledProcessError):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from .config import Options
+from .environment import option
 from .tracking import address
 
 
@@ -84,3 +85,21 @@ class StudyOptions(Options):
     pruner: Literal["auto", "median", "percentile", "hyperband", "halving", "wilcoxon", "none"] = Field(
         "auto", description="what ends bad trials early; auto: the PRUNER of the search space's file, else median"
     )
+    engine: Literal["local", "ray"] = Field("local", description="where workers run: on this machine or a Ray cluster")
+    address: str = Field(
+        "auto",
+        pattern=r"^(auto|(ray://)?[\w.-]+:\d+)$",
+        description="host:port of the Ray cluster, or ray://host:10001 from outside it; auto: the one of this machine",
+    )
+    cpus: float = Field(1, gt=0, le=1024, description="CPUs of a node that a worker of Ray takes; so many threads")
+    gpus: float = Field(0, ge=0, le=64, description="GPUs that a worker of Ray takes; 0.5: two workers share one")
+
+    @model_validator(mode="after")
+    def _fit_engine(self) -> Self:
+        for name in ("address", "cpus", "gpus"):
+            if self.engine == "local" and getattr(self, name) != StudyOptions.model_fields[name].default:
+                raise ValueError(f"{name}: got {getattr(self, name)!r} without a cluster; give {option(engine='ray')}")
+        for name in ("cpus", "gpus"):
+            if (given := getattr(self, name)) > 1 and given % 1:
+                raise ValueError(f"{name}: got {given:g}; allowed is a share of one, below 1, or a whole number")
+        return self

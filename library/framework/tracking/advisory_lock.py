@@ -18,8 +18,6 @@ POLL_SECONDS = (0.01, 0.2)
 """How often a lock that another holds is tried: at first, and at last."""
 KEY = "hashtextextended(coalesce(current_schema(), '') || ' ' || %s, 0)"
 TRY = f"SELECT CASE WHEN now() - pg_postmaster_start_time() > %s * interval '1 s' THEN pg_try_advisory_lock({KEY}) END"
-NOTICE_CUT = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
-"""For the server's side, which would notice only after hours."""
 UNLOCK = f"SELECT pg_advisory_unlock({KEY})"
 
 
@@ -77,8 +75,6 @@ class Session:
         is_first = self._connection is None
         self._connection = self._connect()
         self._connection.autocommit = True
-        with self._connection.cursor() as cursor:
-            cursor.execute(NOTICE_CUT)
         for lock in self._held.values():
             with self._connection.cursor() as cursor:
                 cursor.execute(TRY, [-1, lock.name])

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import mlflow
 
 from ..errors import StoreError, StoreFailure, UserError
+from .address import is_address
 
 T = TypeVar("T")
 
@@ -54,6 +55,11 @@ class Store(ABC):
     def name(self) -> str:
         """The last part of its address, for titles."""
         return str(self).rpartition("/")[2]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines reach it by the same addresses."""
+        return is_address(str(self))
 
     @property
     @abstractmethod

@@ -25,7 +25,7 @@ class Progress(Bar):
     def __init__(self, search: Search) -> None:
         self._objectives, self._select = search.objectives, type(search.base).select
         self._printed: set[int] = set()
-        self._running: dict[int, tuple[TaskID, float]] = {}
+        self._running: dict[str, tuple[TaskID, float]] = {}
         super().__init__(
             TextColumn("{task.description}"), BarColumn(None, table_column=Column(max_width=40)), MofNCompleteColumn(),
             TextColumn("{task.fields[unit]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
@@ -45,19 +45,24 @@ class Progress(Bar):
         if new:
             self.update(self._task, completed=len(trials), description=self._best(trials))
 
-    def show_running(self, rows: Sequence[Sequence[float]]) -> None:
+    def show_running(self, rows: Mapping[str, Sequence[float]], nodes: Mapping[str, str] | None = None) -> None:
         """Moves the workers' bars, as many as the terminal has room for.
 
-        Each row is a worker's trial, its last epoch (-1: it has no trial), all its epochs (0: not known), and its
-        objectives (nan: not known yet).
+        Args:
+            rows: each is a worker's trial, its last epoch (-1: it has no trial), all its epochs (0: not known), and its
+                objectives (nan: not known yet); by the worker's name.
+            nodes: where the workers run, if not here.
         """
-        for place, (trial, epoch, epochs, *scores) in enumerate(rows[: self.console.height - 5]):
-            task, shown = self._running.get(place) or (self.add_task("", visible=False, unit="epochs"), -1)
+        for name in self._running.keys() - rows.keys():
+            self.remove_task(self._running.pop(name)[0])
+        for name, (trial, epoch, epochs, *scores) in [*rows.items()][: self.console.height - 5]:
+            task, shown = self._running.get(name) or (self.add_task("", visible=False, unit="epochs"), -1)
             if trial != shown:
                 self.reset(task)
-            self._running[place] = task, trial
-            known = {name: score for name, score in zip(self._objectives, scores, strict=True) if score == score}
-            words = f"trial {trial:3.0f}  {_formatted(known, digits=5)}"
+            self._running[name] = task, trial
+            where = f" on {nodes[name]}" if nodes and name in nodes else ""
+            known = {one: score for one, score in zip(self._objectives, scores, strict=True) if score == score}
+            words = f"trial {trial:3.0f}{where}  {_formatted(known, digits=5)}"
             self.update(task, description=words, completed=epoch, total=epochs or None, visible=epoch >= 0)
 
     def _best(self, trials: Sequence[FrozenTrial]) -> str:

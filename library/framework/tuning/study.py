@@ -25,6 +25,7 @@ from ..tracking.queries import exists, running_runs
 from ..tracking.store import Store, set_terminated
 from .attributes import keep, kept, write_note
 from .combinations import check_is_finite
+from .engines import open_engine
 from .first_trials import enqueue_first_trials
 from .plots import Table, front_table, log_study
 from .results import StudyResults
@@ -73,8 +74,7 @@ def tune(search: Search) -> Tuned:
 
 def _run(search: Search) -> Tuned:
     expected = signature(search)
-    study = search.study()
-    with _exclusive(search, study), existing(study):
+    with open_engine(search) as engine, existing(study := search.study()), _exclusive(search, study):
         check_unchanged(study, expected)
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names(list(search.objectives))
@@ -89,7 +89,7 @@ def _run(search: Search) -> Tuned:
             train_dependencies(search.base, search.store)
         with _parent_run(search, study) as run:
             write_note(study, _note(search, study, run))
-            run_trials(search, study, run.id)
+            run_trials(search, study, run.id, engine)
             front = pareto_trials(study.get_trials(deepcopy=False), search.objectives)
             if not front:
                 reasons = [one.user_attrs["reason"] for one in finished_trials(study) if "reason" in one.user_attrs]

@@ -8,7 +8,7 @@ import pytest
 
 from library.framework.options import StudyOptions
 from library.framework.tracking.store import Store
-from library.framework.tuning import workers
+from library.framework.tuning.engines import local
 from library.framework.tuning.search import Search
 from tests import tiny
 
@@ -18,7 +18,7 @@ def _forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forks the workers of this process from one that imports Keras once; a process that is killed spawns its own."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["keras", "tests.tiny", "library.framework.tuning.workers"])
-    monkeypatch.setattr(workers.multiprocessing, "get_context", lambda _: context)
+    monkeypatch.setattr(local.multiprocessing, "get_context", lambda _: context)
 
 
 @pytest.fixture

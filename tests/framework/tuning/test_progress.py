@@ -82,8 +82,8 @@ def test_a_worker_has_a_bar_with_its_trial_epoch_and_objective_while_it_has_a_tr
 ) -> None:
     progress = on_terminal(80)
 
-    def shown(*rows: list[float]) -> list[str]:
-        progress.show_running(rows)
+    def shown(*rows: list[float], **nodes: str) -> list[str]:
+        progress.show_running({f"w{place}": row for place, row in enumerate(rows)}, nodes)
         progress.console.print(progress.get_renderable())
         return [re.sub(r"\s*[━╸╺]+\s*", " | ", line) for line in printed(capsys)[1:]]
 
@@ -94,4 +94,5 @@ def test_a_worker_has_a_bar_with_its_trial_epoch_and_objective_while_it_has_a_tr
         f"trial   0  val/loss 0.12346 | 3/5 {end}",
     ]
     assert shown([2, 1, 4, 0.5], [0, -1, 5, 0.123456]) == [f"trial   2  val/loss 0.5 | 1/4 {end}"]
+    assert shown([3, 1, 4, 0.5], w0="10.0.0.2") == [f"trial   3 on 10.0.0.2  val/loss 0.5 | 1/4 {end}"]
     assert len(shown(*([n, 1, 4, 0.5] for n in range(256)))) < 24, "as many as there is room for"
