@@ -31,8 +31,10 @@ of_every_config = pytest.mark.parametrize("config_type", ALL, ids=lambda kind: f
 
 def needed(config_type: type[Options]) -> dict[str, Any]:
     """Values for the fields that have no default."""
-    fields = {name: field.annotation for name, field in config_type.model_fields.items() if field.is_required()}
-    return {name: next(iter(get_args(kind)), 1 if kind is int else "text") for name, kind in fields.items()}
+    fields = {name: field for name, field in config_type.model_fields.items() if field.is_required()}
+    kinds = {name: field.annotation for name, field in fields.items()}
+    usual = {name: next(iter(get_args(kind)), 1 if kind is int else "text") for name, kind in kinds.items()}
+    return usual | {name: field.examples[0] for name, field in fields.items() if field.examples}
 
 
 def refused(config_type: type[Options], **values: Any) -> str:

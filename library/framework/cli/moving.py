@@ -15,7 +15,9 @@ from .parser import BaseCommand, Command
 class MoveStore(Command):
     """Copies a store that is a folder into one in PostgreSQL, and compares the two; the folder stays as it is."""
 
-    to: Annotated[str, AfterValidator(address.check_target)] = Field(description="postgresql:// of the new store")
+    to: Annotated[str, AfterValidator(address.check_target)] = Field(
+        description="postgresql:// of the new store", examples=["postgresql://user@host/database"]
+    )
     artifacts: Annotated[str, AfterValidator(address.check_artifacts)] = Field(
         min_length=1, description="folder or s3:// of the new store's artifacts, which is empty"
     )
