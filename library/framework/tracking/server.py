@@ -72,7 +72,7 @@ class ServerStore(Store):
 
     @property
     def engine_settings(self) -> Mapping[str, Any]:
-        return {"pool_pre_ping": True, "connect_args": {"connect_timeout": PROBE_SECONDS}}
+        return {"pool_size": 1, "pool_pre_ping": True, "connect_args": {"connect_timeout": PROBE_SECONDS}}
 
     @property
     def has_studies(self) -> bool:
@@ -117,6 +117,10 @@ class ServerStore(Store):
 
     def lock(self, name: str) -> AdvisoryLock:
         return AdvisoryLock(_session(self.studies_uri), name)
+
+    def connect(self) -> None:
+        os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "1")  # more are closed after use: a server has few
+        super().connect()
 
     def retried(self, work: Callable[[], T]) -> T:
         """Does work again that a restart broke off: without end, but not if it fails so again and again at once."""
