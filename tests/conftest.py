@@ -17,6 +17,7 @@ os.environ.setdefault("CATS_AND_SUMS_PROGRAM", "make")  # which messages name
 
 LONG = {
     "test_study.py",
+    "test_failing_studies.py",
     "test_contracts.py",
     "test_python.py",
     "test_compare.py",

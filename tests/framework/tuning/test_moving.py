@@ -74,6 +74,28 @@ def ask(address: str, query: str) -> Any:
         return cursor.fetchone()[0]
 
 
+def kill_while_rows_are_copied(command: Sequence[str], address: str, processes: ForkServerContext) -> None:
+    """Begins a move, and kills it when most tables are filled."""
+    with closing(psycopg2.connect(address)) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLE optuna.trial_values IN EXCLUSIVE MODE")  # one of the last to be filled
+        killed = processes.Process(target=main, args=(command, "make"))
+        killed.start()
+        while not ask(address, "SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            killed.join(0.1)
+            assert killed.is_alive()
+        killed.kill()
+        killed.join()
+
+
+def check_that_it_can_be_written(new: Store, folder: Path) -> None:
+    """Numbers go on after those that were moved."""
+    assert versions.register(new, folder, "0") == "4"
+    with start_run(new, "another", "run"):
+        pass
+    study = optuna.create_study(storage=storage_of(new), study_name="t")
+    study.tell(study.ask(), 0)
+
+
 def test_a_killed_move_goes_on_and_the_new_store_is_equal_and_can_be_written(
     folder: Store, postgres: Postgres, tmp_path: Path, processes: ForkServerContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,15 +113,7 @@ def test_a_killed_move_goes_on_and_the_new_store_is_equal_and_can_be_written(
     (artifacts / "other").write_text("x")
     assert "artifacts holds other, which is not in " in refusal(command)
     (artifacts / "other").unlink()
-    with closing(psycopg2.connect(address)) as other, other.cursor() as cursor:
-        cursor.execute("LOCK TABLE optuna.trial_values IN EXCLUSIVE MODE")  # one of the last to be filled
-        killed = processes.Process(target=main, args=(command, "make"))
-        killed.start()
-        while not ask(address, "SELECT count(*) FROM pg_locks WHERE NOT granted"):
-            killed.join(0.1)
-            assert killed.is_alive()
-        killed.kill()
-        killed.join()
+    kill_while_rows_are_copied(command, address, processes)
     assert files(artifacts) == kept
     assert ask(address, "SELECT count(*) FROM runs") == ask(address, "SELECT count(*) FROM optuna.trials") == 0
     damaged = artifacts / min(kept)
@@ -119,11 +133,7 @@ def test_a_killed_move_goes_on_and_the_new_store_is_equal_and_can_be_written(
     folder.root.rename(tmp_path / "elsewhere")
     with open_store(address, artifacts=str(artifacts)) as new:
         assert contents(new) == before
-        assert versions.register(new, tmp_path, "0") == "4"
-        with start_run(new, "another", "run"):
-            pass
-        study = optuna.create_study(storage=storage_of(new), study_name="t")
-        study.tell(study.ask(), 0)
+        check_that_it_can_be_written(new, tmp_path)
     command[1] = f"--store={tmp_path / 'elsewhere'}"
     assert f"holds something else than {tmp_path / 'elsewhere'} does; give empty databases" in refusal(command)
 
