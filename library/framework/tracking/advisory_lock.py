@@ -49,26 +49,26 @@ class Session:
         with self._mutex:
             del self._held[lock.name]
             try:
-                with self._connection.cursor() as cursor:
-                    cursor.execute(UNLOCK, [lock.name])
+                self._answer(UNLOCK, lock.name)
             except psycopg2.Error:  # the server releases it with the connection
                 self._connection.close()
 
     def _ask(self, query: str, *values: object) -> bool | None:
         """The answer to a query, asked again where a restart broke it off."""
-        for last in (False, True):
-            if self._connection is None or self._connection.closed:
-                self._reconnect()
-            try:
-                with self._connection.cursor() as cursor:
-                    cursor.execute(query, values)
-                    answer: bool | None = cursor.fetchone()[0]
-                    return answer
-            except psycopg2.OperationalError:
-                self._connection.close()
-                if last:
-                    raise
-        return None
+        if self._connection is None or self._connection.closed:
+            self._reconnect()
+        try:
+            return self._answer(query, *values)
+        except psycopg2.OperationalError:
+            self._connection.close()
+        self._reconnect()
+        return self._answer(query, *values)
+
+    def _answer(self, query: str, *values: object) -> bool | None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query, values)
+            answer: bool | None = cursor.fetchone()[0]
+            return answer
 
     def _reconnect(self) -> None:
         """Connects, and takes back what was held, at once; another process may have it by then."""
@@ -76,9 +76,7 @@ class Session:
         self._connection = self._connect()
         self._connection.autocommit = True
         for lock in self._held.values():
-            with self._connection.cursor() as cursor:
-                cursor.execute(TRY, [-1, lock.name])
-                lock.is_lost = not cursor.fetchone()[0]
+            lock.is_lost = not self._answer(TRY, -1, lock.name)
         if is_first:
             threading.Thread(target=self._keep, daemon=True).start()
 

@@ -15,7 +15,6 @@ from urllib.parse import quote
 import mlflow
 
 from ..errors import StoreError, StoreFailure, UserError
-from .address import is_address
 
 T = TypeVar("T")
 
@@ -57,9 +56,9 @@ class Store(ABC):
         return str(self).rpartition("/")[2]
 
     @property
+    @abstractmethod
     def is_shared(self) -> bool:
         """Whether other machines reach it by the same addresses."""
-        return is_address(str(self))
 
     @property
     @abstractmethod

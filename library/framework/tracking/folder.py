@@ -39,6 +39,7 @@ class FolderStore(Store):
     """The folder that holds everything."""
 
     root: Path
+    is_shared = False
 
     def __str__(self) -> str:
         return str(self.root)

@@ -54,6 +54,7 @@ class ServerStore(Store):
     tracking: str
     studies: str
     artifacts: str
+    is_shared = True
 
     def __str__(self) -> str:
         return self.tracking
@@ -149,8 +150,6 @@ class ServerStore(Store):
         self.local.mkdir(parents=True, exist_ok=True)
         if self._has_folder:
             Path(self.artifacts).mkdir(parents=True, exist_ok=True)
-        elif self.artifacts and importlib.util.find_spec("boto3") is None:
-            raise UserError(f"artifacts: {self.artifacts} needs boto3, which is not installed; pip install boto3")
         elif self.artifacts:
             self._check_bucket()
         self.connect()
@@ -182,11 +181,13 @@ class ServerStore(Store):
         connection.close()
 
     def _check_bucket(self) -> None:
+        if importlib.util.find_spec("boto3") is None:
+            raise UserError(f"artifacts: {self.artifacts} needs boto3, which is not installed; pip install boto3")
         with preserved_environment():
             os.environ["AWS_MAX_ATTEMPTS"] = "1"
             try:
                 get_artifact_repository(self.artifacts).list_artifacts()
-            except Exception as error:  # boto3's have no kind in common with MLflow's
+            except Exception as error:  # such as an endpoint's address that cannot be read
                 raise StoreError(f"artifacts {self.artifacts}: {one_line(error)}") from error
 
     def _check_server(self) -> None:
