@@ -58,7 +58,7 @@ class DistinctTrials:
 
     def untried(self) -> dict[str, Any] | None:
         """The parameters of a config that no trial has: None if all were tried, none of them if there is no end."""
-        tried = self.tried()
+        tried = self.tried() if self._is_finite else {}
         while self._is_finite and (self._candidate is None or self._key(self._candidate) in tried):
             try:
                 self._candidate = next(self._candidates)

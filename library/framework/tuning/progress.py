@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ..formatting import number
 from .search import Search
-from .trials import pareto_trials, select_best, values_of
+from .trials import duplicates_of, finished_of, pareto_trials, select_best, values_of
 
 COLORS = {TrialState.COMPLETE: "green", TrialState.PRUNED: "yellow", TrialState.FAIL: "red"}
 
@@ -35,15 +35,24 @@ class Progress(Bar):
         )  # fmt: skip
         self._task = self.add_task("", total=search.options.trials, unit="trials")
 
-    def show(self, trials: Sequence[FrozenTrial], duplicates: Sequence[FrozenTrial] = ()) -> None:
-        """Prints those not yet shown and moves the bar, which duplicates do not count for."""
-        new = [trial for trial in (*trials, *duplicates) if trial.number not in self._printed]
+    def show(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Prints those of a study's trials that have ended since the last time; returns whether any has.
+
+        The bar moves too; duplicates do not count for it.
+        """
+        finished, duplicates = finished_of(trials), duplicates_of(trials)
+        new = [trial for trial in (*finished, *duplicates) if trial.number not in self._printed]
         for trial in sorted(new, key=lambda trial: trial.number):
             self._printed.add(trial.number)
             same = trial.user_attrs.get("reason", "") if trial in duplicates else ""
             self.console.print(self._line(trial, same), soft_wrap=True)
         if new:
-            self.update(self._task, completed=len(trials), description=self._best(trials))
+            self.update(self._task, completed=len(finished), description=self._best(finished))
+        return bool(new)
+
+    def aim_at(self, total: int) -> None:
+        """Sets how many trials the bar's end stands for."""
+        self.update(self._task, total=total)
 
     def show_running(self, rows: Mapping[str, Sequence[float]], nodes: Mapping[str, str] | None = None) -> None:
         """Moves the workers' bars, as many as the terminal has room for.

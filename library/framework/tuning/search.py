@@ -62,6 +62,11 @@ class Search:
         fixed = self.base.config.model_dump(mode="json", include=set(self.fixed))
         return {"experiment": self.base.name, "fixed": fixed, "options": self.options.model_dump(mode="json")}
 
+    def num_trials(self, study: Study) -> int:
+        """How many trials the study is to have: the number of its last command, which may be newer than this one."""
+        last = kept(study, "search")
+        return int(last["options"]["trials"]) if last else self.options.trials
+
     def experiment(self, trial: BaseTrial, *, in_full: bool) -> Experiment:
         """A trial's experiment: the space's values, the overrides of trials unless in full, then the fixed fields.
 

@@ -133,7 +133,7 @@ def join(store: Store, name: str, workers: int) -> str:
         train_dependencies(experiment, store)
     with existing(study):
         search.store.retried(lambda: run_trials(search, study, parent))
-    done = f"{len(finished_trials(study))} of {options.trials} trials are finished"
+    done = f"{len(finished_trials(study))} of {search.num_trials(study)} trials are finished"
     return f"study {name}: {done}; its own command trains the winner: {_command(search)}"
 
 

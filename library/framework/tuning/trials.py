@@ -25,15 +25,19 @@ RUN_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", Tria
 
 def finished_trials(study: Study) -> list[FrozenTrial]:
     """The finished trials, without those that were repeated and duplicates."""
-    trials = study.get_trials(deepcopy=False)
+    return finished_of(study.get_trials(deepcopy=False))
+
+
+def finished_of(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The same of all trials of a study, where these were read already."""
     repeated = {trial.user_attrs.get(REPEATS) for trial in trials}
     finished = (trial for trial in trials if trial.state in FINISHED and trial.number not in repeated)
     return [trial for trial in finished if DUPLICATE not in trial.user_attrs]
 
 
-def duplicates(study: Study) -> list[FrozenTrial]:
-    """The trials that were not trained, as earlier ones have their configs."""
-    return [one for one in study.get_trials(deepcopy=False, states=FINISHED) if DUPLICATE in one.user_attrs]
+def duplicates_of(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Of all trials of a study those that were not trained, as earlier ones have their configs."""
+    return [one for one in trials if one.state in FINISHED and DUPLICATE in one.user_attrs]
 
 
 def completed(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -64,7 +68,11 @@ def select_best(front: Sequence[FrozenTrial], objectives: Objectives, select: Se
 
 
 def recover_interrupted(
-    store: Store, study: Study, dead: Collection[str] = (), reason: str = "interrupted"
+    store: Store,
+    study: Study,
+    dead: Collection[str] = (),
+    reason: str = "interrupted",
+    known: Collection[str] = (),
 ) -> list[FrozenTrial]:
     """Fails the trials whose worker is dead, wherever it ran, and queues them again; returns them.
 
@@ -72,17 +80,18 @@ def recover_interrupted(
         store: of the study; a live worker holds its lock there.
         study: the study.
         dead: workers that are known to be dead, whose locks a server may not have released yet.
-        reason: recorded with the trials.
+        reason: recorded with the trials, but for one whose worker recorded another before it ended.
+        known: workers that are left alone, as their engine will tell how they end; some have given back their locks.
     """
     with store.lock(ASK):  # whoever is asking for a trial has not marked it as its own yet
         trials = study.get_trials(deepcopy=False)
         repeated = {trial.user_attrs.get(REPEATS) for trial in trials}
-        running = (trial for trial in trials if trial.state is TrialState.RUNNING)
+        running = (one for one in trials if one.state is TrialState.RUNNING and one.user_attrs.get(WORKER) not in known)
         lost = [one for one in running if one.user_attrs.get(WORKER) in dead or not _is_alive(store, one)]
         for trial in lost:
             if trial.number not in repeated:
                 _repeat(study, trial)
-            fail(study, trial, reason)
+            fail(study, trial, trial.user_attrs.get("reason", reason))
     return lost
 
 

@@ -25,9 +25,9 @@ from .trials import (
     ASK,
     DUPLICATE,
     WORKER,
-    duplicates,
     end_runs,
     fail,
+    finished_of,
     finished_trials,
     recover_interrupted,
     worker_lock,
@@ -42,6 +42,8 @@ UNKNOWN_METRIC = 4
 
 LOST_SECONDS = 5
 """How often the trials of others are looked at, whether their workers live."""
+SHOW_SECONDS = (0.5, 4)
+"""How often finished trials are looked for: while they come, and at last where none does."""
 POLL_SECONDS = 1
 """How often a worker without a trial looks whether there is one."""
 ROOM_SECONDS = 30
@@ -72,15 +74,16 @@ def run_trials(search: Search, study: Study, parent: str, engine: Engine | None 
         Progress(search) as progress,
         engine or LocalEngine(search.options.workers, len(search.objectives)) as running,
     ):
-        progress.show(finished_trials(study))
-        while (missing := search.options.trials - (finished := len(finished_trials(study)))) > 0:
+        progress.show(study.get_trials(deepcopy=False))
+        while (missing := search.num_trials(study) - (finished := len(finished_trials(study)))) > 0:
+            progress.aim_at(finished + missing)
             if end := _end_before(search, study, deadline, stalled=finished == before):
                 if study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):  # by others
                     time.sleep(POLL_SECONDS)
                     _watch(search, study, progress, running)
-                    progress.show(finished_trials(study), duplicates(study))
+                    progress.show(study.get_trials(deepcopy=False))
                     continue
-                progress.console.print(f"{end}; {missing} of {search.options.trials} trials are not run")
+                progress.console.print(f"{end}; {missing} of {finished + missing} trials are not run")
                 break
             before = finished
             _run_workers(search, study, parent, missing, progress, deadline, running)
@@ -108,7 +111,7 @@ def _report_lost(
     search: Search, study: Study, progress: Progress, engine: Engine, dead: Collection[str] = (), reason: str = ""
 ) -> None:
     """Queues the trials of others that died, and of workers that are known to be dead, again, with a line for each."""
-    for trial in recover_interrupted(search.store, study, dead, reason or "its worker was lost"):
+    for trial in recover_interrupted(search.store, study, dead, reason or "its worker was lost", engine.workers):
         node = engine.nodes.get(trial.user_attrs.get(WORKER, ""), trial.user_attrs.get("node", "another machine"))
         why = reason or f"its worker on {node} was lost"
         progress.console.print(f"trial {trial.number}: {why}; the trial is queued again")
@@ -121,6 +124,7 @@ def _run_workers(
     sent = replace(search, base=type(search.base)(search.base.config))  # without the data that it has loaded
     started, began, looked, reason = set[str](), time.monotonic(), time.monotonic(), "interrupted"
     has_enough = is_said = False
+    shown, pause = time.monotonic(), SHOW_SECONDS[0]
 
     def start() -> None:
         started.add(name := uuid.uuid4().hex)
@@ -130,7 +134,7 @@ def _run_workers(
         for _ in range(min(search.options.workers, missing)):
             start()
         while engine.workers and not (has_enough and set(engine.waiting) == set(engine.workers)):
-            for name, end in engine.wait().items():
+            for name, end in (ended := engine.wait()).items():
                 has_enough |= not end.code
                 if end.is_lost:
                     _report_lost(search, study, progress, engine, {name}, end.reason)
@@ -144,7 +148,9 @@ def _run_workers(
             if not is_said and time.monotonic() > began + ROOM_SECONDS and set(engine.waiting) == started:
                 progress.console.print("no node of the cluster has room for a worker yet; waiting for one")
                 is_said = True
-            progress.show(finished_trials(study), duplicates(study))
+            if ended or time.monotonic() > shown + pause:
+                is_new = progress.show(study.get_trials(deepcopy=False))
+                shown, pause = time.monotonic(), SHOW_SECONDS[0] if is_new else min(2 * pause, SHOW_SECONDS[1])
             progress.show_running(engine.rows, engine.nodes)
     except UnknownMetric as error:
         reason = str(error)
@@ -196,11 +202,11 @@ def _next_trial(search: Search, study: Study, distinct: DistinctTrials, deadline
     """A trial to run; waits while others run the last ones; None where the study has enough, or none can begin."""
     while time.time() <= deadline:
         with existing(study), search.store.lock(ASK):
-            trials = study.get_trials(deepcopy=False)
-            finished, running = len(finished_trials(study)), [one for one in trials if one.state is TrialState.RUNNING]
-            if finished >= search.options.trials:
+            wanted, trials = search.num_trials(study), study.get_trials(deepcopy=False)
+            finished, running = len(finished_of(trials)), [one for one in trials if one.state is TrialState.RUNNING]
+            if finished >= wanted:
                 return None
-            if finished + len(running) < search.options.trials:
+            if finished + len(running) < wanted:
                 begun = sum(one.state is not TrialState.WAITING and DUPLICATE not in one.user_attrs for one in trials)
                 parallel = search.options.workers > 1 or bool(running)
                 study.sampler = make_sampler(search.sampler, search.base.config.seed, begun, parallel)

@@ -18,7 +18,7 @@ from library.framework.tuning.first_trials import enqueue_first_trials
 from library.framework.tuning.results import StudyResults
 from library.framework.tuning.search import Search
 from library.framework.tuning.study import tune
-from library.framework.tuning.trials import duplicates, finished_trials, recover_interrupted, retry_failed
+from library.framework.tuning.trials import duplicates_of, finished_trials, recover_interrupted, retry_failed
 from tests import tiny
 
 NewSearch = Callable[..., Search]
@@ -74,7 +74,7 @@ def test_a_space_of_six_configs_gives_six_trials_and_no_more(new_search: NewSear
     assert len({str(one.params) for one in found[:6] if one}) == 6
     assert found[6:] == [None, None]
     assert len(finished_trials(study)) == 6
-    assert sampler == "tpe" or not duplicates(study)
+    assert sampler == "tpe" or not duplicates_of(study.trials)
     assert DistinctTrials(search, study).next() is None, "of another worker, too"
 
 
@@ -88,13 +88,13 @@ def test_what_another_worker_trains_counts_and_a_duplicate_gets_the_result_of_th
     study.tell(first, 0.5)
     second.report(0.9, 1)
     study.tell(second, state=TrialState.PRUNED)
-    before = len(duplicates(study))
+    before = len(duplicates_of(study.trials))
     for params in (first.params, second.params):
         study.enqueue_trial(params)
     third = one.next()
     assert third is not None
     assert third.params not in (first.params, second.params)
-    completed, pruned = duplicates(study)[before : before + 2]
+    completed, pruned = duplicates_of(study.trials)[before : before + 2]
     assert (completed.state, completed.values) == (TrialState.COMPLETE, [0.5])
     assert (pruned.state, pruned.intermediate_values) == (TrialState.PRUNED, {1: 0.9})
     assert [one.user_attrs["repeats_config"] for one in (completed, pruned)] == [first.number, second.number]
@@ -177,7 +177,7 @@ def test_twenty_trials_of_six_configs_train_six_and_end_the_study(
     assert "all 6 configs of the space were tried; 14 of 20 trials are not run" in capsys.readouterr().out
     trained = mlflow.search_runs(output_format="list", experiment_names=["tiny"])
     assert len(trained) == 6 + 2, "and the study's, and the winner's"
-    for duplicate in duplicates(done.study):
+    for duplicate in duplicates_of(done.study.trials):
         assert "run" not in duplicate.user_attrs
     again = tune(new_search(six, trials=20))
     assert again.outcome == done.outcome

@@ -71,8 +71,10 @@ def test_a_duplicate_names_the_trial_whose_config_it_has_and_does_not_count(
 ) -> None:
     [duplicate] = finished()
     duplicate.set_user_attr("reason", "same as trial 3")
+    duplicate.set_user_attr("repeats_config", 3)
     progress = on_terminal(200)
-    progress.show([], [duplicate])
+    assert progress.show([duplicate])
+    assert not progress.show([duplicate])
     assert printed(capsys)[0].startswith("trial   7  complete  same as trial 3  units 64")
     assert progress.tasks[0].completed == 0
 

@@ -9,11 +9,13 @@ import pytest
 from optuna.trial import BaseTrial, TrialState
 from optuna_dashboard import get_note, save_note
 
+from library import Run, TrainingResult
 from library.framework.cli import output
 from library.framework.errors import StudyChanged, UserError
 from library.framework.objectives import BestWithinTolerance
 from library.framework.tracking import queries
 from library.framework.tracking.store import Store
+from library.framework.tuning.attributes import keep, kept
 from library.framework.tuning.search import Search, check_unchanged, signature
 from library.framework.tuning.study import Tuned, tune
 from tests import tiny
@@ -33,6 +35,18 @@ class Strict(tiny.Sized):
 
     name = "tiny"
     select = BestWithinTolerance(0.0)
+
+
+class Raising(tiny.Tiny):
+    """Raises the number of trials of its study, whose database `fails` names, as a later command does."""
+
+    name = "tiny"
+
+    def fit(self, run: Run, callbacks: Any = ()) -> TrainingResult:
+        study = optuna.load_study(study_name="tiny", storage=self.config.fails)
+        begun = kept(study, "search")
+        keep(study, "search", {**begun, "options": {**begun["options"], "trials": 3}})
+        return super().fit(run, callbacks)
 
 
 def runs() -> list[mlflow.entities.Run]:
@@ -114,6 +128,11 @@ def test_a_study_ends_with_its_winner_registered_and_its_figures_logged_and_resu
     assert len(more.study.trials) == 4
     mlflow.MlflowClient().delete_registered_model("tiny")
     assert tune(new_search(trials=4)).outcome.stage == "Production"
+
+
+def test_whoever_is_at_work_sees_that_more_trials_are_wanted(store: Store, new_search: NewSearch) -> None:
+    done = tune(new_search(experiment=Raising(fails=store.studies_uri), trials=1))
+    assert [trial.state for trial in done.study.trials] == [TrialState.COMPLETE] * 3
 
 
 def test_a_study_of_two_objectives_ends_with_its_front_and_the_winner_that_the_rule_selects(

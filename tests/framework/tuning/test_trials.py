@@ -5,7 +5,7 @@ import optuna
 from optuna.trial import TrialState
 
 from library.framework.tracking.store import Store
-from library.framework.tuning.trials import end_runs
+from library.framework.tuning.trials import end_runs, recover_interrupted
 
 
 def test_the_run_of_a_trial_whose_worker_died_before_the_trial_knew_the_run_ends_as_the_trial(store: Store) -> None:
@@ -24,3 +24,15 @@ def test_the_run_of_a_trial_whose_worker_died_before_the_trial_knew_the_run_ends
     ended = [client.get_run(run) for run in made]
     assert [run.info.status for run in ended] == ["FAILED", "KILLED", *["RUNNING"] * 4]
     assert [run.data.tags.get("reason") for run in ended] == ["it is FAIL", "it is PRUNED", *[None] * 4]
+
+
+def test_a_worker_that_ends_its_study_is_not_taken_for_lost_while_its_process_ends(store: Store) -> None:
+    study = optuna.create_study(study_name="tiny")
+    trial = study.ask()
+    trial.set_user_attr("worker", "ending")  # which has given back its lock
+    trial.set_user_attr("reason", "unknown objective")
+    assert recover_interrupted(store, study, known=["ending"]) == []
+    assert [one.number for one in recover_interrupted(store, study, reason="its worker was lost")] == [0]
+    ended, again = study.trials
+    assert (ended.state, ended.user_attrs["reason"]) == (TrialState.FAIL, "unknown objective")
+    assert (again.state, again.user_attrs["repeats"]) == (TrialState.WAITING, 0)
