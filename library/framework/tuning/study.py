@@ -133,7 +133,8 @@ def join(store: Store, name: str, workers: int) -> str:
         train_dependencies(experiment, store)
     with existing(study):
         search.store.retried(lambda: run_trials(search, study, parent))
-    done = f"{len(finished_trials(study))} of {search.num_trials(study)} trials are finished"
+    search = replace(search, options=options.model_copy(update={"trials": search.num_trials(study)}))
+    done = f"{len(finished_trials(study))} of {search.options.trials} trials are finished"
     return f"study {name}: {done}; its own command trains the winner: {_command(search)}"
 
 
