@@ -15,7 +15,8 @@ NOTE_VERSION, NOTE = "dashboard:note_ver", "dashboard:note_str:0"
 
 def kept(study: Study, name: str) -> Any:
     """What `keep` kept; None if it kept nothing."""
-    return _system(study).get(PREFIX + name, study.user_attrs.get(name))
+    ours = _system(study)
+    return ours[PREFIX + name] if PREFIX + name in ours else study.user_attrs.get(name)
 
 
 def keep(study: Study, name: str, value: Any) -> None:
