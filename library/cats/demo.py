@@ -126,8 +126,8 @@ def build(models: Models, names: Sequence[str]) -> None:
         _build_own(load, model, message)
 
 
-def _picture(label: str, height: int = 330) -> Any:
-    return gr.Image(label=label, interactive=False, buttons=[], height=height, elem_classes="pixels")
+def _picture(label: str, height: int = 330, value: np.ndarray | None = None) -> Any:
+    return gr.Image(value, label=label, interactive=False, buttons=[], height=height, elem_classes="pixels")
 
 
 def _build_samples(load: Any, model: Any, message: Any, first: CatModel) -> None:
@@ -136,7 +136,10 @@ def _build_samples(load: Any, model: Any, message: Any, first: CatModel) -> None
         seed = gr.Slider(0, 100, 0, step=1, label="Seed")
         temperature = gr.Slider(0, 2, 1, step=0.05, label="Temperature")
     with gr.Row():
-        samples, neighbors = _picture("Samples"), _picture("Nearest training image of each")
+        drawn = first.predict(first.sample(first.best, 16, 0, 1))
+        close = first.nearest(drawn)
+        samples = _picture("Samples", value=enlarged(drawn, 4))
+        neighbors = _picture("Nearest training images", value=None if close is None else enlarged(close, 4))
 
     def draw(choice: str, name: str, seed: int, temperature: float) -> tuple[Any, ...]:
         found = load(choice)
@@ -150,14 +153,15 @@ def _build_samples(load: Any, model: Any, message: Any, first: CatModel) -> None
     button = gr.Button("Draw", variant="primary")
     events = [button.click, model.change, strategy.input, seed.release, temperature.release]
     gr.on(
-        events, sentences(draw, 3), controls, [strategy, samples, neighbors, message], api_name=False,
+        events, sentences(draw, 3), controls, [strategy, samples, neighbors, message], api_visibility="private",
         show_progress="hidden",
     )  # fmt: skip
 
 
 def _build_directions(load: Any, model: Any, message: Any, first: CatModel) -> None:
     gr.Markdown("A cat, moved along directions of the latent space, in standard deviations.")
-    image = _picture("Cat", 300)
+    [code] = first.sample(first.best, 1, 0, 1)
+    image = _picture("Cat", 300, enlarged(first.predict(code[np.newaxis]), 1, 4))
     seed = gr.Slider(0, 100, 0, step=1, label="Which cat")
     labels = list(first.directions)
     with gr.Row():
@@ -172,7 +176,7 @@ def _build_directions(load: Any, model: Any, message: Any, first: CatModel) -> N
 
     events = [seed.change, model.change, *(slider.change for slider in sliders)]
     gr.on(
-        events, sentences(move, 1), [model, seed, *sliders], [image, message], api_name=False, show_progress="hidden",
+        events, sentences(move, 1), [model, seed, *sliders], [image, message], api_visibility="private", show_progress="hidden",
         trigger_mode="always_last",
     )  # fmt: skip
 
@@ -191,4 +195,4 @@ def _build_own(load: Any, model: Any, message: Any) -> None:
         shares = np.linspace(0, 1, STEPS, dtype=np.float32)[:, np.newaxis]
         return enlarged(found.predict((1 - shares) * start + shares * end), 4)
 
-    button.click(sentences(blend, 1), [model, own, other], [image, message], api_name=False)
+    button.click(sentences(blend, 1), [model, own, other], [image, message], api_visibility="private")

@@ -3,6 +3,8 @@
 What was cut out and what each character was read as is shown, so that a wrong answer can be understood.
 """
 
+import base64
+import binascii
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,11 +24,28 @@ from library.sums.models.seq2seq import QUERY_CHARACTERS
 
 TITLE = "Sums"
 TYPED, READ, DRAWN = "seq2seq-text-to-text", "seq2seq-image-to-text", "seq2seq-text-to-image"
-CANVAS = (900, 300)
 HANDS = 6
 NUMBERS = 2
 PAPER_MARGIN = 60
 """Pixels of paper around a drawing: ink that reaches a photograph's edge counts as the edge of the paper."""
+CANVAS = """<canvas id="sum" role="img" aria-label="Draw a sum with the mouse or a finger"
+  style="width: 100%; height: 220px; background: white; border-radius: 8px; touch-action: none; cursor: crosshair">
+</canvas>"""
+DRAW = """
+const canvas = element.querySelector("canvas"), context = canvas.getContext("2d")
+const place = event => [event.offsetX, event.offsetY]
+canvas.onpointerdown = event => {
+  if (canvas.width != canvas.clientWidth) {canvas.width = canvas.clientWidth; canvas.height = canvas.clientHeight}
+  Object.assign(context, {lineWidth: 7, lineCap: "round", lineJoin: "round"})
+  canvas.setPointerCapture(event.pointerId)
+  context.beginPath(); context.moveTo(...place(event)); context.lineTo(...place(event)); context.stroke()
+}
+canvas.onpointermove = event => {if (event.buttons) {context.lineTo(...place(event)); context.stroke()}}
+"""
+"""A canvas for strokes: Gradio's own has tools to select first, and room for little else on a narrow screen."""
+SEND = "(_, ...others) => [document.getElementById('sum').toDataURL(), ...others]"
+CLEAR = "() => {const canvas = document.getElementById('sum'); canvas.width = canvas.clientWidth}"
+PNG = "data:image/png;base64,"
 
 
 class Reader:
@@ -68,14 +87,19 @@ def verdict(query: str, answer: str, notation: Notation) -> str:
     """Whether an answer is right, as a sentence; ValueError where the text is no query."""
     left, sign, right = notation.parse(query)
     true = OPERATIONS[sign](left, right)
-    return f"## {left} {sign} {right} = {answer}\n" + ("✅ right" if answer == str(true) else f"❌ wrong: it is {true}")
+    return f"## {left} {sign} {right} = {answer}\n" + ("✓ right" if answer == str(true) else f"✗ wrong: it is {true}")
 
 
-def read_canvas(editor: Any) -> np.ndarray:
-    """A drawing as ink on paper, `[height, width]` uint8, cut out with a margin; ValueError where it is empty."""
-    layers = (editor or {}).get("layers") or []
-    drawn = [np.asarray(layer)[..., -1] for layer in layers if layer is not None]
-    ink = np.max(drawn, axis=0) if drawn else np.zeros((1, 1), np.uint8)
+def read_canvas(address: str) -> np.ndarray:
+    """A canvas, as the `data:` address of its PNG, as ink on paper `[height, width]` uint8, cut out with a margin.
+
+    ValueError where it is empty, or no PNG with transparency.
+    """
+    try:
+        raw = np.frombuffer(base64.b64decode(address.removeprefix(PNG), validate=True), np.uint8)
+        ink = np.asarray(cv2.imdecode(raw, cv2.IMREAD_UNCHANGED))[..., 3]
+    except (binascii.Error, cv2.error, TypeError, IndexError):
+        raise ValueError("the canvas: got no drawing; allowed is a PNG with transparency") from None
     rows, columns = np.nonzero(ink > 64)
     if not len(rows):
         raise ValueError("the canvas is empty: draw a sum on it, such as 45+23")
@@ -126,7 +150,7 @@ def _build_typed(models: Models, versions: dict[str, Any]) -> None:
         return verdict(text, found, model.unwrap_python_model()._notation), _hands(models, text, drawn)
 
     inputs = [query, versions[TYPED], *([versions[DRAWN]] if DRAWN in versions else [])]
-    query.submit(sentences(reply, NUMBERS), inputs, [answer, hands, message], api_name=False)
+    query.submit(sentences(reply, NUMBERS), inputs, [answer, hands, message], api_visibility="private")
 
 
 def _hands(models: Models, text: str, choice: str) -> np.ndarray | None:
@@ -140,14 +164,13 @@ def _hands(models: Models, text: str, choice: str) -> np.ndarray | None:
 
 
 def _build_read(models: Models, versions: dict[str, Any]) -> None:
-    brush = gr.Brush(default_size=10, colors=["#000000"], color_mode="fixed")
-    canvas = gr.Sketchpad(
-        label="Or draw one with the mouse", image_mode="RGBA", brush=brush, canvas_size=CANVAS, fixed_canvas=True,
-        layers=False, buttons=[], transforms=(), format="png", height=380,
-    )  # fmt: skip
+    gr.Markdown("**Or draw one with the mouse,** anywhere on the canvas:")
+    gr.HTML(CANVAS, js_on_load=DRAW)
+    canvas = gr.Textbox(visible=False)
     with gr.Row():
-        read = gr.Button("Read the drawing", variant="primary")
-        photo = gr.File(label="Or drop a photograph", file_types=["image"], type="filepath", height=110)
+        read = gr.Button("Read the drawing", variant="primary", min_width=150)
+        gr.Button("Clear", min_width=150).click(None, js=CLEAR, api_visibility="private")
+    photo = gr.File(label="Or drop a photograph", file_types=["image"], type="filepath", height=120)
     message, answer = gr.Markdown(), gr.Markdown()
     cut = gr.Gallery(
         label="Each character that was cut out, what it was read as and how surely", columns=5, height=170,
@@ -167,8 +190,8 @@ def _build_read(models: Models, versions: dict[str, Any]) -> None:
         except ValueError:  # what was read is no query, so that nothing is right or wrong
             return f"## {found}\nread as `{text}`, which is no sum", gallery, None
 
-    def from_canvas(editor: Any, *choices: str) -> tuple[Any, ...]:
-        return reply(lambda reader: read_image(read_canvas(editor), reader.notation), *choices)
+    def from_canvas(address: str, *choices: str) -> tuple[Any, ...]:
+        return reply(lambda reader: read_image(read_canvas(address), reader.notation), *choices)
 
     def from_photo(path: str | None, *choices: str) -> tuple[Any, ...]:
         if path is None:
@@ -177,5 +200,5 @@ def _build_read(models: Models, versions: dict[str, Any]) -> None:
 
     chosen = [versions[READ], *([versions[DRAWN]] if DRAWN in versions else [])]
     outputs = [answer, cut, hands, message]
-    read.click(sentences(from_canvas, 3), [canvas, *chosen], outputs, api_name=False)
-    photo.change(sentences(from_photo, 3), [photo, *chosen], outputs, api_name=False)
+    read.click(sentences(from_canvas, 3), [canvas, *chosen], outputs, js=SEND, api_visibility="private")
+    photo.change(sentences(from_photo, 3), [photo, *chosen], outputs, api_visibility="private")

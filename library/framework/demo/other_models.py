@@ -51,7 +51,7 @@ def build(models: Models, name: str, version: Any) -> None:
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
     for event in (send.click, *([given.submit] if isinstance(given, gr.Textbox) else [])):
-        event(sentences(predict, 1), [version, given], [output, message], api_name=False)
+        event(sentences(predict, 1), [version, given], [output, message], api_visibility="private")
 
 
 def _as_array(image: Image.Image | None, shape: tuple[int, ...]) -> np.ndarray:

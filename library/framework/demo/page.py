@@ -21,7 +21,7 @@ from . import other_models, studies
 from .models import Models
 
 CSS = """
-.gradio-container {max-width: 960px !important; margin: auto; padding: 8px !important}
+.gradio-container {max-width: 960px !important; width: 100%; margin: auto; padding: 8px !important}
 .pixels img {image-rendering: pixelated}
 .answer textarea, .answer input {font-size: 1.6em}
 """
@@ -87,7 +87,6 @@ def create_app(store: Store, tabs: Sequence[Tab]) -> FastAPI:
         max_file_size=MAX_UPLOAD, show_error=False, server_name="127.0.0.1",
     )  # fmt: skip
 
-    @app.middleware("http")
     async def stay_local(request: Any, call_next: Any) -> Any:
         """Lets a browser load from this server only, whatever the page names."""
         response = await call_next(request)
@@ -96,6 +95,7 @@ def create_app(store: Store, tabs: Sequence[Tab]) -> FastAPI:
         )
         return response
 
+    app.middleware("http")(stay_local)
     return app
 
 

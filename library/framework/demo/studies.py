@@ -38,4 +38,6 @@ def build(store: Store) -> None:
         return gr.Dropdown(choices=list(found), value=name), shown, bars if len(bars) else None, text
 
     outputs = [study, history, importances, message]
-    gr.on([gr.Timer(SECONDS).tick, study.input], read, [study], outputs, api_name=False, show_progress="hidden")
+    gr.on(
+        [gr.Timer(SECONDS).tick, study.input], read, [study], outputs, api_visibility="private", show_progress="hidden"
+    )
