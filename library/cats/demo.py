@@ -176,8 +176,8 @@ def _build_directions(load: Any, model: Any, message: Any, first: CatModel) -> N
 
     events = [seed.change, model.change, *(slider.change for slider in sliders)]
     gr.on(
-        events, sentences(move, 1), [model, seed, *sliders], [image, message], api_visibility="private", show_progress="hidden",
-        trigger_mode="always_last",
+        events, sentences(move, 1), [model, seed, *sliders], [image, message], api_visibility="private",
+        show_progress="hidden", trigger_mode="always_last",
     )  # fmt: skip
 
 

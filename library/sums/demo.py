@@ -172,23 +172,21 @@ def _build_read(models: Models, versions: dict[str, Any]) -> None:
         gr.Button("Clear", min_width=150).click(None, js=CLEAR, api_visibility="private")
     photo = gr.File(label="Or drop a photograph", file_types=["image"], type="filepath", height=120)
     message, answer = gr.Markdown(), gr.Markdown()
-    cut = gr.Gallery(
-        label="Each character that was cut out, what it was read as and how surely", columns=5, height=170,
-        buttons=[], object_fit="contain", elem_classes="pixels", interactive=False,
-    )  # fmt: skip
+    cut = gr.Image(show_label=False, interactive=False, buttons=[], height=110, elem_classes="pixels")
     hands = gr.Image(label="In several hands", visible=DRAWN in versions, interactive=False, buttons=[], height=200)
 
     def reply(images_of: Callable[[Reader], np.ndarray], choice: str, drawn: str = "") -> tuple[Any, ...]:
         reader = models.load(READ, choice, Reader)
         images = images_of(reader)
         found, characters = reader.answer(images)
-        captions = [f"{'blank' if one == ' ' else one} {share:.0%}" for one, share in characters] or [""] * len(images)
-        gallery = [(255 - image, caption) for image, caption in zip(images, captions, strict=True)]
+        each = ", ".join(f"`{one}` {share:.0%}" for one, share in characters if one != " ")
+        strip = 255 - np.concatenate(list(images), axis=1)
         text = "".join(one for one, _ in characters)
         try:
-            return verdict(text, found, reader.notation), gallery, _hands(models, text.replace(" ", ""), drawn)
+            right = f"{verdict(text, found, reader.notation)}; read as {each}"
+            return right, strip, _hands(models, text.replace(" ", ""), drawn)
         except ValueError:  # what was read is no query, so that nothing is right or wrong
-            return f"## {found}\nread as `{text}`, which is no sum", gallery, None
+            return f"## {found}\nread as {each or 'unknown characters'}, which is no sum", strip, None
 
     def from_canvas(address: str, *choices: str) -> tuple[Any, ...]:
         return reply(lambda reader: read_image(read_canvas(address), reader.notation), *choices)

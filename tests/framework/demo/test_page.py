@@ -1,4 +1,4 @@
-"""The demo's page in a browser: what a tab answers, and that nothing is loaded from elsewhere; bad input is one line."""
+"""The demo's page in a browser: tabs answer, nothing is loaded from another host; bad input is one line."""
 
 import shutil
 import signal
