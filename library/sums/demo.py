@@ -180,7 +180,7 @@ def _build_read(models: Models, versions: dict[str, Any]) -> None:
         images = images_of(reader)
         found, characters = reader.answer(images)
         each = ", ".join(f"`{one}` {share:.0%}" for one, share in characters if one != " ")
-        strip = 255 - np.concatenate(list(images), axis=1)
+        strip = 255 - np.repeat(np.repeat(np.concatenate(list(images), axis=1), 4, axis=0), 4, axis=1)
         text = "".join(one for one, _ in characters)
         try:
             right = f"{verdict(text, found, reader.notation)}; read as {each}"
