@@ -16,7 +16,7 @@ from library.framework.environment import command
 from library.framework.errors import UserError
 
 TITLE = "Cats"
-PRINCIPAL, FITTED = 4, 400
+PRINCIPAL, NUM_LATENTS = 4, 400
 FACTORS = {"fluff": "fur", "ear_size": "ears", "yaw": "yaw"}
 MAX_REFERENCES = 5000
 STEPS = 8
@@ -28,7 +28,7 @@ class CatModel:
     def __init__(self, model: Any, version: Any) -> None:
         self.predict, served = model.predict, model.unwrap_python_model()
         self.strategies, self.best, self.has_encoder = served.strategies, served.best, served.encoder is not None
-        latents = self.sample(self.best, FITTED, seed=0, temperature=1)
+        latents = self.sample(self.best, NUM_LATENTS, seed=0, temperature=1)
         self.mean = latents.mean(axis=0)
         self.train, self.directions = np.zeros((0, 75, 75, 3), np.uint8), principal_directions(latents, self.predict)
         try:

@@ -8,15 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mlflow
-
 from ..config import STAGES
-from ..environment import one_line
 from ..errors import UserError
 from ..registry import queries
 from ..registry.artifacts import find_version, folder_of, load_version
 from ..serving.app import EXAMPLE, RequestSchema
-from ..tracking.queries import read_run
+from ..tracking.queries import exists, read_run
 
 MAX_LOADED = 12
 """Versions in memory; the one that was loaded first makes room."""
@@ -68,8 +65,7 @@ def trained_by(version: Any) -> Any:
     """The experiment that trained a version, with its config; UserError where its run or its file is gone."""
     from ..discovery import find
 
-    try:
-        run = read_run(str(version.run_id))
-    except mlflow.exceptions.MlflowException as error:
-        raise UserError(f"the run of the version cannot be read ({one_line(error)})") from None
+    if not exists(str(version.run_id)):
+        raise UserError(f"the run {version.run_id}, which registered the version, was deleted")
+    run = read_run(str(version.run_id))
     return find(run.experiment).from_params(run.params)
