@@ -4,20 +4,22 @@ What was cut out and what each character was read as is shown, so that a wrong a
 """
 
 import base64
-import binascii
-import tempfile
+import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
 import gradio as gr
 import numpy as np
+import scipy.special
 
 from library.framework.demo.models import Models
 from library.framework.demo.page import sentences, version_choice
 from library.framework.environment import command
-from library.sums.data.notation import Notation
+from library.framework.errors import UserError
+from library.sums.data.drawing import read_strokes
+from library.sums.data.handwriting import SIZE
+from library.sums.data.notation import QUERY_LENGTH, Notation
 from library.sums.data.photograph import read_sum
 from library.sums.data.queries import OPERATIONS
 from library.sums.models.seq2seq import QUERY_CHARACTERS
@@ -25,57 +27,72 @@ from library.sums.models.seq2seq import QUERY_CHARACTERS
 TITLE = "Sums"
 TYPED, READ, DRAWN = "seq2seq-text-to-text", "seq2seq-image-to-text", "seq2seq-text-to-image"
 HANDS = 6
-NUMBERS = 2
-PAPER_MARGIN = 60
-"""Pixels of paper around a drawing: ink that reaches a photograph's edge counts as the edge of the paper."""
+MAX_IMAGES = 60
+"""Characters that are read at once; a multiple of those of a query."""
 CANVAS = """<canvas id="sum" role="img" aria-label="Draw a sum with the mouse or a finger"
   style="width: 100%; height: 220px; background: white; border-radius: 8px; touch-action: none; cursor: crosshair">
 </canvas>"""
 DRAW = """
 const canvas = element.querySelector("canvas"), context = canvas.getContext("2d")
 const place = event => [event.offsetX, event.offsetY]
-canvas.onpointerdown = event => {
-  if (canvas.width != canvas.clientWidth) {canvas.width = canvas.clientWidth; canvas.height = canvas.clientHeight}
+canvas.strokes = []
+canvas.draw = () => {
+  canvas.width = canvas.clientWidth; canvas.height = canvas.clientHeight
   Object.assign(context, {lineWidth: 7, lineCap: "round", lineJoin: "round"})
-  canvas.setPointerCapture(event.pointerId)
-  context.beginPath(); context.moveTo(...place(event)); context.lineTo(...place(event)); context.stroke()
+  for (const stroke of canvas.strokes) {
+    context.beginPath()
+    for (const point of [stroke[0], ...stroke]) context.lineTo(...point)
+    context.stroke()
+  }
 }
-canvas.onpointermove = event => {if (event.buttons) {context.lineTo(...place(event)); context.stroke()}}
+canvas.onpointerdown = event => {
+  canvas.setPointerCapture(event.pointerId); canvas.strokes.push([place(event)]); canvas.draw()
+}
+canvas.onpointermove = event => {
+  if (canvas.hasPointerCapture(event.pointerId)) {canvas.strokes.at(-1).push(place(event)); canvas.draw()}
+}
+new ResizeObserver(canvas.draw).observe(canvas)
 """
-"""A canvas for strokes: Gradio's own has tools to select first, and room for little else on a narrow screen."""
-SEND = "(_, ...others) => [document.getElementById('sum').toDataURL(), ...others]"
-CLEAR = "() => {const canvas = document.getElementById('sum'); canvas.width = canvas.clientWidth}"
-PNG = "data:image/png;base64,"
+"""A canvas that keeps its strokes, which Gradio's own does not; that has tools to select first, too."""
+SEND = "(_, ...others) => [JSON.stringify(document.getElementById('sum').strokes), ...others]"
+UNDO = "() => {const canvas = document.getElementById('sum'); canvas.strokes.pop(); canvas.draw()}"
+CLEAR = "() => {const canvas = document.getElementById('sum'); canvas.strokes = []; canvas.draw()}"
 
 
 class Reader:
     """An image-to-text model that also says what it reads each character as."""
 
-    def __init__(self, model: Any, _: Any) -> None:
+    def __init__(self, model: Any, version: Any) -> None:
         import keras
 
-        self._model = model
-        served = model.unwrap_python_model()
-        # Registered models carry their own code, in which these two have no public name.
-        self.notation, network = served._notation, served._network
+        self._model, served = model, model.unwrap_python_model()
+        if not hasattr(served, "network"):
+            raise UserError(f"version {version.version} of {READ} is too old to show what it reads; train another")
+        self.notation, network = served.notation, served.network
         likeliest = [layer for layer in network.layers if layer.name == QUERY_CHARACTERS]
         self._read = None
         if likeliest:
             hidden = [one for one in network.layers if one.output.shape[1:] == likeliest[0].output.shape[1:]]
-            logits = hidden[0].output  # the first of that shape: what the likeliest are taken from
-            self._read = keras.Model(network.inputs, [logits])
-            self._read.predict_on_batch(np.zeros((1, 5, 28, 28), np.uint8))
-        model.predict(np.zeros((1, 5, 28, 28), np.uint8))
+            self._read = keras.Model(network.inputs, hidden[0].output)  # the logits that the likeliest are taken from
+        self.answer(np.zeros((QUERY_LENGTH, SIZE, SIZE), np.uint8))  # compiles both
+
+    def log_probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Of each character of the notation, for images `[n, 28, 28]`; all equal where the model does not name them."""
+        if self._read is None:
+            return np.zeros((len(images), len(self.notation.characters)))
+        padded = np.zeros((-(-len(images) // MAX_IMAGES) * MAX_IMAGES, SIZE, SIZE), np.uint8)  # one shape is compiled
+        padded[: len(images)] = images
+        batches = padded.reshape(-1, MAX_IMAGES // QUERY_LENGTH, QUERY_LENGTH, SIZE, SIZE)
+        logits = np.concatenate([self._read.predict_on_batch(one) for one in batches], dtype=np.float64)
+        logits = logits.reshape(len(padded), -1)[: len(images)]
+        return np.asarray(scipy.special.log_softmax(logits, axis=-1))
 
     def answer(self, images: np.ndarray) -> tuple[str, list[tuple[str, float]]]:
         """The answer to a query `[5, 28, 28]` uint8; of each image the likeliest character and its probability."""
         [answer] = self._model.predict(images[np.newaxis])
-        if self._read is None:
-            return answer, []
-        [[logits]] = [np.asarray(self._read.predict_on_batch(images[np.newaxis]), np.float64)]
-        odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        odds /= odds.sum(axis=-1, keepdims=True)
-        return answer, [(self.notation.characters[row.argmax()], float(row.max())) for row in odds]
+        characters = self.notation.characters
+        each = self.log_probabilities(images)
+        return answer, [(characters[row.argmax()], float(np.exp(row.max()))) for row in each if self._read]
 
 
 def owns(name: str) -> bool:
@@ -83,44 +100,19 @@ def owns(name: str) -> bool:
     return name in (TYPED, READ, DRAWN)
 
 
-def verdict(query: str, answer: str, notation: Notation) -> str:
+def verdict(query: str, answer: str) -> str:
     """Whether an answer is right, as a sentence; ValueError where the text is no query."""
-    left, sign, right = notation.parse(query)
+    left, sign, right = Notation().parse(query)
     true = OPERATIONS[sign](left, right)
     return f"## {left} {sign} {right} = {answer}\n" + ("✓ right" if answer == str(true) else f"✗ wrong: it is {true}")
 
 
-def read_canvas(address: str) -> np.ndarray:
-    """A canvas, as the `data:` address of its PNG, as ink on paper `[height, width]` uint8, cut out with a margin.
-
-    ValueError where it is empty, or no PNG with transparency.
-    """
+def parse_strokes(drawing: str) -> list[np.ndarray]:
+    """The strokes of a canvas, given as JSON, each as points `[n, 2]`; ValueError for anything else."""
     try:
-        raw = np.frombuffer(base64.b64decode(address.removeprefix(PNG), validate=True), np.uint8)
-        ink = np.asarray(cv2.imdecode(raw, cv2.IMREAD_UNCHANGED))[..., 3]
-    except (binascii.Error, cv2.error, TypeError, IndexError):
-        raise ValueError("the canvas: got no drawing; allowed is a PNG with transparency") from None
-    rows, columns = np.nonzero(ink > 64)
-    if not len(rows):
-        raise ValueError("the canvas is empty: draw a sum on it, such as 45+23")
-    cut = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    margin = max(PAPER_MARGIN, max(cut.shape) // 4)
-    return np.asarray(255 - np.pad(cut, margin))
-
-
-def read_image(grey: np.ndarray, notation: Notation) -> np.ndarray:
-    """The characters of a drawing, `[5, 28, 28]` uint8; ValueError says what is wrong with it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "drawing.png"
-        cv2.imwrite(str(path), grey)
-        return _read_photograph(str(path), notation)
-
-
-def _read_photograph(path: str, notation: Notation) -> np.ndarray:
-    try:
-        return read_sum(path, notation.operators, notation.padding)
-    except ValueError as error:
-        raise ValueError(str(error).replace(f"query: {path!r}", "the picture")) from None
+        return [np.array(one, np.float64).reshape(-1, 2) for one in json.loads(drawing)]
+    except (TypeError, ValueError):
+        raise ValueError("the canvas: got no drawing; allowed are strokes, lists of points x, y") from None
 
 
 def build(models: Models, names: Sequence[str]) -> None:
@@ -142,19 +134,22 @@ def build(models: Models, names: Sequence[str]) -> None:
 def _build_typed(models: Models, versions: dict[str, Any]) -> None:
     query = gr.Textbox("45+23", label="Type a sum, of two numbers of 0 to 99", max_length=20, submit_btn="Answer")
     message, answer = gr.Markdown(), gr.Markdown()
-    hands = gr.Image(label="In several hands", visible=DRAWN in versions, interactive=False, buttons=[], height=200)
+    hands = _hands_image(versions)
 
     def reply(text: str, typed: str, drawn: str = "") -> tuple[str, Any]:
-        model = models.load(TYPED, typed)
-        [found] = model.predict([text])
-        return verdict(text, found, model.unwrap_python_model()._notation), _hands(models, text, drawn)
+        [found] = models.load(TYPED, typed).predict([text])
+        return verdict(text, found), _hands(models, text, drawn)
 
     inputs = [query, versions[TYPED], *([versions[DRAWN]] if DRAWN in versions else [])]
-    query.submit(sentences(reply, NUMBERS), inputs, [answer, hands, message], api_visibility="private")
+    query.submit(sentences(reply, 2), inputs, [answer, hands, message], api_visibility="private")
+
+
+def _hands_image(versions: dict[str, Any]) -> Any:
+    return gr.Image(label="In several hands", visible=DRAWN in versions, interactive=False, buttons=[], height=200)
 
 
 def _hands(models: Models, text: str, choice: str) -> np.ndarray | None:
-    """The answer drawn in several handwriting styles, in rows of two, dark on light; None without a model."""
+    """The answer drawn in several handwriting styles, in two rows, dark on light; None without a model."""
     if not choice:
         return None
     images = models.load(DRAWN, choice).predict([text] * HANDS)
@@ -163,40 +158,60 @@ def _hands(models: Models, text: str, choice: str) -> np.ndarray | None:
     return 255 - np.repeat(np.repeat(np.concatenate(rows), 3, axis=0), 3, axis=1)
 
 
+def figures(images: np.ndarray, characters: Sequence[tuple[str, float]]) -> str:
+    """HTML of each image `[28, 28]` that is no blank, with what it was read as and the probability of that."""
+    parts = []
+    for image, (character, share) in zip(images, characters or [("?", 0)] * len(images), strict=True):
+        if image.any():
+            png = base64.b64encode(cv2.imencode(".png", 255 - image)[1].tobytes()).decode()
+            read = f"<b>{character}</b> {share:.0%}" if characters else ""
+            style = "width: min(84px, 16vw); image-rendering: pixelated; border-radius: 8px; margin: 0"
+            parts.append(
+                f'<figure style="margin: 0; text-align: center"><img style="{style}" alt="" '
+                f'src="data:image/png;base64,{png}"><figcaption>{read}</figcaption></figure>'
+            )
+    return f'<div style="display: flex; gap: 8px">{"".join(parts)}</div>'
+
+
 def _build_read(models: Models, versions: dict[str, Any]) -> None:
     gr.Markdown("**Or draw one with the mouse,** anywhere on the canvas:")
     gr.HTML(CANVAS, js_on_load=DRAW)
     canvas = gr.Textbox(visible=False)
     with gr.Row():
-        read = gr.Button("Read the drawing", variant="primary", min_width=150)
-        gr.Button("Clear", min_width=150).click(None, js=CLEAR, api_visibility="private")
-    photo = gr.File(label="Or drop a photograph", file_types=["image"], type="filepath", height=120)
-    message, answer = gr.Markdown(), gr.Markdown()
-    cut = gr.Image(show_label=False, interactive=False, buttons=[], height=110, elem_classes="pixels")
-    hands = gr.Image(label="In several hands", visible=DRAWN in versions, interactive=False, buttons=[], height=200)
+        read = gr.Button("Read", variant="primary", min_width=80)
+        for label, script in (("Undo", UNDO), ("Clear", CLEAR)):
+            gr.Button(label, min_width=80).click(None, js=script, api_visibility="private")
+    photo = gr.File(label="Or drop a photograph", file_types=["image"], type="filepath", height=150)
+    message, answer, cut = gr.Markdown(), gr.Markdown(), gr.HTML()
+    hands = _hands_image(versions)
 
     def reply(images_of: Callable[[Reader], np.ndarray], choice: str, drawn: str = "") -> tuple[Any, ...]:
         reader = models.load(READ, choice, Reader)
         images = images_of(reader)
         found, characters = reader.answer(images)
-        each = ", ".join(f"`{one}` {share:.0%}" for one, share in characters if one != " ")
-        strip = 255 - np.repeat(np.repeat(np.concatenate(list(images), axis=1), 4, axis=0), 4, axis=1)
         text = "".join(one for one, _ in characters)
         try:
-            right = f"{verdict(text, found, reader.notation)}; read as {each}"
-            return right, strip, _hands(models, text.replace(" ", ""), drawn)
+            return verdict(text, found), figures(images, characters), _hands(models, text.replace(" ", ""), drawn)
         except ValueError:  # what was read is no query, so that nothing is right or wrong
-            return f"## {found}\nread as {each or 'unknown characters'}, which is no sum", strip, None
+            return f"## {found}\n{'no sum was read' if text else ''}", figures(images, characters), None
 
-    def from_canvas(address: str, *choices: str) -> tuple[Any, ...]:
-        return reply(lambda reader: read_image(read_canvas(address), reader.notation), *choices)
+    def from_canvas(drawing: str, *choices: str) -> tuple[Any, ...]:
+        strokes = parse_strokes(drawing)
+        return reply(lambda reader: read_strokes(strokes, reader.notation, reader.log_probabilities), *choices)
 
     def from_photo(path: str | None, *choices: str) -> tuple[Any, ...]:
         if path is None:
-            return "", None, None
+            return "", "", None
         return reply(lambda reader: _read_photograph(path, reader.notation), *choices)
 
     chosen = [versions[READ], *([versions[DRAWN]] if DRAWN in versions else [])]
     outputs = [answer, cut, hands, message]
     read.click(sentences(from_canvas, 3), [canvas, *chosen], outputs, js=SEND, api_visibility="private")
     photo.change(sentences(from_photo, 3), [photo, *chosen], outputs, api_visibility="private")
+
+
+def _read_photograph(path: str, notation: Notation) -> np.ndarray:
+    try:
+        return read_sum(path, notation.operators, notation.padding)
+    except ValueError as error:
+        raise ValueError(str(error).replace(f"query: {path!r}", "the picture")) from None
