@@ -99,49 +99,48 @@ def enlarged(images: np.ndarray, columns: int, factor: int = 2) -> np.ndarray:
     return np.repeat(np.repeat(tiled(images, columns), factor, axis=0), factor, axis=1)
 
 
-def build(models: Models, names: Sequence[str]) -> None:
-    """The controls, or a sentence where there is no model."""
+def build(models: Models, names: Sequence[str], shown: Any) -> None:
+    """The controls, or a sentence where there is no model; the first model is loaded when the tab is shown."""
     if not names:
         gr.Markdown(f"There is no model of cats yet: `{command('train', 'vae')}` trains one.")
         return
     choices = [(f"{name}, {choice}", f"{name}|{choice}") for name in names for choice in models.choices(name)]
     model = gr.Dropdown(choices, value=choices[0][1], label="Model and version", interactive=True)
+    message = gr.Markdown()
 
     def load(choice: str) -> CatModel:
         name, _, version = choice.partition("|")
         found: CatModel = models.load(name, version, CatModel)
         return found
 
-    try:
-        first = load(choices[0][1])
-    except Exception as error:  # a refused model must not stop the page: another version may be chosen
-        gr.Markdown(f"⚠️ {' '.join(str(error).split())}")
-        return
-    message = gr.Markdown()
-    with gr.Tab("Samples"):
-        _build_samples(load, model, message, first)
-    with gr.Tab("Directions"):
-        _build_directions(load, model, message, first)
-    with gr.Tab("Your cat"):
-        _build_own(load, model, message)
+    for title, part in (("Samples", _build_samples), ("Directions", _build_directions), ("Your cat", _build_own)):
+        with gr.Tab(title):
+            part(load, model, message, shown)
 
 
-def _picture(label: str, height: int = 330, value: np.ndarray | None = None) -> Any:
-    return gr.Image(value, label=label, interactive=False, buttons=[], height=height, elem_classes="pixels")
+def _picture(title: str, height: int) -> Any:
+    with gr.Column(min_width=280):
+        gr.Markdown(title)
+        return gr.Image(show_label=False, interactive=False, buttons=[], height=height, elem_classes="pixels")
 
 
-def _build_samples(load: Any, model: Any, message: Any, first: CatModel) -> None:
-    strategy = gr.Radio(list(first.strategies), value=first.best, label="Strategy")
+def _live(events: Sequence[Any], function: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+    """Calls a function at each event; of those that come while it works, the last is answered."""
+    gr.on(
+        events, sentences(function, len(outputs) - 1), inputs, outputs, api_visibility="private",
+        show_progress="minimal", trigger_mode="always_last",
+    )  # fmt: skip
+
+
+def _build_samples(load: Any, model: Any, message: Any, shown: Any) -> None:
+    strategy = gr.Radio([], label="Strategy")
     with gr.Row():
         seed = gr.Slider(0, 100, 0, step=1, label="Seed")
         temperature = gr.Slider(0, 2, 1, step=0.05, label="Temperature")
     with gr.Row():
-        drawn = first.predict(first.sample(first.best, 16, 0, 1))
-        close = first.nearest(drawn)
-        samples = _picture("Samples", value=enlarged(drawn, 4))
-        neighbors = _picture("Nearest training images", value=None if close is None else enlarged(close, 4))
+        samples, neighbors = _picture("Samples", 330), _picture("Nearest training images", 330)
 
-    def draw(choice: str, name: str, seed: int, temperature: float) -> tuple[Any, ...]:
+    def draw(choice: str, name: str | None, seed: int, temperature: float) -> tuple[Any, ...]:
         found = load(choice)
         name = name if name in found.strategies else found.best
         images = found.predict(found.sample(name, 16, int(seed), temperature))
@@ -150,43 +149,44 @@ def _build_samples(load: Any, model: Any, message: Any, first: CatModel) -> None
         return select, enlarged(images, 4), None if close is None else enlarged(close, 4)
 
     controls = [model, strategy, seed, temperature]
-    button = gr.Button("Draw", variant="primary")
-    events = [button.click, model.change, strategy.input, seed.release, temperature.release]
-    gr.on(
-        events, sentences(draw, 3), controls, [strategy, samples, neighbors, message], api_visibility="private",
-        show_progress="hidden",
-    )  # fmt: skip
+    events = [shown, model.change, strategy.input, seed.change, temperature.change]
+    _live(events, draw, controls, [strategy, samples, neighbors, message])
 
 
-def _build_directions(load: Any, model: Any, message: Any, first: CatModel) -> None:
-    gr.Markdown("A cat, moved along directions of the latent space, in standard deviations.")
-    [code] = first.sample(first.best, 1, 0, 1)
-    image = _picture("Cat", 300, enlarged(first.predict(code[np.newaxis]), 1, 4))
+def _build_directions(load: Any, model: Any, message: Any, shown: Any) -> None:
+    image = _picture("A cat, moved along directions of the latent space, in standard deviations", 300)
     seed = gr.Slider(0, 100, 0, step=1, label="Which cat")
-    labels = list(first.directions)
+    labels = [*FACTORS.values(), *(f"component {i + 1}" for i in range(PRINCIPAL))]
     with gr.Row():
         sliders = [gr.Slider(-3, 3, 0, step=0.1, label=label, min_width=200) for label in labels]
+
+    def offer(choice: str) -> list[Any]:
+        found = load(choice)
+        return [gr.Slider(visible=label in found.directions) for label in labels]
 
     def move(choice: str, seed: int, *amounts: float) -> np.ndarray:
         found = load(choice)
         [code] = found.sample(found.best, 1, int(seed), 1)
-        steps = (value * found.directions[name] for name, value in zip(labels, amounts, strict=True)
-                 if name in found.directions)  # fmt: skip
-        return enlarged(found.predict((code + sum(steps))[np.newaxis].astype(np.float32)), 1, 4)
+        zero = np.zeros_like(code)
+        moved = code + sum(
+            value * found.directions.get(name, zero) for name, value in zip(labels, amounts, strict=True)
+        )
+        return enlarged(found.predict(moved[np.newaxis].astype(np.float32)), 1, 4)
 
-    events = [seed.change, model.change, *(slider.change for slider in sliders)]
-    gr.on(
-        events, sentences(move, 1), [model, seed, *sliders], [image, message], api_visibility="private",
-        show_progress="hidden", trigger_mode="always_last",
-    )  # fmt: skip
+    _live([shown, model.change], offer, [model], [*sliders, message])
+    events = [shown, model.change, seed.change, *(slider.change for slider in sliders)]
+    _live(events, move, [model, seed, *sliders], [image, message])
 
 
-def _build_own(load: Any, model: Any, message: Any) -> None:
+def _build_own(load: Any, model: Any, message: Any, _: Any) -> None:
+    uploads = []
     with gr.Row():
-        own = gr.File(label="A cat", file_types=["image"], type="filepath", height=110)
-        other = gr.File(label="Another, or none: a sample", file_types=["image"], type="filepath", height=110)
-    button = gr.Button("Reproduce and blend", variant="primary")
-    image = _picture("From the first cat's reproduction to the second", 220)
+        for title in ("An image of a cat", "Another, or none for a sample"):
+            with gr.Column(min_width=280):
+                gr.Markdown(title)
+                uploads.append(gr.File(show_label=False, file_types=["image"], type="filepath", height=130))
+    button = gr.Button("Reconstruct and interpolate", variant="primary")
+    image = _picture("From the reconstruction of the first to that of the second", 220)
 
     def blend(choice: str, first: str | None, second: str | None) -> np.ndarray:
         found = load(choice)
@@ -195,4 +195,4 @@ def _build_own(load: Any, model: Any, message: Any) -> None:
         shares = np.linspace(0, 1, STEPS, dtype=np.float32)[:, np.newaxis]
         return enlarged(found.predict((1 - shares) * start + shares * end), 4)
 
-    button.click(sentences(blend, 1), [model, own, other], [image, message], api_visibility="private")
+    _live([button.click], blend, [model, *uploads], [image, message])

@@ -22,7 +22,6 @@ from library.sums.data.handwriting import SIZE
 from library.sums.data.notation import QUERY_LENGTH, Notation
 from library.sums.data.photograph import read_sum
 from library.sums.data.queries import OPERATIONS
-from library.sums.models.seq2seq import QUERY_CHARACTERS
 
 TITLE = "Sums"
 TYPED, READ, DRAWN = "seq2seq-text-to-text", "seq2seq-image-to-text", "seq2seq-text-to-image"
@@ -63,7 +62,9 @@ class Reader:
     """An image-to-text model that also says what it reads each character as."""
 
     def __init__(self, model: Any, version: Any) -> None:
-        import keras
+        import keras  # here, as in all of the demo: the page is there before TensorFlow
+
+        from library.sums.models.seq2seq import QUERY_CHARACTERS
 
         self._model, served = model, model.unwrap_python_model()
         if not hasattr(served, "network"):
@@ -108,14 +109,17 @@ def verdict(query: str, answer: str) -> str:
 
 
 def parse_strokes(drawing: str) -> list[np.ndarray]:
-    """The strokes of a canvas, given as JSON, each as points `[n, 2]`; ValueError for anything else."""
+    """The strokes of a canvas, given as JSON, each as points `[n, 2]`; ValueError where there is none."""
     try:
-        return [np.array(one, np.float64).reshape(-1, 2) for one in json.loads(drawing)]
+        strokes = [np.array(one, np.float64).reshape(-1, 2) for one in json.loads(drawing)]
     except (TypeError, ValueError):
         raise ValueError("the canvas: got no drawing; allowed are strokes, lists of points x, y") from None
+    if not strokes:
+        raise ValueError("the canvas is empty: draw a sum on it, such as 45+23")
+    return strokes
 
 
-def build(models: Models, names: Sequence[str]) -> None:
+def build(models: Models, names: Sequence[str], _: Any) -> None:
     """The controls, or a sentence for each model that is missing."""
     missing = {one: one.removeprefix("seq2seq-") for one in (TYPED, READ, DRAWN) if one not in names}
     for modality in missing.values():
@@ -181,7 +185,8 @@ def _build_read(models: Models, versions: dict[str, Any]) -> None:
         read = gr.Button("Read", variant="primary", min_width=80)
         for label, script in (("Undo", UNDO), ("Clear", CLEAR)):
             gr.Button(label, min_width=80).click(None, js=script, api_visibility="private")
-    photo = gr.File(label="Or drop a photograph", file_types=["image"], type="filepath", height=150)
+    gr.Markdown("**Or drop a photograph** of one on paper:")
+    photo = gr.File(label="Photograph", show_label=False, file_types=["image"], type="filepath", height=130)
     message, answer, cut = gr.Markdown(), gr.Markdown(), gr.HTML()
     hands = _hands_image(versions)
 

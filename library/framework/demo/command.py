@@ -4,7 +4,6 @@ from pydantic import Field
 
 from ..cli.parser import Command
 from ..discovery import find_tabs
-from ..environment import start_keras
 from ..errors import UserError
 
 
@@ -18,7 +17,6 @@ class Demo(Command):
         from ..serving import sockets
 
         with sockets.listen(self.port) as listening, self.open_existing_store() as store:
-            start_keras(None)
             try:
                 from .page import serve
             except ModuleNotFoundError as error:

@@ -5,10 +5,12 @@ Loading takes seconds and an answer milliseconds, so that a version that was loa
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from mlflow.models import Model
+
 from ..config import STAGES
+from ..environment import start_keras
 from ..errors import UserError
 from ..registry import queries
 from ..registry.artifacts import find_version, folder_of, load_version
@@ -41,24 +43,37 @@ class Models:
         """A version, ready to `predict`, or what `make` builds of it and its `ModelVersion`; kept once it was loaded.
 
         Raises:
-            UserError: there is no such version, or its files are not those that were registered.
+            UserError: there is no such version, or it cannot be loaded: its files were changed, a package is missing.
         """
-        number = int(choice.removeprefix("version ")) if choice.startswith("version ") else None
-        found = find_version(name, choice or "Production", number)
+        found = _find(name, choice)
         key = (name, found.version, make)
+        if (kept := self._loaded.get(key)) is not None:  # without the lock: another model may be loading
+            return kept
         with self._lock:
+            start_keras(None)
             if key not in self._loaded:
                 while len(self._loaded) >= MAX_LOADED:
                     del self._loaded[next(iter(self._loaded))]
-                model = load_version(found)
-                self._loaded[key] = make(model, found) if make else model
+                try:
+                    model = load_version(found)
+                    self._loaded[key] = make(model, found) if make else model
+                except UserError:
+                    raise
+                except Exception as error:  # of a model of someone's own there is no telling which
+                    raise UserError(f"{name}, version {found.version}, cannot be loaded: {error}") from error
             return self._loaded[key]
 
 
-def schema(model: Any, version: Any) -> tuple[Any, RequestSchema, str]:
-    """A model, what a request to it may contain, and its example request as JSON."""
-    example: Path = folder_of(version) / EXAMPLE
-    return model, RequestSchema.from_model(model, example), example.read_text(encoding="utf-8")
+def _find(name: str, choice: str) -> Any:
+    number = int(choice.removeprefix("version ")) if choice.startswith("version ") else None
+    return find_version(name, choice or "Production", number)
+
+
+def read_schema(name: str, choice: str) -> tuple[RequestSchema, str]:
+    """What a request to a version may contain, and its example request as JSON; the model is not loaded."""
+    folder = folder_of(_find(name, choice))
+    example = (folder / EXAMPLE).read_text(encoding="utf-8")
+    return RequestSchema.from_metadata(Model.load(str(folder)), folder / EXAMPLE), example
 
 
 def trained_by(version: Any) -> Any:

@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from .models import Models, schema
+from .models import Models, read_schema
 
 IMAGE_DIMENSIONS = {3: "L", 4: "RGB"}
 """Pillow's mode of the images in an array `[n, height, width]` or `[n, height, width, 3]`."""
@@ -21,8 +21,8 @@ def build(models: Models, name: str, version: Any) -> None:
     from .page import sentences
 
     try:
-        _, takes, example = models.load(name, version.value, schema)
-    except Exception as error:  # a model that is refused, or whose packages are missing, must not stop the page
+        takes, example = read_schema(name, version.value)
+    except Exception as error:  # files that are gone or are no model's must not stop the page
         gr.Markdown(f"⚠️ {' '.join(str(error).split())}")
         return
     is_image = takes.kind == "array" and takes.dtype == np.uint8 and len(takes.shape) in IMAGE_DIMENSIONS
@@ -37,8 +37,8 @@ def build(models: Models, name: str, version: Any) -> None:
     output = gr.Textbox(label="Output", lines=2, max_lines=12, elem_classes="answer")
 
     def predict(choice: str, value: Any) -> str:
-        model, takes, _ = models.load(name, choice, schema)
-        params = None
+        takes, _ = read_schema(name, choice)
+        model, params = models.load(name, choice), None
         if is_image:
             inputs: Any = _as_array(value, takes.shape)
         elif takes.kind == "texts":

@@ -15,6 +15,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
+from ..environment import start_keras
 from ..errors import UserError
 from ..tracking.store import Store
 from . import other_models, studies
@@ -36,8 +37,8 @@ class Tab(Protocol):
     def owns(self, name: str) -> bool:
         """Whether a registered model belongs to the family."""
 
-    def build(self, models: Models, names: Sequence[str]) -> None:
-        """Makes the controls, for the family's registered models."""
+    def build(self, models: Models, names: Sequence[str], shown: Any) -> None:
+        """Makes the controls, for the family's registered models; `shown` is the event that the tab is selected."""
 
 
 def sentences(function: Callable[..., Any], outputs: int) -> Callable[..., Any]:
@@ -67,14 +68,15 @@ def build(store: Store, tabs: Sequence[Tab]) -> Any:
         gr.Markdown("# Cats & Sums\nTry the registered models. Everything is computed on this machine.")
         for tab in tabs:
             own = [name for name in names if tab.owns(name)]
-            with gr.Tab(tab.TITLE):
-                tab.build(models, own)
+            with gr.Tab(tab.TITLE) as shown:
+                tab.build(models, own, shown.select)
             names = [name for name in names if name not in own]
         with gr.Tab("Studies"):
             studies.build(store)
         for name in names:
             with gr.Tab(name):
                 other_models.build(models, name, version_choice(models, name))
+        page.load(start_keras, gr.State(None), None, api_visibility="private")  # seconds that the first answer then has
     return page
 
 

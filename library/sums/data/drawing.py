@@ -63,7 +63,7 @@ def read_strokes(strokes: Sequence[np.ndarray], notation: Notation, read: LogPro
 
 
 def _likeliest(layout: str, scores: Mapping[str, Mapping[_Run, float]], count: int) -> tuple[float, str, list[_Run]]:
-    """The best division of `count` strokes into the characters of a layout: its score, the layout, the runs (Viterbi)."""
+    """The best division of strokes into the characters of a layout: its score, the layout, the runs (Viterbi)."""
     best: dict[int, tuple[float, list[_Run]]] = {0: (0.0, [])}
     for kind in layout:
         longer: dict[int, tuple[float, list[_Run]]] = {}

@@ -67,7 +67,7 @@ def read_sum(query: str, operators: str, padding: str = "left") -> np.ndarray:
 
 
 def query_images(images: Sequence[np.ndarray], middle: int, padding: str) -> np.ndarray:
-    """Images of 3 to 5 characters as `[5, 28, 28]`, with blanks for missing digits; `middle` is the operator's index."""
+    """Images of 3 to 5 characters as `[5, 28, 28]`, with blanks for missing digits; `middle` is the operator."""
     blank = [np.zeros((SIZE, SIZE), np.uint8)]
     left, right = images[:middle], images[middle + 1 :]
     if padding == "left":
