@@ -108,10 +108,10 @@ def verdict(query: str, answer: str) -> str:
     return f"## {left} {sign} {right} = {answer}\n" + ("✓ right" if answer == str(true) else f"✗ wrong: it is {true}")
 
 
-def parse_strokes(drawing: str) -> list[np.ndarray]:
+def parse_strokes(given: str) -> list[np.ndarray]:
     """The strokes of a canvas, given as JSON, each as points `[n, 2]`; ValueError where there is none."""
     try:
-        strokes = [np.array(one, np.float64).reshape(-1, 2) for one in json.loads(drawing)]
+        strokes = [np.array(one, np.float64).reshape(-1, 2) for one in json.loads(given)]
     except (TypeError, ValueError):
         raise ValueError("the canvas: got no drawing; allowed are strokes, lists of points x, y") from None
     if not strokes:
@@ -200,8 +200,8 @@ def _build_read(models: Models, versions: dict[str, Any]) -> None:
         except ValueError:  # what was read is no query, so that nothing is right or wrong
             return f"## {found}\n{'no sum was read' if text else ''}", figures(images, characters), None
 
-    def from_canvas(drawing: str, *choices: str) -> tuple[Any, ...]:
-        strokes = parse_strokes(drawing)
+    def from_canvas(given: str, *choices: str) -> tuple[Any, ...]:
+        strokes = parse_strokes(given)
         return reply(lambda reader: read_strokes(strokes, reader.notation, reader.log_probabilities), *choices)
 
     def from_photo(path: str | None, *choices: str) -> tuple[Any, ...]:

@@ -1,37 +1,41 @@
-"""The tab of sums: what is read of a canvas, and whether an answer is right."""
+"""The tab of sums: what a canvas sends, how sure a reading is, and whether an answer is right."""
 
-import base64
+from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
-from library.sums.data.notation import Notation
+from tests.http_client import Served
 
 demo = pytest.importorskip("library.sums.demo", reason="gradio is not installed", exc_type=ImportError)
 
 
-def canvas(ink: np.ndarray) -> str:
-    """The `data:` address of a drawing, `[height, width]` bool."""
-    pixels = np.dstack([np.zeros((*ink.shape, 3), np.uint8), 255 * ink.astype(np.uint8)])
-    return demo.PNG + base64.b64encode(cv2.imencode(".png", pixels)[1].tobytes()).decode()
+def test_a_canvas_sends_strokes() -> None:
+    strokes = demo.parse_strokes("[[[1, 2], [3, 4.5]], [[5, 6]]]")
+    assert [one.tolist() for one in strokes] == [[[1, 2], [3, 4.5]], [[5, 6]]]
 
 
-def test_a_drawing_is_cut_out_wherever_it_is_and_read_as_characters() -> None:
-    ink = np.zeros((400, 900), np.uint8)
-    for start, end in (((500, 250), (540, 250)), ((540, 250), (510, 330)), ((580, 290), (620, 290)),
-                       ((600, 270), (600, 310)), ((670, 250), (670, 330))):  # fmt: skip
-        cv2.line(ink, start, end, 1, 7)
-    images = demo.read_image(demo.read_canvas(canvas(ink)), Notation())
-    assert [image.max() > 200 for image in images] == [False, True, True, False, True]
-
-
-@pytest.mark.parametrize("given", ["", "data:,", demo.PNG + "AAAA", canvas(np.zeros((9, 9)))])
+@pytest.mark.parametrize("given", ["", "{}", "null", "[]", "[[[1, 2, 3]]]", '[["a", 1]]'])
 def test_an_empty_canvas_and_what_is_no_drawing_are_a_sentence(given: str) -> None:
     with pytest.raises(ValueError, match=r"^the canvas"):
-        demo.read_canvas(given)
+        demo.parse_strokes(given)
 
 
 def test_an_answer_is_right_or_wrong() -> None:
-    assert demo.verdict(" 7-88", "-81", Notation()).endswith("✓ right")
-    assert demo.verdict("45+23", "67", Notation()).endswith("✗ wrong: it is 68")
+    assert demo.verdict(" 7-88", "-81").endswith("✓ right")
+    assert demo.verdict("45+23", "67").endswith("✗ wrong: it is 68")
+
+
+def test_a_reader_says_what_it_reads_each_image_as(served_sums: dict[str, Served]) -> None:
+    reader = demo.Reader(served_sums["seq2seq-image-to-text"].model, None)
+    images: Any = np.random.default_rng(0).integers(0, 256, (demo.MAX_IMAGES + 1, 28, 28)).astype(np.uint8)
+    found = reader.log_probabilities(images)
+    assert found.shape == (len(images), 13)
+    assert np.allclose(np.exp(found).sum(axis=1), 1)
+    assert np.allclose(found[-5:], reader.log_probabilities(images[-5:]), atol=1e-5)  # wherever in a query
+    answer, characters = reader.answer(images[:5])
+    assert answer == served_sums["seq2seq-image-to-text"].model.predict(images[np.newaxis, :5])[0]
+    assert [share for _, share in characters] == pytest.approx(np.exp(found[:5].max(axis=1)), rel=1e-4)
+    shown = demo.figures(np.array([images[0], 0 * images[0]]), characters[:2])
+    assert shown.count("<figure") == 1
+    assert f"<b>{characters[0][0]}</b> {characters[0][1]:.0%}" in shown

@@ -18,10 +18,10 @@ LogProbabilities = Callable[[np.ndarray], np.ndarray]
 
 MAX_STROKES = 24
 _MAX_IN_ONE = 5  # strokes of a character
-_MIN_SIZE, _MIN_DIGIT = 0.12, 0.4  # of a stroke, or it is a slip, and of a digit's height: shares of the largest stroke
+_MIN_SIZE, _MIN_DIGIT = 0.12, 0.4  # of a stroke that counts, and of a digit's height: shares of the largest stroke
 _PEN = 2.4  # width of a stroke in pixels of the 28x28 image
 _GAP = 12.0  # cost of a gap within a character, or of an overlap of two, of the size of the largest stroke
-_MIN_SCORE = -15.0
+_MIN_SCORE = -6.0  # log probability of the whole, less the costs; of sums mostly above -1, of digits alone below -6
 _LAYOUTS = ("d+d", "dd+d", "d+dd", "dd+dd")  # of digits and an operator
 _Run = tuple[int, int]
 
