@@ -106,7 +106,6 @@ def build(models: Models, names: Sequence[str], shown: Any) -> None:
         return
     choices = [(f"{name}, {choice}", f"{name}|{choice}") for name in names for choice in models.choices(name)]
     model = gr.Dropdown(choices, value=choices[0][1], label="Model and version", interactive=True)
-    message = gr.Markdown()
 
     def load(choice: str) -> CatModel:
         name, _, version = choice.partition("|")
@@ -115,7 +114,7 @@ def build(models: Models, names: Sequence[str], shown: Any) -> None:
 
     for title, part in (("Samples", _build_samples), ("Directions", _build_directions), ("Your cat", _build_own)):
         with gr.Tab(title):
-            part(load, model, message, shown)
+            part(load, model, gr.Markdown(), shown)
 
 
 def _picture(title: str, height: int) -> Any:

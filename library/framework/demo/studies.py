@@ -15,10 +15,13 @@ SECONDS = 3
 
 def build(store: Store) -> None:
     """A choice of study, and its figures; a sentence as long as there is none."""
-    message = gr.Markdown()
+    from .page import sentences
+
+    message, about = gr.Markdown(), gr.Markdown()
     study = gr.Dropdown([], label="Study", interactive=True)
     history = gr.ScatterPlot(x="trial", y="value", color="state", title="History", height=280)
     importances = gr.BarPlot(x="parameter", y="importance", title="Importance of parameters", height=240, y_lim=[0, 1])
+    computed: dict[tuple[str, int], Any] = {}  # they take seconds where there are many trials
 
     def read(selected: str | None) -> tuple[Any, ...]:
         found = stored_studies(store)
@@ -29,15 +32,17 @@ def build(store: Store) -> None:
         results = found[name]
         objective = next(iter(results.objectives))
         trials = results.trials().rename(columns={objective: "value"})
-        shares = results.importances(objective)
-        bars = pd.DataFrame({"parameter": shares.index.astype(str), "importance": shares.to_numpy(dtype=float)})
+        if (name, len(trials)) not in computed:
+            shares = results.importances(objective)
+            bars = pd.DataFrame({"parameter": shares.index.astype(str), "importance": shares.to_numpy(dtype=float)})
+            computed[name, len(trials)] = bars if len(bars) else None
         best = results.best()
         text = f"{len(trials)} finished trials of `{name}`, {results.objectives[objective]} `{objective}`"
         text += f"; the best is trial {best[0].number}: {best[0].values[0]:.4g}" if best else ""
         shown = trials[["trial", "value", "state"]].dropna()
-        return gr.Dropdown(choices=list(found), value=name), shown, bars if len(bars) else None, text
+        return gr.Dropdown(choices=list(found), value=name), shown, computed[name, len(trials)], text
 
-    outputs = [study, history, importances, message]
     gr.on(
-        [gr.Timer(SECONDS).tick, study.input], read, [study], outputs, api_visibility="private", show_progress="hidden"
-    )
+        [gr.Timer(SECONDS).tick, study.input], sentences(read, 4), [study],
+        [study, history, importances, about, message], api_visibility="private", show_progress="hidden",
+    )  # fmt: skip

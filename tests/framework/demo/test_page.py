@@ -1,5 +1,6 @@
 """The demo's page in a browser: tabs answer, nothing is loaded from another host; bad input is one line."""
 
+import re
 import shutil
 import signal
 import socket
@@ -12,11 +13,23 @@ from typing import Any
 
 import pytest
 
+from library import open_store
+from library.framework.registry.artifacts import find_version, folder_of
 from library.framework.serving.sockets import find_free_port
-from tests import programs
+from library.framework.tracking.store import Store
+from tests import programs, versions
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 ROOT = Path(__file__).parents[3]
+PAGE = """
+import sys
+from library import open_store
+from library.framework.demo import page
+from library.framework.discovery import find_tabs
+with open_store(sys.argv[1]) as store:
+    print([one["props"].get("value") for one in page.build(store, find_tabs()).get_config_file()["components"]])
+"""
+"""Prints the texts of a page; in a process of its own, as Gradio leaves sockets open."""
 
 
 def test_bad_ports_and_stores_are_one_line(refused: Callable[[Sequence[str]], str], tmp_path: Path) -> None:
@@ -26,6 +39,22 @@ def test_bad_ports_and_stores_are_one_line(refused: Callable[[Sequence[str]], st
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"port: got {port}, which " in refused(["demo", f"--store={tmp_path}", f"--port={port}"])
+
+
+def test_without_models_the_commands_that_train_them_are_named(store_path: Path) -> None:
+    pytest.importorskip("gradio", reason="gradio is not installed", exc_type=ImportError)
+    given = {"cwd": ROOT, "env": programs.environment(), "check": True, "text": True, "stdout": subprocess.PIPE}
+    page = subprocess.run([sys.executable, "-c", PAGE, str(store_path)], **given).stdout
+    for modality in ("text-to-text", "image-to-text", "text-to-image"):
+        assert f"There is no {modality} model yet: `" in page
+    assert re.search("There is no model of cats yet: `.*train.vae` trains one", page)
+
+
+def test_stages_are_offered_before_versions(three: Store) -> None:
+    from library.framework.demo.models import Models
+
+    assert Models().names() == ["tiny"]
+    assert Models().choices("tiny") == ["Production", "Archived", "version 3", "version 2", "version 1"]
 
 
 @contextmanager
@@ -63,30 +92,33 @@ def demo(store: Path) -> Iterator[Any]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-def test_a_page_without_models_names_the_commands_that_train_them(store_path: Path) -> None:
+def test_cats_a_model_of_ones_own_and_a_study_while_it_runs(
+    cats_store: Path, cats_outcomes: Any, tmp_path: Path
+) -> None:
     from playwright.sync_api import expect
 
-    with demo(store_path) as page:
-        for modality in ("text-to-text", "image-to-text", "text-to-image"):
-            expect(page.get_by_text(f"There is no {modality} model yet")).to_be_visible()
+    with open_store(shutil.copytree(cats_store, tmp_path / "store")) as store:
+        versions.three(store, tmp_path)
+        next(folder_of(find_version("cats-gan")).rglob("*.keras")).write_bytes(b"")
+    study = subprocess.Popen([sys.executable, "-m", "tests.tiny", str(tmp_path / "store"), "3", "1"], cwd=ROOT)
+    with study, demo(tmp_path / "store") as page:
         page.get_by_role("tab", name="Cats").click()
-        expect(page.get_by_text("make train-vae")).to_be_visible()
-        page.get_by_role("tab", name="Studies").click()
-        expect(page.get_by_text("There is no study with a finished trial yet")).to_be_visible()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-def test_a_model_of_an_experiment_of_ones_own_has_a_tab_that_answers(three_path: Path) -> None:
-    from playwright.sync_api import expect
-
-    from library import open_store
-    from library.framework.demo.models import Models
-
-    with open_store(three_path):
-        [name] = Models().names()
-        assert Models().choices(name) == ["Production", "Archived", "version 3", "version 2", "version 1"]
-    with demo(three_path) as page:
-        page.get_by_role("tab", name=name).click()
+        images = page.locator("img:visible")
+        expect(images).to_have_count(2)
+        page.get_by_label("Model and version").click()
+        page.get_by_role("option", name="cats-gan, Production").click()
+        expect(page.get_by_text("model 'cats-gan' version 1: its files are not those that were registered")).to_be_visible()
+        page.get_by_label("Model and version").click()
+        page.get_by_role("option", name="cats-vae, Production").click()
+        expect(images).to_have_count(2)
+        first = images.first.get_attribute("src") or ""
+        page.get_by_role("slider", name="Seed").press("ArrowRight")
+        expect(images.first).not_to_have_attribute("src", first)
+        page.get_by_role("tab", name="Your cat").click()
+        page.get_by_role("button", name="Reconstruct and interpolate").click()
+        expect(page.get_by_text("cat: nothing was given; upload an image")).to_be_visible()
+        page.get_by_role("tab", name="tiny").click()
         page.get_by_role("button", name="Predict").click()
         expect(page.get_by_role("textbox", name="Output")).not_to_be_empty()
+        page.get_by_role("tab", name="Studies").click()
+        expect(page.get_by_text("3 finished trials of tiny, minimize val/loss; the best is trial")).to_be_visible()

@@ -17,7 +17,7 @@ PLUS = [[(0, 50), (50, 50)], [(25, 25), (25, 75)]]
 def at(x: float, *strokes: list[tuple[float, float]]) -> list[np.ndarray]:
     """Strokes moved to the right, in points as near as a mouse's."""
     parts = [[np.linspace(*ends, 9) for ends in pairwise(np.array(one, float))] for one in strokes]
-    return [np.concatenate(one) + (x, 30) for one in parts]
+    return [np.concatenate(one) + np.array((x, 30)) for one in parts]
 
 
 def read(images: np.ndarray) -> np.ndarray:
