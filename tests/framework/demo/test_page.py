@@ -107,7 +107,7 @@ def test_cats_a_model_of_ones_own_and_a_study_while_it_runs(
         expect(images).to_have_count(2)
         page.get_by_label("Model and version").click()
         page.get_by_role("option", name="cats-gan, Production").click()
-        expect(page.get_by_text("model 'cats-gan' version 1: its files are not those that were registered")).to_be_visible()
+        expect(page.get_by_text("'cats-gan' version 1: its files are not those that were registered")).to_be_visible()
         page.get_by_label("Model and version").click()
         page.get_by_role("option", name="cats-vae, Production").click()
         expect(images).to_have_count(2)
