@@ -63,7 +63,7 @@ def demo(store: Path) -> Iterator[Any]:
     pytest.importorskip("gradio", reason="gradio is not installed")
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=60_000)
+    expect.set_options(timeout=120_000)
     port = find_free_port()
     command = [sys.executable, "-m", "experiments", "demo", f"--store={store}", f"--port={port}"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
