@@ -17,7 +17,7 @@ from library.framework.demo.models import Models
 from library.framework.demo.page import sentences, version_choice
 from library.framework.environment import command
 from library.framework.errors import UserError
-from library.sums.data.drawing import read_strokes
+from library.sums.data.strokes import read_strokes
 from library.sums.data.handwriting import SIZE
 from library.sums.data.notation import QUERY_LENGTH, Notation
 from library.sums.data.photograph import read_sum

@@ -7,8 +7,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from mlflow.models import Model
-
 from ..config import STAGES
 from ..environment import start_keras
 from ..errors import UserError
@@ -72,8 +70,7 @@ def _find(name: str, choice: str) -> Any:
 def read_schema(name: str, choice: str) -> tuple[RequestSchema, str]:
     """What a request to a version may contain, and its example request as JSON; the model is not loaded."""
     folder = folder_of(_find(name, choice))
-    example = (folder / EXAMPLE).read_text(encoding="utf-8")
-    return RequestSchema.from_metadata(Model.load(str(folder)), folder / EXAMPLE), example
+    return RequestSchema.read(folder), (folder / EXAMPLE).read_text(encoding="utf-8")
 
 
 def trained_by(version: Any) -> Any:

@@ -150,6 +150,11 @@ class RequestSchema:
     columns: Schema | None = None
 
     @classmethod
+    def read(cls, folder: Path) -> Self:
+        """What the signature of a model in a folder says, without loading the model."""
+        return cls.from_metadata(Model.load(str(folder)), folder / EXAMPLE)
+
+    @classmethod
     def from_metadata(cls, metadata: Model, example: Path) -> Self:
         """What a model's signature says; without one, inputs are an array of any type and shape."""
         request, signature = _compact(example), metadata.signature

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from library.sums.data.drawing import MAX_STROKES, read_strokes
+from library.sums.data.strokes import MAX_STROKES, read_strokes
 from library.sums.data.notation import Notation
 
 ONE, MINUS = [(10, 0), (10, 90)], [(0, 50), (50, 50)]
