@@ -17,11 +17,11 @@ from library.framework.demo.models import Models
 from library.framework.demo.page import sentences, version_choice
 from library.framework.environment import command
 from library.framework.errors import UserError
-from library.sums.data.strokes import read_strokes
 from library.sums.data.handwriting import SIZE
 from library.sums.data.notation import QUERY_LENGTH, Notation
 from library.sums.data.photograph import read_sum
 from library.sums.data.queries import OPERATIONS
+from library.sums.data.strokes import read_strokes
 
 TITLE = "Sums"
 TYPED, READ, DRAWN = "seq2seq-text-to-text", "seq2seq-image-to-text", "seq2seq-text-to-image"

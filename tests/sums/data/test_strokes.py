@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from library.sums.data.strokes import MAX_STROKES, read_strokes
 from library.sums.data.notation import Notation
+from library.sums.data.strokes import MAX_STROKES, read_strokes
 
 ONE, MINUS = [(10, 0), (10, 90)], [(0, 50), (50, 50)]
 FOUR = [[(30, 0), (0, 50), (60, 50)], [(40, 0), (40, 90)]]
