@@ -26,6 +26,11 @@ class Models:
         self._loaded: dict[Any, Any] = {}
         self._lock = threading.Lock()
 
+    def start(self) -> None:
+        """Imports Keras, by one thread at a time, as it silences the process's stderr for that time."""
+        with self._lock:
+            start_keras(None)
+
     def names(self) -> list[str]:
         """All registered models that have a version."""
         return [one.name for one in queries.models() if queries.versions(one.name)]

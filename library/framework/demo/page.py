@@ -15,7 +15,6 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
-from ..environment import start_keras
 from ..errors import UserError
 from ..tracking.store import Store
 from . import other_models, studies
@@ -76,7 +75,7 @@ def build(store: Store, tabs: Sequence[Tab]) -> Any:
         for name in names:
             with gr.Tab(name):
                 other_models.build(models, name, version_choice(models, name))
-        page.load(start_keras, gr.State(None), None, api_visibility="private")  # seconds that the first answer then has
+        page.load(models.start, api_visibility="private")  # seconds that the first answer then has
     return page
 
 
