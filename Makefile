@@ -11,7 +11,7 @@ own = PYTHON MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
 run = $(VENV) -m $(1) $(flags)
 
-.PHONY: help setup work compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc move-store ui dashboard notebooks bench test test-all check format lock clean
+.PHONY: help setup work compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc move-store ui dashboard demo notebooks bench test test-all check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -88,6 +88,9 @@ ui: $(SETUP)  ## browse runs and models with MLflow on 127.0.0.1: PORT=5000
 
 dashboard: $(SETUP)  ## browse studies with optuna-dashboard on 127.0.0.1: PORT=8080
 	@$(call run,experiments dashboard)
+
+demo: $(SETUP)  ## try the models in a browser, draw a sum with the mouse, see studies, on 127.0.0.1: PORT=7860
+	@$(call run,experiments demo)
 
 notebooks: $(SETUP)  ## execute the notebooks, into STORE/notebooks: STORE=mlruns ONLY=VAE; INPLACE=1: where they are
 	@$(call run,experiments.notebooks)

@@ -70,6 +70,11 @@ def find_commands(package: str = "experiments") -> Mapping[str, Any]:
     return getattr(_import(package), "COMMANDS", {})
 
 
+def find_tabs(package: str = "experiments") -> list[Any]:
+    """The modules that make tabs of the demo's page for families of models: `DEMO_TABS` of the package names them."""
+    return [importlib.import_module(name) for name in getattr(_import(package), "DEMO_TABS", ())]
+
+
 def description(name: str, package: str = "experiments") -> str:
     """The docstring of the file of a name; empty if there is none."""
     if name not in names(package):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from ..config import Stage, TextPath
+from ..demo.command import Demo
 from ..discovery import comparison_names, find, find_comparison, find_space
 from ..environment import start_keras
 from ..options import JsonOption, StudyOptions, VersionOptions
@@ -254,8 +255,8 @@ class History(ModelCommand, JsonOption):
 
 COMMANDS: Commands = {
     "train": Train, "tune": Tune, "work": Work, "compare": Compare, "predict": Predict, "repeat": Repeat,
-    "serve": Serve, "ui": Ui, "dashboard": Dashboard, "report": Report, "models": Models, "runs": Runs,
-    "promote": Promote, "archive": Archive, "rollback": Rollback, "history": History, "delete": Delete, "gc": Gc,
-    "move-store": MoveStore,
+    "serve": Serve, "ui": Ui, "dashboard": Dashboard, "demo": Demo, "report": Report, "models": Models,
+    "runs": Runs, "promote": Promote, "archive": Archive, "rollback": Rollback, "history": History, "delete": Delete,
+    "gc": Gc, "move-store": MoveStore,
 }  # fmt: skip
 """The commands of the framework, by name; experiments bring their own as `COMMANDS` of their package."""

@@ -23,6 +23,7 @@ from fastapi import FastAPI, Request, Response
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel, scoring_server
 from mlflow.types import DataType, Schema, TensorSpec
 from mlflow.utils.proto_json_utils import NumpyEncoder
@@ -82,7 +83,7 @@ def create_app(model: PyFuncModel, example: Path) -> FastAPI:
         model: predicts, in a thread beside the one that serves.
         example: a file with an example request, which errors quote if it is short.
     """
-    schema = RequestSchema.from_model(model, example)
+    schema = RequestSchema.from_metadata(model.metadata, example)
     timeout = MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT.get()  # type: ignore[no-untyped-call]
     app = FastAPI(openapi_url=None)
 
@@ -149,9 +150,14 @@ class RequestSchema:
     columns: Schema | None = None
 
     @classmethod
-    def from_model(cls, model: PyFuncModel, example: Path) -> Self:
+    def read(cls, folder: Path) -> Self:
+        """What the signature of a model in a folder says, without loading the model."""
+        return cls.from_metadata(Model.load(str(folder)), folder / EXAMPLE)
+
+    @classmethod
+    def from_metadata(cls, metadata: Model, example: Path) -> Self:
         """What a model's signature says; without one, inputs are an array of any type and shape."""
-        request, signature = _compact(example), model.metadata.signature
+        request, signature = _compact(example), metadata.signature
         columns, params = (signature.inputs, signature.params) if signature else (None, None)
         known = (request if len(request) <= MAX_INLINE else "", {one.name: one.default for one in params or ()})
         if columns is None:

@@ -3,6 +3,8 @@
 Nobody has a sum as a 140x28 PNG; ink on paper under a lamp has shadows, slopes and any size.
 """
 
+from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,8 +19,7 @@ _SIDE = 400  # of the shorter side, to which larger photographs are reduced
 _MAX_LENGTH = 2400
 _INK = 0.4  # of the darkest ink's contrast counts as ink
 _MIN_CONTRAST = 0.12  # of ink, as a share of the paper's brightness
-_DIGIT = 20  # longer side of a digit, as MNIST has it
-_OPERATOR = 16
+DIGIT, OPERATOR = 20, 16  # longer side, as MNIST's digits have it and as operators are drawn
 _STROKE = 0.12  # of a character's longer side, at least
 _MAX_SLOPE = 20  # degrees
 _MIN_SIMILARITY, _MIN_HEIGHT = 0.75, 0.45  # of an operator to those drawn; of a digit's height to the largest
@@ -60,12 +61,18 @@ def read_sum(query: str, operators: str, padding: str = "left") -> np.ndarray:
     heights = [len(one) for i, one in enumerate(characters) if i != middle]
     if similarity < _MIN_SIMILARITY or min(heights) < _MIN_HEIGHT * max(heights):
         raise ValueError(f"query: {query!r} shows no {' or '.join(operators)} between digits of one size; {allowed}")
-    images = [normalise(one, _OPERATOR if i == middle else _DIGIT) for i, one in enumerate(characters)]
+    return query_images(
+        [normalise(one, OPERATOR if i == middle else DIGIT) for i, one in enumerate(characters)], middle, padding
+    )
+
+
+def query_images(images: Sequence[np.ndarray], middle: int, padding: str) -> np.ndarray:
+    """Images of 3 to 5 characters as `[5, 28, 28]`, with blanks for missing digits; `middle` is the operator."""
     blank = [np.zeros((SIZE, SIZE), np.uint8)]
     left, right = images[:middle], images[middle + 1 :]
     if padding == "left":
         return np.array([*(2 - len(left)) * blank, *left, images[middle], *(2 - len(right)) * blank, *right])
-    return np.array(images + (QUERY_LENGTH - len(images)) * blank)
+    return np.array([*images, *(QUERY_LENGTH - len(images)) * blank])
 
 
 def find_ink(grey: np.ndarray) -> np.ndarray:
@@ -96,7 +103,7 @@ def _is_light(grey: np.ndarray) -> bool:
     return float(np.sum(np.log((tiny + 8.0) / (around + 8.0)) ** 3)) > 0
 
 
-def normalise(ink: np.ndarray, size: int = _DIGIT) -> np.ndarray:
+def normalise(ink: np.ndarray, size: int = DIGIT) -> np.ndarray:
     """A character `[height, width]` bool as MNIST's are made: its longer side `size`, centred by its mass, 28x28 uint8.
 
     Strokes of a fine pen are made as wide as those that the models learn from.
@@ -187,15 +194,19 @@ def _extent(mask: np.ndarray, axis: int) -> tuple[int, int]:
     return int(places[0]), int(places[-1]) + 1
 
 
+@cache
+def _known_operators(operators: str) -> list[np.ndarray]:
+    """Sixty of each operator, as the models learn them."""
+    random = np.random.default_rng(0)
+    return [_blurred(normalise(draw_operator(one, random) > 127, OPERATOR)) for one in operators for _ in range(60)]
+
+
 def _operator(characters: list[np.ndarray], operators: str) -> tuple[int, float]:
     """The index of the operator, in the middle or one of the middle two, and its correlation with those drawn."""
-    random = np.random.default_rng(0)
-    shapes = [normalise(draw_operator(one, random) > 127, _OPERATOR) for one in operators for _ in range(60)]
-    known = [_blurred(shape) for shape in shapes]
     similarity = {}
     for place in {(len(characters) - 1) // 2, len(characters) // 2}:
-        shape = _blurred(normalise(characters[place], _OPERATOR))
-        similarity[place] = max(float(np.corrcoef(shape, other)[0, 1]) for other in known)
+        shape = _blurred(normalise(characters[place], OPERATOR))
+        similarity[place] = max(float(np.corrcoef(shape, other)[0, 1]) for other in _known_operators(operators))
     return max(similarity.items(), key=lambda one: one[1])
 
 

@@ -21,8 +21,8 @@ class ImageToText(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Loads the network and the notation of its training."""
-        self._notation = runpy.run_path(context.artifacts["notation"])["Notation"](**context.model_config)
-        self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
+        self.notation = runpy.run_path(context.artifacts["notation"])["Notation"](**context.model_config)
+        self.network = keras.saving.load_model(context.artifacts["network"], compile=False)
 
     def predict(
         self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
@@ -38,8 +38,8 @@ class ImageToText(PythonModel):
         for start in range(0, len(images), 64):
             batch = images[start : start + 64]
             padded = np.concatenate([batch, np.zeros((64 - len(batch), *SHAPE), dtype=np.uint8)])
-            ids.append(np.argmax(self._network.predict_on_batch(padded)[: len(batch)], axis=-1))
-        return list(self._notation.decode(np.concatenate(ids)))
+            ids.append(np.argmax(self.network.predict_on_batch(padded)[: len(batch)], axis=-1))
+        return list(self.notation.decode(np.concatenate(ids)))
 
 
 set_model(ImageToText())

@@ -22,24 +22,24 @@ class TextToImage(PythonModel):
         """Loads the network and the notation of its training."""
         settings = dict(context.model_config)
         self._temperature = settings.pop("temperature")
-        self._notation = runpy.run_path(context.artifacts["notation"])["Notation"](**settings)
-        self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
+        self.notation = runpy.run_path(context.artifacts["notation"])["Notation"](**settings)
+        self.network = keras.saving.load_model(context.artifacts["network"], compile=False)
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> np.ndarray:
         """Images of each answer; ValueError names the first invalid query, or an invalid seed."""
-        triples = [self._notation.parse(query) for query in np.ravel(model_input).tolist()]
+        triples = [self.notation.parse(query) for query in np.ravel(model_input).tolist()]
         if not triples:
-            return np.zeros((0, self._notation.answer_length, 28, 28), dtype=np.uint8)
-        x = self._notation.encode(self._notation.write_query(*triple) for triple in triples)
+            return np.zeros((0, self.notation.answer_length, 28, 28), dtype=np.uint8)
+        x = self.notation.encode(self.notation.write_query(*triple) for triple in triples)
         seed = int((params or {}).get("seed", 0))
         if seed < 0:
             raise ValueError(f"seed: got {seed}; allowed is 0 or more")
         random = np.random.default_rng(seed)
-        shapes = [network_input.shape[1:] for network_input in self._network.inputs[1:]]
+        shapes = [network_input.shape[1:] for network_input in self.network.inputs[1:]]
         noise = [random.normal(scale=self._temperature, size=(len(x), *shape)).astype("float32") for shape in shapes]
-        drawn = self._network.predict([x, *noise] if noise else x, batch_size=64, verbose=0)
+        drawn = self.network.predict([x, *noise] if noise else x, batch_size=64, verbose=0)
         return np.rint(255 * np.asarray(drawn)).astype(np.uint8)
 
 

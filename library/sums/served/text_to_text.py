@@ -18,8 +18,8 @@ class TextToText(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Loads the network and the notation of its training."""
-        self._notation = runpy.run_path(context.artifacts["notation"])["Notation"](**context.model_config)
-        self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
+        self.notation = runpy.run_path(context.artifacts["notation"])["Notation"](**context.model_config)
+        self.network = keras.saving.load_model(context.artifacts["network"], compile=False)
 
     def predict(
         self, context: PythonModelContext, model_input: list[str], params: dict[str, Any] | None = None
@@ -27,13 +27,13 @@ class TextToText(PythonModel):
         """The answer to each query; ValueError names the first invalid query."""
         if not model_input:
             return []
-        triples = [self._notation.parse(query) for query in model_input]
-        x = self._notation.encode(self._notation.write_query(*triple) for triple in triples)
+        triples = [self.notation.parse(query) for query in model_input]
+        x = self.notation.encode(self.notation.write_query(*triple) for triple in triples)
         # Padded to a power of two, so that few shapes are compiled.
         padded = np.zeros((max(32, 1 << (len(x) - 1).bit_length()), x.shape[1]), dtype=x.dtype)
         padded[: len(x)] = x
-        ids = np.argmax(self._network.predict_on_batch(padded)[: len(x)], axis=-1)
-        return list(self._notation.decode(ids))
+        ids = np.argmax(self.network.predict_on_batch(padded)[: len(x)], axis=-1)
+        return list(self.notation.decode(ids))
 
 
 set_model(TextToText())

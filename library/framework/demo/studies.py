@@ -1,0 +1,48 @@
+"""The tab of studies: the history of one and the importance of its parameters, read again while it runs."""
+
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from ..environment import command
+from ..tracking.store import Store
+from ..tuning.results import stored_studies
+
+SECONDS = 3
+"""Time between two readings of a study."""
+
+
+def build(store: Store) -> None:
+    """A choice of study, and its figures; a sentence as long as there is none."""
+    from .page import sentences
+
+    message, about = gr.Markdown(), gr.Markdown()
+    study = gr.Dropdown([], label="Study", interactive=True)
+    history = gr.ScatterPlot(x="trial", y="value", color="state", title="History", height=280)
+    importances = gr.BarPlot(x="parameter", y="importance", title="Importance of parameters", height=240, y_lim=[0, 1])
+    computed: dict[tuple[str, int], Any] = {}  # they take seconds where there are many trials
+
+    def read(selected: str | None) -> tuple[Any, ...]:
+        found = stored_studies(store)
+        if not found:
+            text = f"There is no study with a finished trial yet: `{command('tune', 'seq2seq')}` runs one."
+            return gr.Dropdown(choices=[], value=None), None, None, text
+        name = selected if selected in found else list(found)[-1]
+        results = found[name]
+        objective = next(iter(results.objectives))
+        trials = results.trials().rename(columns={objective: "value"})
+        if (name, len(trials)) not in computed:
+            shares = results.importances(objective)
+            bars = pd.DataFrame({"parameter": shares.index.astype(str), "importance": shares.to_numpy(dtype=float)})
+            computed[name, len(trials)] = bars if len(bars) else None
+        best = results.best()
+        text = f"{len(trials)} finished trials of `{name}`, {results.objectives[objective]} `{objective}`"
+        text += f"; the best is trial {best[0].number}: {best[0].values[0]:.4g}" if best else ""
+        shown = trials[["trial", "value", "state"]].dropna()
+        return gr.Dropdown(choices=list(found), value=name), shown, computed[name, len(trials)], text
+
+    gr.on(
+        [gr.Timer(SECONDS).tick, study.input], sentences(read, 4), [study],
+        [study, history, importances, about, message], api_visibility="private", show_progress="hidden",
+    )  # fmt: skip
