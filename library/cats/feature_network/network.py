@@ -39,7 +39,7 @@ def untrained() -> keras.Model:
 
 
 def trained(path: Path = WEIGHTS) -> keras.Model:
-    """The network with its weights; UserError if the file of the weights was changed."""
+    """The network with its weights; UserError if the file of weights was changed."""
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
         raise UserError(f"{NAME}: got other weights in {str(path)!r} than were shipped; install this package again")
     model = untrained()

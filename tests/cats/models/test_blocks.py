@@ -1,4 +1,4 @@
-"""Blocks: halvings are undone without checkerboards, residual blocks begin as nothing, networks are kept as they are."""
+"""Blocks: halvings are undone without checkerboards, residual blocks begin as nothing, networks stay as they are."""
 
 from pathlib import Path
 
