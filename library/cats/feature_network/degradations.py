@@ -36,8 +36,8 @@ def noise(image: np.ndarray, strength: float, random: np.random.Generator) -> np
 
 def jpeg(image: np.ndarray, strength: float, _: np.random.Generator) -> np.ndarray:
     """JPEG compression of a quality from 80 down to 5."""
-    _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, round(80 - 75 * strength)])
-    return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, round(80 - 75 * strength)])[1]
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
 
 
 def warp(image: np.ndarray, strength: float, random: np.random.Generator) -> np.ndarray:
