@@ -198,9 +198,9 @@ def test_the_best_sampler_is_that_whose_samples_look_real() -> None:
     assert found.covered.mean() == pytest.approx(found.scores["good"][f"test/coverage_{DEFAULT}"])
     assert found.covered.any()
     scores = found.metrics
-    assert set(scores) == {f"test/{name}{score}_{DEFAULT}" for name in ("", "bad/", "good/") for score in SEEN_SCORES}
-    for score in SEEN_SCORES:
-        name = f"{score}_{DEFAULT}"
+    seen = {*(f"{score}_{DEFAULT}" for score in SEEN_SCORES), "spectral_distance_pixels"}
+    assert set(scores) == {f"test/{sampler}{name}" for sampler in ("", "bad/", "good/") for name in seen}
+    for name in seen:
         assert scores[f"test/{name}"] == scores[f"test/good/{name}"] == found.scores["good"][f"test/{name}"]
         assert scores[f"test/bad/{name}"] == found.scores["bad"][f"test/{name}"]
     assert scores[f"test/good/memorisation_share_{DEFAULT}"] == 1
@@ -208,7 +208,7 @@ def test_the_best_sampler_is_that_whose_samples_look_real() -> None:
     table = run.tables["strategies"]
     assert table["strategy"] == ["bad", "good"]
     assert table["kid"] == [scores[f"test/{name}/kid_{DEFAULT}"] for name in ("bad", "good")]
-    assert set(table) == {"strategy", *SEEN_SCORES}
+    assert set(table) == {"strategy", "spectral_distance", *SEEN_SCORES}
     assert set(run.figures) == {"strategies", "samples", "samples-of-the-best", "nearest-neighbours"}
     assert not plt.get_fignums()
 
