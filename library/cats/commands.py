@@ -72,7 +72,7 @@ class CompareCats(Command, SideBySideOptions):
 
 
 class TrainFeatureNetwork(Command):
-    """Trains the network in whose features samples are scored, as the shipped one was; about five minutes."""
+    """Trains the network in whose features samples are scored, as the shipped one was; takes minutes."""
 
     out: TextPath = Field("feature-network.npz", min_length=1, description="where to write the weights to")
 

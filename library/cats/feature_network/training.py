@@ -80,7 +80,7 @@ def weighted_error(targets: Any, outputs: Any) -> Any:
 
 
 def train(images: TrainingImages) -> keras.Model:
-    """The trained feature network; equal on equal versions and hardware. It takes about five minutes on two cores."""
+    """The trained feature network; equal on equal versions and hardware. It takes minutes."""
     keras.utils.set_random_seed(SEED)
     model = network.untrained()
     outputs = layers.Dense(images[0][1].shape[1] // 2)(model.output)
