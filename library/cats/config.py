@@ -31,6 +31,9 @@ class ImagesConfig(CatsConfig, ScheduleConfig):
         description="of the convolutions at 38x38, 19x19, 10x10 and, if there are four, 5x5 pixels",
     )
     residuals: int = Field(0, ge=0, le=16, description="residual blocks at 10x10 pixels, on the way down and up")
+    upsampling: Literal["transposed", "bilinear"] = Field(
+        "transposed", description="of the decoder: transposed convolutions, or interpolation before each convolution"
+    )
     activation: Literal["silu", "relu"] = Field("silu", description="after each convolution")
     mirror: bool = Field(True, description="mirror every other training image, at random")
     features: Network = Field(
@@ -60,6 +63,9 @@ class VaeConfig(AutoencoderConfig):
 class GanConfig(ImagesConfig):
     """A generative adversarial network and its training."""
 
+    upsampling: Literal["transposed", "bilinear"] = Field(
+        "bilinear", description="of the generator: transposed convolutions, or interpolation before each convolution"
+    )
     pretraining: int = Field(4, ge=0, le=100_000, description="epochs of the generator's first training, in a VAE")
     batch_size: int = Field(32, ge=1, le=65_536, description="examples in a batch")
     steps_per_epoch: int = Field(200, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")

@@ -17,7 +17,7 @@ NAME = "drawn-cats-v1"
 FILTERS = (24, 48, 80, 112)
 FEATURES = 64
 WEIGHTS = Path(__file__).with_name("weights.npz")
-SHA256 = "46f111918c5f9b876d7c17d970d8b46a6b1e94600352c8df5255a216e500fe56"
+SHA256 = "b1bf9c826b8a7d611c4b19d69a5a5737c8a9b056c987e7fb9cde3f2e34eb7307"
 
 
 def untrained() -> keras.Model:

@@ -13,6 +13,7 @@ from keras import layers, ops
 from library.cats.data.synthetic import FACTORS, PATTERNS, SIZE, draw, sample_factors
 from library.cats.feature_network import network
 from library.cats.feature_network.degradations import DEGRADATIONS
+from library.framework.training.optimizers import JIT_CONVOLUTIONS
 
 SEED = 20_000  # of drawn cats too, which are others than those that experiments train on
 CATS, CROPS = 10_000, 4000
@@ -88,7 +89,7 @@ def train(images: TrainingImages) -> keras.Model:
     rate = keras.optimizers.schedules.CosineDecay(1e-5, len(images) - warmup, warmup_target=2e-3, warmup_steps=warmup)
     learner = keras.Model(model.input, outputs)
     learner.compile(
-        keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0), loss=weighted_error, jit_compile=False
+        keras.optimizers.AdamW(rate, weight_decay=0.01, clipnorm=1.0), loss=weighted_error, jit_compile=JIT_CONVOLUTIONS
     )
     learner.fit(images, shuffle=False, verbose=2)
     return model

@@ -12,6 +12,7 @@ from keras import layers
 
 from library.cats.feature_network import network
 from library.framework.errors import UserError
+from library.framework.training.optimizers import JIT_CONVOLUTIONS
 
 DEFAULT = network.NAME
 INCEPTION = "inception-v3"
@@ -37,7 +38,7 @@ class FeatureExtractor:
     @cached_property
     def _network(self) -> keras.Model:
         network = NETWORKS[self.name]()
-        network.compile(jit_compile=False)
+        network.compile(jit_compile=JIT_CONVOLUTIONS)
         return network
 
 
