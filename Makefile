@@ -11,7 +11,7 @@ own = PYTHON MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
 run = $(VENV) -m $(1) $(flags)
 
-.PHONY: help setup work compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc move-store ui dashboard demo notebooks bench test test-all check format lock clean
+.PHONY: help setup feature-network work compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc move-store ui dashboard demo notebooks bench test test-all check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -43,6 +43,9 @@ predict-%: $(SETUP)  ## the same of another experiment (predict-glyph-reader): Q
 
 cats: $(SETUP)  ## make a set of cats from any images: CATS=folder|zip|tar|npy|address; OUT= SHA256=
 	@$(call run,experiments cats)
+
+feature-network: $(SETUP)  ## train the network in whose features cats are scored, as the shipped weights were: OUT=feature-network.npz
+	@$(call run,experiments feature-network)
 
 generate: $(SETUP)  ## draw cats into one PNG: MODEL=cats-vae N=64 OUT=cats.png; STAGE= VERSION= STRATEGY= SEED=
 	@$(call run,experiments generate)

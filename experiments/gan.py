@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from library.cats.config import GanConfig, ImagesConfig, VaeConfig
-from library.cats.experiment import CatsExperiment, train
+from library.cats.experiment import MAX_FIT_IMAGES, CatsExperiment, train
 from library.framework.config import ScheduleConfig
 from library.framework.environment import command
 from library.framework.experiment import PredictRequest, TestResult
@@ -39,9 +39,10 @@ class Gan(CatsExperiment):
         """The compiled networks; the generator is first trained as a VAE's decoder.
 
         That replaces the longest part of its training, and it starts from all modes of the data (Ham et al. 2020,
-        Unbalanced GANs: Pre-training the Generator of Generative Adversarial Network using VAE).
+        Unbalanced GANs: Pre-training the Generator of Generative Adversarial Network using VAE). Its noise takes the
+        place of the VAE's codes, whose distribution is closer to a fitted Gaussian than to the prior.
         """
-        from library.cats.models import autoencoders, gan
+        from library.cats.models import autoencoders, gan, samplers
 
         model = gan.build(self.config, self.extractor)
         if self.config.pretraining:
@@ -50,7 +51,8 @@ class Gan(CatsExperiment):
             config = VaeConfig(**self.config.model_dump(include=common), epochs=self.config.pretraining)
             build = partial(autoencoders.build, config, self.extractor)
             vae = train(config, self.data, build, "val/mean_squared_error", Run()).model
-            model.load_generator_weights(vae.decoder.get_weights())
+            codes = autoencoders.posterior_samples(vae, self.data.train[:MAX_FIT_IMAGES], self.config.seed)
+            model.load_generator_weights(vae.decoder.get_weights(), samplers.fit_mixture(codes, 1, self.config.seed))
         return model
 
     def samplers(self, model: "gan.Gan") -> "dict[str, LatentSampler]":

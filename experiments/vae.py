@@ -45,13 +45,12 @@ class Vae(CatsExperiment):
         from library.cats.models import autoencoders, samplers
 
         size, seed = self.config.latent_size, self.config.seed
-        means, log_variances = autoencoders.posterior(model, self.data.train[:MAX_FIT_IMAGES])
-        noise = np.random.default_rng(seed).standard_normal(means.shape)
+        codes = autoencoders.posterior_samples(model, self.data.train[:MAX_FIT_IMAGES], seed)
         return {
             "prior": samplers.normal(size),
             "prior-0.8": samplers.normal(size, 0.8),
             "prior-0.6": samplers.normal(size, 0.6),
-            **samplers.fit_latent_density(means + np.exp(log_variances / 2) * noise, seed),
+            **samplers.fit_latent_density(codes, seed),
         }
 
     def test(self, model: "autoencoders.Vae", run: Run) -> TestResult:

@@ -74,7 +74,6 @@ def test_a_space_gives_valid_configs_and_replays_exactly(name: str, seed: int) -
 def test_the_shipped_experiment_shrunk_trains_scores_registers_and_answers(
     name: str, shared: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("library.cats.models.feature_extractors.BLOCKS", [(2, 1)] * 2)  # 8 features in place of 736
     monkeypatch.setitem(matplotlib.rcParams, "savefig.dpi", 20)
     experiment = shrunk(name)
     with eagerly():

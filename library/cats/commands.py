@@ -1,6 +1,7 @@
 """The commands of the cats: their images, samples of a model, and the models side by side."""
 
 import math
+from pathlib import Path
 
 from pydantic import Field
 
@@ -70,5 +71,22 @@ class CompareCats(Command, SideBySideOptions):
             compare(self, store)
 
 
-COMMANDS: Commands = {"cats": CurateCats, "generate": Generate, "compare-cats": CompareCats}
+class TrainFeatureNetwork(Command):
+    """Trains the network in whose features samples are scored, as the shipped one was; takes minutes."""
+
+    out: TextPath = Field("feature-network.npz", min_length=1, description="where to write the weights to")
+
+    def __call__(self) -> None:
+        start_keras(None)
+
+        from library.cats.feature_network import network, training
+
+        digest = network.save(training.train(training.TrainingImages()), Path(self.out))
+        print(f"{self.out}: SHA-256 {digest}, {'equal to' if digest == network.SHA256 else 'not equal to'} the shipped")
+
+
+COMMANDS: Commands = {
+    "cats": CurateCats, "generate": Generate, "compare-cats": CompareCats,
+    "feature-network": TrainFeatureNetwork,
+}  # fmt: skip
 """The commands of this family, by name."""

@@ -54,7 +54,7 @@ class SamplerEvaluation:
     @cached_property
     def test_scores(self) -> dict[str, dict[str, float]]:
         """The test scores of each sampler, named without split and network: `kid`."""
-        name_of = re.compile(rf"test/(.*)_{re.escape(self.network)}")
+        name_of = re.compile(rf"test/(.*)_(?:{re.escape(self.network)}|pixels)")
         return {
             name: {match[1]: value for key, value in scores.items() if (match := name_of.fullmatch(key))}
             for name, scores in self.scores.items()
@@ -63,8 +63,13 @@ class SamplerEvaluation:
     @property
     def metrics(self) -> dict[str, float]:
         """`test/SCORE_NETWORK` of the best sampler, and `test/SAMPLER/SCORE_NETWORK` of each."""
-        rows = {"": self.test_scores[self.best], **{f"{name}/": row for name, row in self.test_scores.items()}}
-        return {f"test/{name}{key}_{self.network}": value for name, row in rows.items() for key, value in row.items()}
+        rows = {"test/": self.scores[self.best], **{f"test/{name}/": row for name, row in self.scores.items()}}
+        return {
+            key.replace("test/", prefix): value
+            for prefix, row in rows.items()
+            for key, value in row.items()
+            if key.startswith("test/") and key.endswith((f"_{self.network}", "_pixels"))
+        }
 
     def log(self, train: np.ndarray, run: Run) -> None:
         """Logs the table, the figures and the best sampler's name; the training images are those of `nearest`."""
@@ -127,6 +132,7 @@ class CatsExperiment(Experiment):
         """Compares the samplers on validation and test images, reports to the run, and keeps the evaluation."""
         from library.cats.metrics import sample_quality
         from library.cats.metrics.neighbors import nearest
+        from library.cats.metrics.spectra import spectral_distance
         from library.cats.models.generative import decode
 
         data, network, samplers = self.data, self.config.features, self.samplers(model)
@@ -140,6 +146,7 @@ class CatsExperiment(Experiment):
             name: {
                 **sample_quality.evaluate(validation, some, network=network, split="val"),
                 **sample_quality.evaluate(test, some, train, network=network),
+                "test/spectral_distance_pixels": spectral_distance(data.test, samples[name]),
             }
             for name, some in features.items()
         }

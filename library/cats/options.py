@@ -25,6 +25,6 @@ class SideBySideOptions(StoreOptions):
     stage: Stage = Field("Production", description="stage of the versions to compare")
     n: int = Field(2000, ge=10, le=10_000, description="images to draw of each model by each strategy")
     features: Network = Field(
-        "random-vgg16-quarter", description="network in whose features samples are compared with test images"
+        "drawn-cats-v1", description="network in whose features samples are compared with test images"
     )
     out: TextPath = Field("", description="folder for the page and its pictures; empty: STORE/cats/comparison")

@@ -20,8 +20,9 @@ from library.cats.config import CatsConfig
 from library.cats.data import dataset
 from library.cats.experiment import GRID_SIZE, SamplerEvaluation, mirror_half
 from library.cats.metrics import sample_quality
+from library.cats.metrics.spectra import spectral_distance
 from library.cats.models import autoencoders, samplers
-from library.cats.models.feature_extractors import RANDOM, FeatureExtractor
+from library.cats.models.feature_extractors import DEFAULT, FeatureExtractor
 from library.cats.models.generative import decode
 from library.cats.models.samplers import LatentSampler, normal
 from library.framework.experiment import TrainingResult
@@ -41,7 +42,7 @@ TINY_GAN = {**TINY, "discriminator_filters": "2-2-2", "hidden": 0, "pretraining"
 DATA = dataset.load(CatsConfig(images=100))
 SCORES = {"frechet_distance", "kid", "kid_standard_error", "precision", "recall", "density", "coverage"}
 SEEN_SCORES = SCORES | {"memorisation_ratio", "memorisation_share"}
-KID = f"val/kid_{RANDOM}"
+KID = f"val/kid_{DEFAULT}"
 seeds = st.integers(0, 2**32 - 1)
 features = FeatureExtractor()
 
@@ -106,7 +107,7 @@ def test_each_epoch_reports_its_scores_and_samples(training: tuple[Any, Kept, li
     for metrics in run.metrics.values():
         assert set(metrics) == {
             "train/loss", "train/mean_squared_error", "val/loss", "val/mean_squared_error",
-            *(f"val/{score}_{RANDOM}" for score in SCORES),
+            *(f"val/{score}_{DEFAULT}" for score in SCORES),
         }  # fmt: skip
     assert list(run.images) == [("samples", 0), ("samples", 1), ("samples", 2), ("samples", 3)]
     images = list(run.images.values())
@@ -134,7 +135,7 @@ def test_the_best_epoch_has_the_least_of_the_first_objective(training: tuple[Tra
     error = np.mean((again / 255 - DATA.validation / 255) ** 2)
     assert error == pytest.approx(result.metrics["val/mean_squared_error"], rel=1e-2)
     samples = features(decode(result.model.decoder, result.model.noise))
-    found = sample_quality.evaluate(features(DATA.validation), samples, network=RANDOM, split="val")
+    found = sample_quality.evaluate(features(DATA.validation), samples, network=DEFAULT, split="val")
     assert found[KID] == pytest.approx(result.metrics[KID], rel=1e-2)
 
 
@@ -188,25 +189,26 @@ def test_the_best_sampler_is_that_whose_samples_look_real() -> None:
     for name, images in found.samples.items():
         assert images.shape == (30, 75, 75, 3)
         expected = {
-            **sample_quality.evaluate(features(DATA.validation), features(images), network=RANDOM, split="val"),
-            **sample_quality.evaluate(features(DATA.test), features(images), features(DATA.train), network=RANDOM),
+            **sample_quality.evaluate(features(DATA.validation), features(images), network=DEFAULT, split="val"),
+            **sample_quality.evaluate(features(DATA.test), features(images), features(DATA.train), network=DEFAULT),
+            "test/spectral_distance_pixels": spectral_distance(DATA.test, images),
         }
         assert found.scores[name] == pytest.approx(expected, rel=1e-3, abs=1e-6)
     assert found.covered.shape == (10,)
-    assert found.covered.mean() == pytest.approx(found.scores["good"][f"test/coverage_{RANDOM}"])
+    assert found.covered.mean() == pytest.approx(found.scores["good"][f"test/coverage_{DEFAULT}"])
     assert found.covered.any()
     scores = found.metrics
-    assert set(scores) == {f"test/{name}{score}_{RANDOM}" for name in ("", "bad/", "good/") for score in SEEN_SCORES}
-    for score in SEEN_SCORES:
-        name = f"{score}_{RANDOM}"
+    seen = {*(f"{score}_{DEFAULT}" for score in SEEN_SCORES), "spectral_distance_pixels"}
+    assert set(scores) == {f"test/{sampler}{name}" for sampler in ("", "bad/", "good/") for name in seen}
+    for name in seen:
         assert scores[f"test/{name}"] == scores[f"test/good/{name}"] == found.scores["good"][f"test/{name}"]
         assert scores[f"test/bad/{name}"] == found.scores["bad"][f"test/{name}"]
-    assert scores[f"test/good/memorisation_share_{RANDOM}"] == 1
+    assert scores[f"test/good/memorisation_share_{DEFAULT}"] == 1
     assert run.tags == {"strategy": "good"}
     table = run.tables["strategies"]
     assert table["strategy"] == ["bad", "good"]
-    assert table["kid"] == [scores[f"test/{name}/kid_{RANDOM}"] for name in ("bad", "good")]
-    assert set(table) == {"strategy", *SEEN_SCORES}
+    assert table["kid"] == [scores[f"test/{name}/kid_{DEFAULT}"] for name in ("bad", "good")]
+    assert set(table) == {"strategy", "spectral_distance", *SEEN_SCORES}
     assert set(run.figures) == {"strategies", "samples", "samples-of-the-best", "nearest-neighbours"}
     assert not plt.get_fignums()
 
@@ -232,7 +234,7 @@ def test_a_score_is_the_mean_over_test_images_and_what_is_tested_is_packaged(kin
     per_image = np.array(list(tested.per_example_scores.values()))
     assert len(per_image) == len(DATA.test)
     assert tested.metrics[tested.score] == pytest.approx(-per_image.mean() if kind is Cae else per_image.mean())
-    assert tested.score == ("test/mean_squared_error" if kind is Cae else f"test/coverage_{RANDOM}")
+    assert tested.score == ("test/mean_squared_error" if kind is Cae else f"test/coverage_{DEFAULT}")
     package = experiment.package(model, tmp_path)
     assert package.settings == run.tags == {"strategy": package.params["strategy"]}
     assert list(samplers.load(package.files["strategies"])) == run.tables["strategies"]["strategy"]
@@ -282,10 +284,13 @@ def test_a_gans_generator_begins_as_the_decoder_of_a_vae_and_reconstructs_nothin
     assert len(trainings) == bool(epochs)
     for config, monitor, vae in trainings:
         assert (config.epochs, monitor) == (epochs, "val/mean_squared_error")
-        for field in ("seed", "cats", "images", "latent_size", "filters", "residuals", "activation", "mirror"):
+        same = ("seed", "cats", "images", "latent_size", "filters", "residuals", "upsampling", "activation", "mirror")
+        for field in same:
             assert getattr(config, field) == getattr(experiment.config, field), field
-        for ours, theirs in zip(model.generator.get_weights(), vae.decoder.get_weights(), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+        codes = samplers.fit_mixture(autoencoders.posterior_samples(vae, experiment.data.train, seed=3), 1, seed=3)
+        noise = np.random.default_rng(0).standard_normal((5, TINY_GAN["latent_size"]))
+        drawn = vae.decoder((codes.means + noise @ codes.factors[0].T).astype(np.float32))
+        np.testing.assert_allclose(model.generator(noise.astype(np.float32)), drawn, atol=1e-5)
     with pytest.raises(ValueError, match=r"^query: a GAN .*s none; give make generate MODEL=cats-gan OUT=cats\.png$"):
         experiment.parse_query("cat.png", "again.png")
 
@@ -298,4 +303,4 @@ def test_trials_share_data_and_feature_network_where_their_fields_are_equal() ->
     assert same.data is first.data is other_network.data
     assert same.extractor is first.extractor is other_data.extractor
     assert other_data.data is not first.data
-    assert (first.extractor.name, other_network.extractor.name) == (RANDOM, "inception-v3")
+    assert (first.extractor.name, other_network.extractor.name) == (DEFAULT, "inception-v3")

@@ -92,7 +92,7 @@ def test_text_becomes_what_the_field_is() -> None:
         (ImagesConfig, "filters", "32-64", "text that matches"),
         (ImagesConfig, "filters", "32-0-64", "text that matches"),
         (ImagesConfig, "filters", "32-64-128-256-512", "text that matches"),
-        (ImagesConfig, "features", "vgg16", "'random-vgg16-quarter' or 'inception-v3'"),
+        (ImagesConfig, "features", "vgg16", "'drawn-cats-v1' or 'inception-v3'"),
         (GanConfig, "averaging", "1", "less than 1"),
         (Seq2SeqConfig, "units", "5000", "less than or equal to 4096"),
         (Seq2SeqConfig, "bidirectional", "perhaps", "a boolean"),

@@ -10,7 +10,7 @@ from library.cats.config import AutoencoderConfig, VaeConfig
 from library.cats.models import blocks
 from library.cats.models.feature_extractors import FeatureExtractor
 from library.cats.models.generative import BATCH, Generative, decode
-from library.framework.training.optimizers import adamw, steps_per_execution
+from library.framework.training.optimizers import JIT_CONVOLUTIONS, adamw, steps_per_execution
 
 LOG_VARIANCES = (-12.0, 4.0)  # bounds of a posterior's, beyond which exponentials vanish or explode
 
@@ -25,7 +25,9 @@ class Cae(Generative):
         depth, activation = config.residuals, config.activation
         filters, size = config.filters, config.latent_size
         self.encoder = blocks.encoder(filters, outputs or size, residuals=depth, activation=activation)
-        self.decoder = blocks.decoder(filters, size, residuals=depth, activation=activation)
+        self.decoder = blocks.decoder(
+            filters, size, residuals=depth, activation=activation, upsampling=config.upsampling
+        )
         self.squared = keras.metrics.Mean(name="mean_squared_error")
 
     def call(self, images: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
@@ -58,6 +60,8 @@ class Vae(Cae):
         super().__init__(config, extractor, "vae", outputs=2 * config.latent_size)
         self._beta, self._calibrated = config.beta, config.likelihood == "calibrated"
         self._warmup = config.beta_warmup * config.steps
+        # Not the optimizer's count, which a loss cannot read on the JAX backend.
+        self._steps = self.add_weight(shape=(), initializer="zeros", trainable=False, name="steps")
         self._random = keras.random.SeedGenerator(config.seed)
         self.divergence = keras.metrics.Mean(name="divergence")
 
@@ -83,14 +87,17 @@ class Vae(Cae):
         misfit = 0.5 * ops.log(error) if self._calibrated else error
         weight = self._beta
         if training and self._warmup:
-            weight *= ops.minimum(1.0, ops.cast(self.optimizer.iterations, "float32") / self._warmup)
+            weight *= ops.minimum(1.0, self._steps / self._warmup)
+            self._steps.assign_add(1.0)
         return misfit + weight * ops.mean(divergence) / np.prod(images.shape[1:])
 
 
 def build(config: AutoencoderConfig, extractor: FeatureExtractor | None = None) -> Cae:
     """A compiled CAE, or a VAE for a `VaeConfig`; `fit` and `evaluate` take images `[n, 75, 75, 3]` uint8 only."""
     model = Vae(config, extractor) if isinstance(config, VaeConfig) else Cae(config, extractor)
-    model.compile(optimizer=adamw(config), jit_compile=False, steps_per_execution=steps_per_execution(config, 20))
+    model.compile(
+        optimizer=adamw(config), jit_compile=JIT_CONVOLUTIONS, steps_per_execution=steps_per_execution(config, 20)
+    )
     return model
 
 
@@ -104,6 +111,12 @@ def posterior(model: Vae, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means and log variances, `[images, latent_size]` each, for images `[n, 75, 75, 3]` uint8."""
     means, log_variances = np.split(encode(model, images), 2, axis=1)
     return means, np.clip(log_variances, *LOG_VARIANCES)
+
+
+def posterior_samples(model: Vae, images: np.ndarray, seed: int) -> np.ndarray:
+    """One draw of each image's posterior, `[images, latent_size]`: together, draws of the aggregate posterior."""
+    means, log_variances = posterior(model, images)
+    return means + np.exp(log_variances / 2) * np.random.default_rng(seed).standard_normal(means.shape)
 
 
 def reconstruct(model: Cae, images: np.ndarray) -> np.ndarray:

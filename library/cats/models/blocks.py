@@ -1,7 +1,8 @@
 """Convolutions from 75x75 images down to vectors, and transposed convolutions that invert the sizes exactly.
 
-Strides of 2 with "same" padding turn 75 into 38, 19, 10 and, with four of them, 5; output paddings undo that, so that
-nothing is cropped or resized. Models of these are compiled without XLA: oneDNN's convolutions are twice as fast.
+Strides of 2 with "same" padding turn 75 into 38, 19, 10 and, with four of them, 5; doubling and cropping a row and a
+column where a side is odd undoes that. Models of these are compiled without XLA: oneDNN's convolutions are twice as
+fast.
 """
 
 import keras
@@ -35,8 +36,13 @@ def encoder(
     return keras.Model(image, layers.Dense(outputs)(x), name=name)
 
 
-def decoder(filters: str, latent_size: int, *, residuals: int, activation: str, name: str = "decoder") -> keras.Model:
-    """The reverse: a network from vectors `[batch, latent_size]` to images, with the arguments of the encoder."""
+def decoder(
+    filters: str, latent_size: int, *, residuals: int, activation: str, upsampling: str, name: str = "decoder"
+) -> keras.Model:
+    """The reverse: a network from vectors `[batch, latent_size]` to images, with the arguments of the encoder.
+
+    It doubles the sides by transposed convolutions (`transposed`), or interpolates and convolves (`bilinear`).
+    """
     *outer, inner = widths(filters)
     sizes = [SIZE]
     for _ in (*outer, inner):
@@ -47,7 +53,13 @@ def decoder(filters: str, latent_size: int, *, residuals: int, activation: str, 
     for _ in range(residuals):
         x = _residual(x, activation)
     for width, size in zip((*reversed(outer), 3), reversed(sizes[:-1]), strict=True):
-        x = layers.Conv2DTranspose(width, 3, strides=2, padding="same", output_padding=1 - size % 2)(x)
+        if upsampling == "bilinear":
+            x = layers.Conv2D(width, 3, padding="same")(layers.UpSampling2D(2, interpolation="bilinear")(x))
+        else:
+            # A kernel that is no multiple of the stride reaches pixels unequally often, which shows as checkerboards
+            # (Odena et al. 2016, Deconvolution and Checkerboard Artifacts).
+            x = layers.Conv2DTranspose(width, 4, strides=2, padding="same")(x)
+        x = layers.Cropping2D(((0, 1), (0, 1)))(x) if size % 2 else x
         # The last in float32 under any dtype policy: a color has 256 levels, and bfloat16 only 8 bits.
         last = size == SIZE
         x = layers.Activation("sigmoid" if last else activation, dtype="float32" if last else None)(x)

@@ -18,7 +18,8 @@ from library.cats.models import blocks
 from library.cats.models.augmentation import augment
 from library.cats.models.feature_extractors import FeatureExtractor
 from library.cats.models.generative import Generative
-from library.framework.training.optimizers import rate, steps_per_execution
+from library.cats.models.samplers import LatentSampler
+from library.framework.training.optimizers import JIT_CONVOLUTIONS, rate, steps_per_execution
 
 NOISE = 0.05  # standard deviation of the R1 penalty's noise, for pixels from 0 to 1
 
@@ -33,7 +34,14 @@ class Gan(Generative):
         super().__init__(config, "gan", extractor)
         depth, size = config.residuals, config.latent_size
         self.generator, self.decoder = (
-            blocks.decoder(config.filters, size, residuals=depth, activation=config.activation, name=name)
+            blocks.decoder(
+                config.filters,
+                size,
+                residuals=depth,
+                activation=config.activation,
+                upsampling=config.upsampling,
+                name=name,
+            )
             for name in ("generator", "decoder")
         )
         self.decoder.trainable = False
@@ -47,8 +55,15 @@ class Gan(Generative):
         self.discriminator_accuracy = keras.metrics.Mean(name="discriminator_accuracy")
         self.load_generator_weights(self.generator.get_weights())
 
-    def load_generator_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Sets the weights of the generator and of its average, before any step."""
+    def load_generator_weights(self, weights: Sequence[np.ndarray], codes: LatentSampler | None = None) -> None:
+        """Sets the weights of the generator and of its average, before any step.
+
+        They may be those of an autoencoder's decoder, with a Gaussian of its codes: the first layer then also maps the
+        generator's noise, which is standard normal, to that Gaussian.
+        """
+        if codes:
+            [mean], [factor], (kernel, bias, *others) = codes.means, codes.factors, weights
+            weights = [factor.T @ kernel, bias + mean @ kernel, *others]
         self.generator.set_weights(weights)
         self.decoder.set_weights(weights)
 
@@ -103,7 +118,8 @@ class Gan(Generative):
         averages = self.optimizer._model_variables_moving_average if averaged else None
         places = {id(weight): place for place, weight in enumerate(self.trainable_variables)}
         for kept, weight in zip(self.decoder.weights, self.generator.weights, strict=True):
-            kept.assign(averages[places[id(weight)]] if averages else weight)
+            # A copy: on the JAX backend, both would share a buffer, which the next step gives away.
+            kept.assign(ops.copy(averages[places[id(weight)]] if averages else weight))
         return super().evaluate(*arguments, **options)
 
 
@@ -129,7 +145,7 @@ def build(config: GanConfig, extractor: FeatureExtractor | None = None) -> Gan:
     ratios = [config.discriminator_ratio if id(weight) in own else 1.0 for weight in model.trainable_variables]
     model.compile(
         optimizer=TwoRates(rate(config), ratios, **averaging),
-        jit_compile=False,
+        jit_compile=JIT_CONVOLUTIONS,
         steps_per_execution=steps_per_execution(config, 20),
     )
     return model

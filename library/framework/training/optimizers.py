@@ -6,6 +6,9 @@ import keras
 
 from ..config import ScheduleConfig, TrainingConfig
 
+JIT_CONVOLUTIONS = keras.backend.backend() != "tensorflow"
+"""Whether XLA compiles networks of convolutions. TensorFlow's own are twice as fast; JAX compiles only with XLA."""
+
 
 def rate(config: ScheduleConfig) -> keras.optimizers.schedules.LearningRateSchedule:
     """A learning rate with linear warm-up, then constant or with cosine decay to 0."""

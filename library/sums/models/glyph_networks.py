@@ -7,7 +7,7 @@ processors oneDNN's convolutions are twice as fast as XLA's.
 import keras
 from keras import layers, ops
 
-from library.framework.training.optimizers import adamw, steps_per_execution
+from library.framework.training.optimizers import JIT_CONVOLUTIONS, adamw, steps_per_execution
 from library.sums.config import GlyphReaderConfig
 from library.sums.data.handwriting import SIZE
 
@@ -21,7 +21,7 @@ def build(config: GlyphReaderConfig, characters: int) -> keras.Model:
         optimizer=adamw(config),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        jit_compile=False,
+        jit_compile=JIT_CONVOLUTIONS,
         steps_per_execution=steps_per_execution(config),
     )
     return model

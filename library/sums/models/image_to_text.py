@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from library.framework.training.optimizers import adamw, steps_per_execution
+from library.framework.training.optimizers import JIT_CONVOLUTIONS, adamw, steps_per_execution
 from library.sums.config import Seq2SeqConfig
 from library.sums.models import seq2seq
 
@@ -69,5 +69,5 @@ def build(config: Seq2SeqConfig) -> ImageToText:
     model = ImageToText(network, config.character_loss)
     # A weight decay that makes the few queries generalise is too much for images, of which there are enough.
     optimizer = adamw(config, exclude_from_weight_decay=network.get_layer("glyph_reader").weights)
-    model.compile(optimizer=optimizer, jit_compile=False, steps_per_execution=steps_per_execution(config))
+    model.compile(optimizer=optimizer, jit_compile=JIT_CONVOLUTIONS, steps_per_execution=steps_per_execution(config))
     return model

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from library.framework.training.optimizers import adamw, steps_per_execution
+from library.framework.training.optimizers import JIT_CONVOLUTIONS, adamw, steps_per_execution
 from library.sums.config import Seq2SeqConfig
 from library.sums.data.handwriting import SIZE
 from library.sums.models import seq2seq
@@ -109,7 +109,7 @@ def build(config: Seq2SeqConfig, evaluator: keras.Model, teacher: keras.Model | 
     network = seq2seq.network(config)
     model = TextToImage(network, config, evaluator, teacher)
     optimizer = adamw(config, exclude_from_weight_decay=network.get_layer("glyph_decoder").weights)
-    model.compile(optimizer=optimizer, jit_compile=False, steps_per_execution=steps_per_execution(config))
+    model.compile(optimizer=optimizer, jit_compile=JIT_CONVOLUTIONS, steps_per_execution=steps_per_execution(config))
     return model
 
 

@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Even though the:UserWarning"),
 ]
 N = 20
-NETWORK = "random-vgg16-quarter"
+NETWORK = "drawn-cats-v1"
 SMALL = {
     "images": 80, "epochs": 1, "steps_per_epoch": 1, "batch_size": 8, "filters": "4-8-8", "latent_size": 4,
     "test_samples": N, "validation_samples": N,
@@ -225,7 +225,7 @@ def test_bad_values_and_a_folder_that_cannot_be_written_are_told_first(
     for flag, told in {
         "--n=9": "n: got '9'; allowed is greater than or equal to 10",
         "--stage=best": "stage: got 'best'; allowed is 'Staging', 'Production' or 'Archived'",
-        "--features=vgg": "features: got 'vgg'; allowed is 'random-vgg16-quarter' or 'inception-v3'",
+        "--features=vgg": "features: got 'vgg'; allowed is 'drawn-cats-v1' or 'inception-v3'",
     }.items():
         assert refused(["compare-cats", flag]) == f"error: {told}\n"
 

@@ -12,6 +12,7 @@ from library.cats.config import CatsConfig, GanConfig
 from library.cats.data import dataset
 from library.cats.models import blocks, gan
 from library.cats.models.gan import NOISE, Gan, TwoRates
+from library.cats.models.samplers import fit_mixture
 
 LATENT = 4
 TINY = {
@@ -183,6 +184,16 @@ def test_what_draws_begins_as_the_generator_and_is_not_trained() -> None:
     assert not trained & {id(weight) for weight in model.decoder.weights}
 
 
+def test_noise_takes_the_place_of_an_autoencoders_codes() -> None:
+    model, other, random = built(), built(seed=1), np.random.default_rng(0)
+    codes = fit_mixture(3 + random.normal(size=(50, LATENT)) @ random.normal(size=(LATENT, LATENT)), 1, seed=0)
+    model.load_generator_weights(weights(other.generator), codes)
+    noise = random.standard_normal((7, LATENT))
+    drawn = other.generator((codes.means[0] + noise @ codes.factors[0].T).astype(np.float32))
+    np.testing.assert_allclose(model.generator(noise.astype(np.float32)), drawn, atol=1e-5)
+    np.testing.assert_equal(weights(model.decoder), weights(model.generator))
+
+
 @pytest.mark.parametrize("averaging", [0.0, 0.6])
 def test_what_draws_is_the_generators_running_average(averaging: float) -> None:
     model = built(averaging=averaging, learning_rate=1e-2)
@@ -229,7 +240,7 @@ def test_training_brings_the_colours_of_samples_to_those_of_the_data() -> None:
 def test_the_networks_are_those_of_the_blocks(filters: str, against: str, hidden: int) -> None:
     model = built(filters=filters, discriminator_filters=against, hidden=hidden)
     judge = blocks.encoder(against, 1, residuals=0, activation="leaky_relu", hidden=hidden)
-    drawer = blocks.decoder(filters, LATENT, residuals=0, activation="silu")
+    drawer = blocks.decoder(filters, LATENT, residuals=0, activation="silu", upsampling="bilinear")
     assert [one.shape for one in weights(model.discriminator)] == [one.shape for one in weights(judge)]
     for network in (model.generator, model.decoder):
         assert [one.shape for one in weights(network)] == [one.shape for one in weights(drawer)]

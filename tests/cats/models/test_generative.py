@@ -10,7 +10,7 @@ from library.cats.config import AutoencoderConfig, CatsConfig, ImagesConfig
 from library.cats.data import dataset
 from library.cats.metrics import sample_quality
 from library.cats.models import autoencoders, generative
-from library.cats.models.feature_extractors import RANDOM, FeatureExtractor
+from library.cats.models.feature_extractors import DEFAULT, FeatureExtractor
 from library.cats.models.generative import Generative, decode, to_bytes
 
 pytestmark = [
@@ -45,10 +45,10 @@ def test_samples_are_bytes_in_the_order_of_the_vectors_and_scored_where_an_evalu
     drawn = features(images)
     for images in (DATA.validation, DATA.test, DATA.test):
         scores = built.evaluate(images, verbose=0, return_dict=True)
-        expected = sample_quality.evaluate(features(images), drawn, network=RANDOM, split="val")
-        assert set(scores) == {"loss", "mean_squared_error", *(f"{name}_{RANDOM}" for name in NAMES)}
+        expected = sample_quality.evaluate(features(images), drawn, network=DEFAULT, split="val")
+        assert set(scores) == {"loss", "mean_squared_error", *(f"{name}_{DEFAULT}" for name in NAMES)}
         for name in NAMES:
-            assert scores[f"{name}_{RANDOM}"] == pytest.approx(expected[f"val/{name}_{RANDOM}"], rel=1e-4), name
+            assert scores[f"{name}_{DEFAULT}"] == pytest.approx(expected[f"val/{name}_{DEFAULT}"], rel=1e-4), name
     scores = built.evaluate(DATA.validation, verbose=0)
     assert scores == pytest.approx([scores[0]] * 2, rel=1e-4)  # loss and metric of a CAE are one
 
