@@ -188,10 +188,10 @@ def _build_read(models: Models, versions: dict[str, Any]) -> None:
         read = gr.Button("Read", variant="primary", min_width=80)
         for label, script in (("Undo", UNDO), ("Clear", CLEAR)):
             gr.Button(label, min_width=80).click(None, js=script, api_visibility="private")
-    gr.Markdown("**Or drop a photograph** of one on paper:")
-    photo = gr.File(label="Photograph", show_label=False, file_types=["image"], type="filepath", height=130)
     message, answer, cut = gr.Markdown(), gr.Markdown(), gr.HTML()
     hands = _hands_image(versions)
+    gr.Markdown("**Or drop a photograph** of one on paper:")
+    photo = gr.File(label="Photograph", show_label=False, file_types=["image"], type="filepath", height=130)
 
     def reply(images_of: Callable[[Reader], np.ndarray], choice: str, drawn: str = "") -> tuple[Any, ...]:
         reader = models.load(READ, choice, Reader)
