@@ -64,7 +64,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_library_its_program_and_nothing_else(wheel: Path) -> None:
-    files = {path for path in (ROOT / "library").rglob("*") if path.suffix in {".py", ".j2", ".css"}}
+    files = {path for path in (ROOT / "library").rglob("*") if path.suffix in {".py", ".j2", ".css", ".npz"}}
     with ZipFile(wheel) as archive:
         of_the_package = {name for name in archive.namelist() if ".dist-info/" in name}
         assert set(archive.namelist()) - of_the_package == {path.relative_to(ROOT).as_posix() for path in files}

@@ -156,7 +156,7 @@ def _print_overview(commands: Commands, program: str, status: int) -> NoReturn:
     print(f"usage: {program} COMMAND [NAME] [--field=value ...]\n\ncommands:")
     for name, command in commands.items():
         target = "" if issubclass(command, Command) else " NAME"
-        print(f"  {name + target:15}{(inspect.getdoc(command) or '').splitlines()[0]}")
+        print(f"  {name + target:16}{(inspect.getdoc(command) or '').splitlines()[0]}")
     print(f"\nexperiments: {', '.join(names())}")
     print(f"comparisons: {', '.join(comparison_names())}")
     print(f"\n{program} COMMAND [NAME] --help shows every option")
