@@ -63,9 +63,6 @@ class VaeConfig(AutoencoderConfig):
 class GanConfig(ImagesConfig):
     """A generative adversarial network and its training."""
 
-    upsampling: Literal["transposed", "bilinear"] = Field(
-        "bilinear", description="of the generator: transposed convolutions, or interpolation before each convolution"
-    )
     pretraining: int = Field(4, ge=0, le=100_000, description="epochs of the generator's first training, in a VAE")
     batch_size: int = Field(32, ge=1, le=65_536, description="examples in a batch")
     steps_per_epoch: int = Field(200, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")

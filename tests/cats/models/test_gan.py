@@ -236,11 +236,14 @@ def test_training_brings_the_colours_of_samples_to_those_of_the_data() -> None:
     assert after < before / 2, (before, after)
 
 
-@pytest.mark.parametrize(("filters", "against", "hidden"), [("2-3-5", "3-2-4-1", 0), ("2-3-5-7", "2-2-3", 6)])
-def test_the_networks_are_those_of_the_blocks(filters: str, against: str, hidden: int) -> None:
-    model = built(filters=filters, discriminator_filters=against, hidden=hidden)
+@pytest.mark.parametrize(
+    ("filters", "against", "hidden", "upsampling"),
+    [("2-3-5", "3-2-4-1", 0, "bilinear"), ("2-3-5-7", "2-2-3", 6, "transposed")],
+)
+def test_the_networks_are_those_of_the_blocks(filters: str, against: str, hidden: int, upsampling: str) -> None:
+    model = built(filters=filters, discriminator_filters=against, hidden=hidden, upsampling=upsampling)
     judge = blocks.encoder(against, 1, residuals=0, activation="leaky_relu", hidden=hidden)
-    drawer = blocks.decoder(filters, LATENT, residuals=0, activation="silu", upsampling="bilinear")
+    drawer = blocks.decoder(filters, LATENT, residuals=0, activation="silu", upsampling=upsampling)
     assert [one.shape for one in weights(model.discriminator)] == [one.shape for one in weights(judge)]
     for network in (model.generator, model.decoder):
         assert [one.shape for one in weights(network)] == [one.shape for one in weights(drawer)]
