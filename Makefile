@@ -125,7 +125,7 @@ setup: $(SETUP)  ## make .venv from the lock file; every other target does that 
 
 $(SETUP): requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"error: {sys.executable} is Python {v[0]}.{v[1]}; allowed are 3.11 to 3.13: make PYTHON=python3.12")'
-	@echo "Setting up .venv from requirements.lock: two minutes and 3 GB, once"
+	@echo "Setting up .venv from requirements.lock: three minutes and 4 GB, once"
 	@$(PYTHON) -m venv .venv
 	@$(VENV) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@touch $@
