@@ -1,6 +1,7 @@
 """What tests of several parts of the framework share."""
 
 import multiprocessing
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -10,6 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import Postgres
+
+
+@pytest.fixture(autouse=True)
+def own_tracking_address() -> Iterator[None]:
+    """Takes back the address that MLflow leaves for child processes: where a command is given no store, it is one."""
+    yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 @pytest.fixture(scope="session")
