@@ -1,18 +1,31 @@
 """Options that the command line and the Python interface share; light, so that `--help` and refusals come at once."""
 
+import shlex
+import shutil
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from .config import Options
 from .environment import option
+from .errors import UserError
 from .tracking import address
 
 
 def _as_text(given: Any) -> Any:
     return str(given) if isinstance(given, Path) else given
+
+
+def _check_notify(target: str) -> str:
+    """A command must exist now: at the end of a study is too late to find that out."""
+    with suppress(ValueError):  # of a quote that is not closed
+        if not target or urlsplit(target).scheme in address.HTTP or shutil.which((shlex.split(target) or [""])[0]):
+            return target
+    raise UserError(f"notify: got {target!r}; allowed is a command on PATH, or an http(s):// address")
 
 
 class StoreOptions(Options):
@@ -84,6 +97,10 @@ class StudyOptions(Options):
     )
     pruner: Literal["auto", "median", "percentile", "hyperband", "halving", "wilcoxon", "none"] = Field(
         "auto", description="what ends bad trials early; auto: the PRUNER of the search space's file, else median"
+    )
+    notify: Annotated[str, AfterValidator(_check_notify)] = Field(
+        "",
+        description="command that gets JSON on its input when the study ends, or http(s):// that gets it by POST",
     )
     engine: Literal["local", "ray"] = Field("local", description="where workers run: on this machine or a Ray cluster")
     address: str = Field(

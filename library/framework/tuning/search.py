@@ -60,7 +60,8 @@ class Search:
     def as_json(self) -> dict[str, Any]:
         """All but the space and the store, for whoever joins the study."""
         fixed = self.base.config.model_dump(mode="json", include=set(self.fixed))
-        return {"experiment": self.base.name, "fixed": fixed, "options": self.options.model_dump(mode="json")}
+        options = self.options.model_dump(mode="json", exclude={"notify"})  # which may hold a secret
+        return {"experiment": self.base.name, "fixed": fixed, "options": options}
 
     def num_trials(self, study: Study) -> int:
         """How many trials the study is to have: the number of its last command, which may be newer than this one."""

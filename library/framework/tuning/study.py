@@ -14,9 +14,10 @@ from optuna.trial import FrozenTrial
 
 from ..config import parse
 from ..discovery import description, find, find_space
-from ..environment import command, option
+from ..environment import command, one_line, option
 from ..errors import NotRegistered, StudyDeleted, UserError, unknown
 from ..experiment import Experiment
+from ..formatting import number
 from ..options import StudyOptions
 from ..pipeline import Outcome, train_dependencies, train_in_full
 from ..registry.queries import stage_of
@@ -27,10 +28,11 @@ from .attributes import keep, kept, write_note
 from .combinations import check_is_finite
 from .engines import open_engine
 from .first_trials import enqueue_first_trials
+from .notify import notify
 from .plots import Table, front_table, log_study
 from .results import StudyResults
 from .search import Search, Space, check_unchanged, existing, existing_storage, signature
-from .trials import end_runs, finished_trials, pareto_trials, recover_interrupted, retry_failed, select_best
+from .trials import end_runs, finished_trials, pareto_trials, recover_interrupted, retry_failed, select_best, values_of
 from .workers import run_trials
 
 
@@ -69,7 +71,27 @@ def tune(search: Search) -> Tuned:
     """
     if search.sampler == "grid":
         check_is_finite(search)
-    return search.store.retried(lambda: _run(search))
+    try:
+        tuned = search.store.retried(lambda: _run(search))
+    except Exception as error:
+        _tell_end(search, f"failed: {one_line(error)}", {"status": "failed"})
+        raise
+    best, outcome = tuned.best, tuned.outcome
+    values = values_of(best, search.objectives)
+    told = {"trial": best.number, "values": values, "params": best.params, "findings": list(tuned.findings)}
+    model = {"run": outcome.run, "model": outcome.model, "version": outcome.version, "stage": outcome.stage}
+    shown = ", ".join(f"{name} {number(value)}" for name, value in values.items())
+    text = (
+        f"best trial {best.number}: {shown}; {outcome.model} version {outcome.version}, {outcome.stage or 'no stage'}"
+    )
+    _tell_end(search, text, {"status": "finished", **told, **model})
+    return tuned
+
+
+def _tell_end(search: Search, text: str, message: Mapping[str, Any]) -> None:
+    if search.options.notify:
+        about = {"text": f"study {search.study_name}: {text}", "study": search.study_name}
+        notify(search.options.notify, {**about, "experiment": search.base.name, **message})
 
 
 def _run(search: Search) -> Tuned:
@@ -172,7 +194,7 @@ def _parent_run(search: Search, study: Study) -> Iterator[MlflowRun]:
 
 def _command(search: Search) -> str:
     always = {"study": search.study_name, "trials": search.options.trials, "workers": search.options.workers}
-    options = search.options.model_dump(by_alias=True, exclude_defaults=True, exclude={"retry"})
+    options = search.options.model_dump(by_alias=True, exclude_defaults=True, exclude={"retry", "notify"})
     return command("tune", search.base.name, {**options, **always, **search.fixed_values})
 
 
