@@ -11,7 +11,7 @@ own = PYTHON MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
 run = $(VENV) -m $(1) $(flags)
 
-.PHONY: help setup feature-network work compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc move-store ui dashboard demo notebooks bench test test-all check format lock clean
+.PHONY: help setup feature-network work compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc move-store ui dashboard demo notebooks docs bench test test-all check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -98,6 +98,9 @@ demo: $(SETUP)  ## try the models in a browser, draw a sum with the mouse, see s
 notebooks: $(SETUP)  ## execute the notebooks, into STORE/notebooks: STORE=mlruns ONLY=VAE; INPLACE=1: where they are
 	@$(call run,experiments.notebooks)
 
+docs: $(SETUP)  ## make the documentation site, in site/; a broken link fails
+	@.venv/bin/zensical build --strict --clean
+
 bench: $(SETUP)  ## measure what README.md states; ONLY=throughput for one row
 	@$(VENV) -m experiments.benchmarks $(flags)
 
@@ -130,6 +133,6 @@ $(SETUP): requirements.lock
 	@$(VENV) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@touch $@
 
-clean:  ## remove .venv and caches, never the store
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove .venv, caches and the documentation site, never the store
+	rm -rf .venv .cache site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
