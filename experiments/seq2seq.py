@@ -26,7 +26,7 @@ from library.framework import images
 from library.framework.experiment import Experiment, ModelArtifacts, PredictRequest, TestResult, TrainingResult
 from library.framework.run import Callbacks, Run
 from library.sums.config import Seq2SeqConfig
-from library.sums.data import dataset, image_files, notation, photograph, queries
+from library.sums.data import dataset, image_files, notation, photograph, queries, working
 
 if TYPE_CHECKING:
     import keras
@@ -52,8 +52,8 @@ class Seq2Seq(Experiment):
     def fit(self, run: Run, callbacks: Callbacks = ()) -> TrainingResult:
         """Trains on the training queries; the best epoch has the best score on the validation queries.
 
-        In text-to-text that is the loss, as all of a few hundred answers are soon right. With images it is the exact
-        match, as a single digit that is confidently misread outweighs hundreds of answers in the loss.
+        In text-to-text that is the loss, as all of a few hundred answers are soon right. With images or a scratchpad
+        it is the exact match, as one digit that is confidently misread outweighs hundreds of answers in the loss.
         """
         from library.framework.training.batches import Batches  # here: tensorflow takes seconds, and --help should not
         from library.framework.training.trainer import Trainer
@@ -62,17 +62,19 @@ class Seq2Seq(Experiment):
         run.log_dataset(f"arithmetic-{config.split}", data.digest, data.inputs)
         model = self.build()
         x, y, render = data.train.queries.x, data.train.queries.y, partial(data.train.render, vary=config.vary)
+        if config.scratchpad:
+            y, render = working.written(data.train.queries, queries.notation(config)), partial(working.render)
         size, steps = config.batch_size, config.steps_per_epoch
         batches = Batches(x, y, batch_size=size, steps=steps, seed=config.seed, render=render)
-        is_text = config.modality == "text-to-text"
-        trainer = Trainer.of(config) if is_text else Trainer.of(config, monitor="val/exact_match", mode="max")
+        is_sure = config.modality == "text-to-text" and not config.scratchpad
+        trainer = Trainer.of(config) if is_sure else Trainer.of(config, monitor="val/exact_match", mode="max")
         return trainer.fit(model, batches, data.validation.rendered(seed=0, at_least=1000), run, callbacks)
 
     def build(self) -> "keras.Model":
         """The compiled network of the modality."""
         import keras
 
-        from library.sums.models import glyph_networks, image_to_text, seq2seq, text_to_image
+        from library.sums.models import glyph_networks, image_to_text, scratchpad, seq2seq, text_to_image
 
         config, characters = self.config, queries.notation(self.config).characters
         readers = [self.evaluator] if config.draws_images else []
@@ -80,7 +82,8 @@ class Seq2Seq(Experiment):
             readers.append(self.teacher)
         readers = [glyph_networks.select_characters(one, GlyphReader.labels, characters) for one in readers]
         keras.utils.set_random_seed(config.seed)  # before build: the weights are drawn there
-        models = {"text-to-text": seq2seq, "image-to-text": image_to_text, "text-to-image": text_to_image}
+        texts = scratchpad if config.scratchpad else seq2seq
+        models = {"text-to-text": texts, "image-to-text": image_to_text, "text-to-image": text_to_image}
         return models[config.modality].build(config, *readers)
 
     @cached_property

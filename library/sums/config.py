@@ -90,6 +90,11 @@ class Seq2SeqConfig(SumsConfig, TrainingConfig):
     answer_order: Literal["as-written", "ones-first"] = Field(
         "ones-first", description="ones-first: the answer's last digit is written first, as carrying goes"
     )
+    scratchpad: bool = Field(
+        False,
+        description="write the working before the answer, as on paper, and see what was written; text-to-text with "
+        "ones-first",
+    )
     character_loss: float = Field(
         1.0,
         ge=0,
@@ -109,4 +114,16 @@ class Seq2SeqConfig(SumsConfig, TrainingConfig):
     def _pairs_need_alignment(self) -> Self:
         if self.reading_order == "pairs" and self.padding != "left":
             raise ValueError("reading_order: got 'pairs' with padding='right'; allowed is padding='left', which aligns")
+        return self
+
+    @model_validator(mode="after")
+    def _scratchpad_needs_text(self) -> Self:
+        for name, allowed in (
+            ("modality", "text-to-text"),
+            ("answer_order", "ones-first"),
+            ("embedding_size", "1 or more"),
+        ):
+            got = getattr(self, name)
+            if self.scratchpad and got not in (allowed, *range(1, 4097)):
+                raise ValueError(f"{name}: got {got!r} with scratchpad; allowed is {allowed}")
         return self
