@@ -117,6 +117,9 @@ class Experiment:
             one. Of several, the most important comes first. A field in braces, as in `val/kid_{features}`, stands for
             its value in the config.
         select: which trial of the Pareto front wins; with one objective the front has one trial.
+        constraints: the most that a metric of a trial may be, by name, such as `{"model/parameters": 50_000}`; also
+            `time/training_seconds`, and what `TrainingResult.metrics` has. Samplers avoid trials beyond one, and such a
+            trial does not win.
         trial_overrides: config values that make a trial cheap; the winner is trained without them.
         prune_after: epochs in which a trial is never pruned, as their scores say little yet; with several objectives
             no trial is pruned, as Optuna prunes by a single score.
@@ -130,6 +133,7 @@ class Experiment:
     Config: ClassVar[type[configs.Config]]
     objectives: ClassVar[Objectives]
     select: ClassVar[Selection] = BestWithinTolerance()
+    constraints: ClassVar[Mapping[str, float]] = {}
     trial_overrides: ClassVar[Mapping[str, Any]] = {}
     prune_after: ClassVar[int] = 0
     naming_fields: ClassVar[Sequence[str]] = ()

@@ -71,11 +71,8 @@ def train_and_test(
     checked = EpochCallback(lambda _, metrics: check_objectives(objectives, metrics))
     with progress.epochs(experiment) as shown:
         result = experiment.fit(run, [checked, shown, *callbacks])
-    kept = checkpoints.current()
-    seconds = time.perf_counter() - start + (kept.seconds if kept else 0)
+    own = size_and_duration(result, start)
     scored = experiment.test(result.model, run)
-    sizes = (math.prod(variable.shape) for variable in result.model.trainable_variables)
-    own = {"model/parameters": float(sum(sizes)), "time/training_seconds": seconds}
     # Without a step, so that MLflow draws them as bars and not as curves.
     run.log_metrics({**scored.metrics, **own})
     run.set_tags({"best_epoch": result.epoch})
@@ -83,6 +80,14 @@ def train_and_test(
     run.share_scores([*(f"metrics.`{name}`" for name in scores), "tags.`stage`", "tags.`version`"])
     run.log_json(artifacts.PER_EXAMPLE_SCORES, dict(scored.per_example_scores))
     return result, scored, {**result.metrics, **scored.metrics, **own}
+
+
+def size_and_duration(result: TrainingResult, start: float) -> dict[str, float]:
+    """The trainable parameters of a model, and the seconds of its training since `start`, of `time.perf_counter`."""
+    kept = checkpoints.current()
+    seconds = time.perf_counter() - start + (kept.seconds if kept else 0)
+    sizes = (math.prod(variable.shape) for variable in result.model.trainable_variables)
+    return {"model/parameters": float(sum(sizes)), "time/training_seconds": seconds}
 
 
 def train_in_full(

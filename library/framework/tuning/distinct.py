@@ -100,6 +100,8 @@ class DistinctTrials:
         trial.set_user_attr(DUPLICATE, earlier.number)
         trial.set_user_attr("reason", f"same as trial {earlier.number}")
         if earlier.state is TrialState.COMPLETE:
+            for name, value in earlier.constraints.items():
+                trial.set_constraint(name, value)
             self._study.tell(trial, earlier.values)
             return
         is_pruned = earlier.state is TrialState.PRUNED

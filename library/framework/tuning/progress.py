@@ -84,6 +84,8 @@ class Progress(Bar):
     def _line(self, trial: FrozenTrial, same: str) -> Text:
         """A trial's state, values and params; what a terminal has no room for goes below the params."""
         reason = trial.user_attrs.get("reason", "its process died") if trial.state is TrialState.FAIL else ""
+        if trial.state is TrialState.COMPLETE and not same and "reason" in trial.user_attrs:
+            reason = f"  {trial.user_attrs['reason']}"  # of constraints
         state = f"trial {trial.number:3}  {trial.state.name.lower():8}  "
         node = trial.user_attrs.get("node", "")
         reason += f"  on {node}" if node not in ("", socket.gethostname()) else ""

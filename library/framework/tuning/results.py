@@ -12,11 +12,12 @@ from optuna.distributions import CategoricalDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from ..formatting import number
 from ..objectives import Direction, Objectives
 from ..tracking.store import Store
 from .attributes import kept
 from .search import existing_storage
-from .trials import completed, finished_trials, pareto_trials, reached
+from .trials import completed, finished_trials, pareto_trials, reached, within_constraints
 
 MIN_TRIALS = 6
 """Completed trials below which chance decides what they seem to say of a search space."""
@@ -51,10 +52,10 @@ class StudyResults:
         return [trial.number for trial in pareto_trials(self.study.get_trials(deepcopy=False), self.objectives)]
 
     def best(self) -> list[FrozenTrial]:
-        """All completed trials: the non-dominated ones first, then by the first objective."""
+        """All trials within the constraints: the non-dominated ones first, then by the first objective."""
         front, [direction, *_] = set(self.front()), self.objectives.values()
         sign = -1 if direction == "maximize" else 1
-        done = completed(finished_trials(self.study))
+        done = within_constraints(finished_trials(self.study))
         return sorted(done, key=lambda trial: (trial.number not in front, sign * trial.values[0]))
 
     def findings(self) -> list[str]:
@@ -73,6 +74,20 @@ class StudyResults:
         lines += [
             f"{param}: the best three lie at the {bound} bound; {wider}" for param, bound in bounds.items() if bound
         ]
+        return lines + (self._course(best[0]) if len(self.objectives) == 1 else [])
+
+    def _course(self, best: FrozenTrial) -> list[str]:
+        """How much better the best trial is than the defaults, and how long no trial was better than it."""
+        [name], trials = self.objectives, finished_trials(self.study)
+        after = sum(trial.number > best.number for trial in trials)
+        more = "more trials are unlikely to" if after > len(trials) / 2 else "more trials may"
+        lines = [f"trials after the best: {after} of {len(trials)}; {more} find a better one"]
+        default = next((trial for trial in completed(trials) if trial.user_attrs.get("source") == "defaults"), None)
+        if default and default.number != best.number:
+            values = f"{number(best.values[0])}, and {number(default.values[0])} with the defaults"
+            lines.append(
+                f"{name}: {values}; the best of many looks better than it is, the test split tells how much is left"
+            )
         return lines
 
     def importances(self, objective: str) -> pd.Series:

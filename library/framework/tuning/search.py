@@ -161,6 +161,7 @@ def signature(search: Search) -> dict[str, str]:
         "direction": ", ".join(search.objectives.values()),
         "objective": ", ".join(search.objectives),
         "data digest": experiment.dataset_digest,
+        **{f"constraint on {name}": str(most) for name, most in experiment.constraints.items()},
         **{f"search space of {name}": distribution_to_json(d) for name, d in probe.distributions.items()},
         **{f"config field {name}": json.dumps(value) for name, value in kept.items()},
     }

@@ -32,7 +32,16 @@ from .notify import notify
 from .plots import Table, front_table, log_study
 from .results import StudyResults
 from .search import Search, Space, check_unchanged, existing, existing_storage, signature
-from .trials import end_runs, finished_trials, pareto_trials, recover_interrupted, retry_failed, select_best, values_of
+from .trials import (
+    completed,
+    end_runs,
+    finished_trials,
+    pareto_trials,
+    recover_interrupted,
+    retry_failed,
+    select_best,
+    values_of,
+)
 from .workers import run_trials
 
 
@@ -114,13 +123,7 @@ def _run(search: Search) -> Tuned:
             run_trials(search, study, run.id, engine)
             front = pareto_trials(study.get_trials(deepcopy=False), search.objectives)
             if not front:
-                reasons = [one.user_attrs["reason"] for one in finished_trials(study) if "reason" in one.user_attrs]
-                last = (
-                    f"the last reason: {reasons[-1]}; give {option(retry=1)} to run them again"
-                    if reasons
-                    else "none was run"
-                )
-                raise UserError(f"study {study.study_name!r}: no trial was completed; {last}")
+                raise UserError(f"study {study.study_name!r}: {_why_no_winner(study)}")
             best = select_best(front, search.objectives, type(search.base).select)
             outcome = _winner(search, study, best, run)
             findings = StudyResults(study, search.objectives).findings()
@@ -158,6 +161,15 @@ def join(store: Store, name: str, workers: int) -> str:
     search = replace(search, options=options.model_copy(update={"trials": search.num_trials(study)}))
     done = f"{len(finished_trials(study))} of {search.options.trials} trials are finished"
     return f"study {name}: {done}; its own command trains the winner: {_command(search)}"
+
+
+def _why_no_winner(study: Study) -> str:
+    trials = finished_trials(study)
+    reasons = [trial.user_attrs["reason"] for trial in trials if "reason" in trial.user_attrs]
+    last = f"the last reason: {reasons[-1]}" if reasons else "none was run"
+    if completed(trials):
+        return f"no trial is within the constraints; {last}"
+    return f"no trial was completed; {last}" + (f"; give {option(retry=1)} to run them again" if reasons else "")
 
 
 @contextmanager

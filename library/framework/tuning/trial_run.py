@@ -1,6 +1,7 @@
 """One trial of a study, trained in a run of its own: reported epoch by epoch, pruned, and told to Optuna."""
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,9 @@ from optuna.trial import Trial, TrialState
 from ..environment import command, one_line
 from ..errors import StoreError, UnknownMetric, UserError
 from ..experiment import Experiment
+from ..formatting import number
 from ..objectives import Objectives
+from ..pipeline import size_and_duration
 from ..tracking.mlflow_run import MlflowRun
 from ..tracking.training_run import start_training
 from .search import Search, existing
@@ -60,21 +63,28 @@ def _fit(
     """How the trial ended, with its values or the reason; only what ends the study is raised."""
     from ..training.callbacks import check_known
 
+    start = time.perf_counter()
     try:
         with search.store:
-            metrics = experiment.fit(run, [_reporting(trial, search.objectives, experiment, row)]).metrics
+            result = experiment.fit(run, [_reporting(trial, search.objectives, experiment, row)])
+            metrics = {**result.metrics, **size_and_duration(result, start)}
             if not completed(trial.study.get_trials(deepcopy=False)):
                 check_known("objective", search.objectives, metrics)
+                check_known("constraint", experiment.constraints, metrics)
     except optuna.TrialPruned as pruned:
         return TrialState.PRUNED, None, str(pruned)
     except (StoreError, UnknownMetric):
         raise
     except Exception as error:
         return TrialState.FAIL, None, one_line(error)
-    for name in search.objectives:
+    for name in (*search.objectives, *experiment.constraints):
         if not math.isfinite(metrics.get(name, math.nan)):
             return TrialState.FAIL, None, f"{name} is {metrics.get(name, 'missing')}"
-    return TrialState.COMPLETE, [metrics[name] for name in search.objectives], ""
+    for name, most in experiment.constraints.items():
+        trial.set_constraint(name, metrics[name] - most)
+    beyond = {name: most for name, most in experiment.constraints.items() if metrics[name] > most}
+    reason = "; ".join(f"{name} is {number(metrics[name])}, beyond {number(most)}" for name, most in beyond.items())
+    return TrialState.COMPLETE, [metrics[name] for name in search.objectives], reason
 
 
 def _reporting(trial: Trial, objectives: Objectives, experiment: Experiment, row: Any) -> Any:

@@ -45,6 +45,11 @@ def completed(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.state is TrialState.COMPLETE]
 
 
+def within_constraints(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Those that have a value and that no constraint of the experiment forbids."""
+    return [trial for trial in completed(trials) if all(value <= 0 for value in trial.constraints.values())]
+
+
 def values_of(trial: FrozenTrial, objectives: Objectives) -> dict[str, float]:
     """A trial's values by the names of the objectives; empty if it has none."""
     return dict(zip(objectives, trial.values, strict=True)) if trial.values else {}
@@ -57,8 +62,8 @@ def reached(trial: FrozenTrial, objectives: Objectives) -> dict[str, float]:
 
 
 def pareto_trials(trials: Sequence[FrozenTrial], objectives: Objectives) -> list[FrozenTrial]:
-    """The completed, non-dominated trials, of equal ones the first; one trial with one objective."""
-    done = completed(trials)
+    """The non-dominated trials within all constraints, of equal ones the first; one trial with one objective."""
+    done = within_constraints(trials)
     return [done[index] for index in pareto_front([values_of(trial, objectives) for trial in done], objectives)]
 
 

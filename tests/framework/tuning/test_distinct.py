@@ -205,17 +205,26 @@ def test_a_study_says_what_was_important_and_at_which_bounds_the_best_lie(new_se
     results = StudyResults(study, {"val/loss": "minimize"})
     assert results.findings() == []
     study.add_trial(ended({"units": 8, "learning_rate": 1e-3}, -8.0))
-    importance, *bounds = results.findings()
+    importance, *bounds, course = results.findings()
     assert importance == "importance for val/loss: learning_rate 0.81, units 0.19"
     assert bounds == [
         f"{name}: the best three lie at the upper bound; a wider search space may have better"
         for name in ("units", "learning_rate")
     ]
+    assert course == "trials after the best: 5 of 6; more trials are unlikely to find a better one"
+    defaults = {"units": 8, "learning_rate": 2e-3}
+    study.add_trial(create_trial(params=defaults, distributions=KINDS, value=-8.5, user_attrs={"source": "defaults"}))
+    assert results.findings()[-1] == (
+        "val/loss: -16.009, and -8.5 with the defaults; the best of many looks better than it is, the test split tells "
+        "how much is left"
+    )
 
 
 def ended(params: dict[str, Any], value: float) -> FrozenTrial:
-    kinds = {"units": IntDistribution(8, 16), "learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}
-    return create_trial(params=params, distributions=kinds, value=value)
+    return create_trial(params=params, distributions=KINDS, value=value)
+
+
+KINDS = {"units": IntDistribution(8, 16), "learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}
 
 
 def test_retry_runs_failed_trials_again_once_the_cause_is_gone(new_search: NewSearch, tmp_path: Path) -> None:
