@@ -27,6 +27,7 @@ class Cae(CatsExperiment):
     Config = AutoencoderConfig
     objectives = {"val/mean_squared_error": "minimize", "model/latent_size": "minimize"}
     trial_overrides = {"epochs": 3}
+    prune_after = 1  # of 3 epochs
     model_name = "cats-cae"
     config: AutoencoderConfig
 

@@ -5,7 +5,7 @@ They differ in their networks and in their samplers, which each experiment's own
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -125,8 +125,11 @@ class CatsExperiment(Experiment):
         data, monitor = self.data, next(iter(self.resolved_objectives))
         splits = {"training": data.train, "validation": data.validation, "testing": data.test}
         run.log_dataset("cats", data.digest, splits)
-        result = train(self.config, data, self.build, monitor, run, callbacks)
-        return replace(result, metrics={**result.metrics, "model/latent_size": float(self.config.latent_size)})
+        return train(self.config, data, self.build, monitor, run, callbacks)
+
+    @property
+    def config_metrics(self) -> Mapping[str, float]:
+        return {"model/latent_size": float(self.config.latent_size)}
 
     def evaluate_samplers(self, model: "Generative", run: Run) -> SamplerEvaluation:
         """Compares the samplers on validation and test images, reports to the run, and keeps the evaluation."""

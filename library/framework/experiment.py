@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class TrainingResult:
     """A trained model, at its best epoch, and that epoch's metrics.
 
-    An experiment may add what else it knows of the model, such as `model/latent_size`.
+    An experiment may add what else it finds out about the model.
     """
 
     model: "keras.Model"
@@ -121,8 +121,7 @@ class Experiment:
             `time/training_seconds`, and what `TrainingResult.metrics` has. Samplers avoid trials beyond one, and such a
             trial does not win.
         trial_overrides: config values that make a trial cheap; the winner is trained without them.
-        prune_after: epochs in which a trial is never pruned, as their scores say little yet; with several objectives
-            no trial is pruned, as Optuna prunes by a single score.
+        prune_after: epochs in which a trial is never pruned, as their scores say little yet.
         naming_fields: config fields of which each value makes a registered model of its own.
         data_fields: config fields that the data depend on; trials with equal ones share what was loaded. None: all.
         comparison: the `Comparison` of its configs that `make compare-NAME` makes; may be missing.
@@ -203,6 +202,14 @@ class Experiment:
     def model_name(self) -> str:
         """The name in the registry of what this config trains: the experiment's, and the values of `naming_fields`."""
         return "-".join([self.name, *(str(getattr(self.config, field)) for field in self.naming_fields)])
+
+    @property
+    def config_metrics(self) -> Mapping[str, float]:
+        """Metrics that the config alone decides, such as `model/latent_size`; every result has them.
+
+        A study of several objectives prunes trials where an epoch's metrics and these have all objectives.
+        """
+        return {}
 
     @property
     def num_threads(self) -> int | None:

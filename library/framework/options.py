@@ -95,8 +95,10 @@ class StudyOptions(Options):
     sampler: Literal["auto", "tpe", "gp", "cmaes", "qmc", "grid", "random", "nsgaii"] = Field(
         "auto", description="what draws the configs; auto: the SAMPLER of the search space's file, else tpe"
     )
-    pruner: Literal["auto", "median", "percentile", "hyperband", "halving", "wilcoxon", "none"] = Field(
-        "auto", description="what ends bad trials early; auto: the PRUNER of the search space's file, else median"
+    pruner: Literal["auto", "median", "percentile", "hyperband", "halving", "wilcoxon", "front", "none"] = Field(
+        "auto",
+        description="what ends bad trials early; auto: the PRUNER of the search space's file, else median, "
+        "of several objectives front",
     )
     notify: Annotated[str, AfterValidator(_check_notify)] = Field(
         "",

@@ -79,7 +79,7 @@ def train_and_test(
     scores = [*objectives, *([scored.score] if scored.score else [])]
     run.share_scores([*(f"metrics.`{name}`" for name in scores), "tags.`stage`", "tags.`version`"])
     run.log_json(artifacts.PER_EXAMPLE_SCORES, dict(scored.per_example_scores))
-    return result, scored, {**result.metrics, **scored.metrics, **own}
+    return result, scored, {**result.metrics, **experiment.config_metrics, **scored.metrics, **own}
 
 
 def size_and_duration(result: TrainingResult, start: float) -> dict[str, float]:

@@ -130,7 +130,7 @@ def test_the_data_are_named_by_their_digest_and_scores_of_images_by_place_and_da
 def test_the_best_epoch_has_the_least_of_the_first_objective(training: tuple[TrainingResult, Kept, Any]) -> None:
     result, run, _ = training
     assert result.epoch == min(run.metrics, key=lambda epoch: run.metrics[epoch][KID])
-    assert result.metrics == {**run.metrics[result.epoch], "model/latent_size": 4}
+    assert result.metrics == run.metrics[result.epoch]
     again = autoencoders.reconstruct(result.model, DATA.validation)
     error = np.mean((again / 255 - DATA.validation / 255) ** 2)
     assert error == pytest.approx(result.metrics["val/mean_squared_error"], rel=1e-2)

@@ -16,7 +16,6 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from ..environment import option
 from ..errors import UserError, unknown
 from ..objectives import Objectives
 from ..options import StudyOptions
@@ -49,6 +48,7 @@ PRUNERS: Mapping[str, Callable[[int], BasePruner]] = {
     "hyperband": lambda after: pruners.HyperbandPruner(min_resource=max(1, after)),
     "halving": lambda after: pruners.SuccessiveHalvingPruner(min_resource=max(1, after)),
     "wilcoxon": lambda after: pruners.WilcoxonPruner(n_startup_steps=max(2, after)),
+    "front": lambda _: pruners.NopPruner(),  # `trial_run` prunes, as Optuna does by a single score alone
     "none": lambda _: pruners.NopPruner(),
 }
 """Pruners by name, made of the epochs in which no trial is pruned. `percentile` goes on with the best quarter."""
@@ -64,11 +64,12 @@ def resolve(options: StudyOptions, space: Callable[..., Any], objectives: Object
         UserError: the module names what does not exist; a package is missing; one does not go with the objectives.
     """
     space = space.func if isinstance(space, partial) else space
-    module, several = sys.modules.get(space.__module__), f"with {len(objectives)} objectives"
+    module, is_single = sys.modules.get(space.__module__), len(objectives) == 1
+    several = "with one objective" if is_single else f"with {len(objectives)} objectives"
     sampler = getattr(module, "SAMPLER", "tpe") if options.sampler == AUTO else options.sampler
     pruner = getattr(module, "PRUNER", AUTO) if options.pruner == AUTO else options.pruner
     if pruner == AUTO:
-        pruner = "none" if len(objectives) > 1 else "median"
+        pruner = "median" if is_single else "front"
     for kind, name, allowed in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
         if name not in allowed:
             raise unknown(kind, str(name), allowed)
@@ -76,12 +77,12 @@ def resolve(options: StudyOptions, space: Callable[..., Any], objectives: Object
     if package and importlib.util.find_spec(package) is None:
         install = f"pip install {package}"
         raise UserError(f"sampler: {sampler!r} needs the package {package}, which is not installed; {install}")
-    if len(objectives) > 1 and sampler in SINGLE_OBJECTIVE:
+    if not is_single and sampler in SINGLE_OBJECTIVE:
         others = ", ".join(name for name in SAMPLERS if name not in SINGLE_OBJECTIVE)
         raise UserError(f"sampler: got {sampler!r} {several}; allowed is one of {others}")
-    if len(objectives) > 1 and pruner != "none":
-        instead = f"trials of several are not pruned: give {option(pruner='none')}"
-        raise UserError(f"pruner: got {pruner!r} {several}; {instead}")
+    fitting = [name for name in PRUNERS if name == "none" or (name == "front") != is_single]
+    if pruner not in fitting:
+        raise UserError(f"pruner: got {pruner!r} {several}; allowed is one of {', '.join(fitting)}")
     return sampler, pruner
 
 

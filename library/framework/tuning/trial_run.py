@@ -13,10 +13,10 @@ from ..environment import command, one_line
 from ..errors import StoreError, UnknownMetric, UserError
 from ..experiment import Experiment
 from ..formatting import number
-from ..objectives import Objectives
 from ..pipeline import size_and_duration
 from ..tracking.mlflow_run import MlflowRun
 from ..tracking.training_run import start_training
+from . import front
 from .search import Search, existing
 from .trials import RUN_STATUS, completed
 
@@ -66,8 +66,8 @@ def _fit(
     start = time.perf_counter()
     try:
         with search.store:
-            result = experiment.fit(run, [_reporting(trial, search.objectives, experiment, row)])
-            metrics = {**result.metrics, **size_and_duration(result, start)}
+            result = experiment.fit(run, [_reporting(trial, search, experiment, row)])
+            metrics = {**result.metrics, **experiment.config_metrics, **size_and_duration(result, start)}
             if not completed(trial.study.get_trials(deepcopy=False)):
                 check_known("objective", search.objectives, metrics)
                 check_known("constraint", experiment.constraints, metrics)
@@ -87,27 +87,36 @@ def _fit(
     return TrialState.COMPLETE, [metrics[name] for name in search.objectives], reason
 
 
-def _reporting(trial: Trial, objectives: Objectives, experiment: Experiment, row: Any) -> Any:
-    """The callback that tells the driver of each epoch, and prunes a trial that has a single objective."""
+def _reporting(trial: Trial, search: Search, experiment: Experiment, row: Any) -> Any:
+    """The callback that tells the driver of each epoch, and prunes the trial."""
     from ..training.callbacks import EpochCallback, check_objectives
 
+    objectives, known = search.objectives, experiment.config_metrics
     [objective, *others] = objectives
 
     def tell(epoch: int, metrics: Mapping[str, float]) -> None:
         epochs = getattr(experiment.config, "epochs", 0)
         row[:] = [trial.number, epoch, epochs, *(metrics.get(name, math.nan) for name in objectives)]
 
-    def report(epoch: int, metrics: Mapping[str, float]) -> None:
-        tell(epoch, metrics)
-        if objective in metrics and not others:  # Optuna prunes by a single score
+    def report(epoch: int, metrics: Mapping[str, float]) -> bool:
+        tell(epoch, metrics := {**known, **metrics})
+        is_complete = all(name in metrics for name in objectives)
+        if is_complete and others:
+            front.report(trial, metrics, objectives)
+        elif is_complete:
             trial.report(metrics[objective], epoch)
+        return is_complete
 
     def prune(epoch: int, metrics: Mapping[str, float]) -> None:
-        check_objectives(objectives, metrics)
-        report(epoch, metrics)
-        if objective in metrics and not others and trial.should_prune():
+        check_objectives(objectives, {**known, **metrics})
+        if not report(epoch, metrics):
+            return
+        if not others and trial.should_prune():
             raise optuna.TrialPruned(f"pruned after epoch {epoch} by {type(trial.study.pruner).__name__}")
+        may_prune = search.pruner == "front" and epoch > search.base.prune_after
+        if may_prune and front.is_dominated(trial.study, trial, objectives):
+            raise optuna.TrialPruned(f"pruned after epoch {epoch}: the Pareto front of the others was better")
 
-    tell(0, {})
+    tell(0, known)
     # An epoch before the kill is reported only: it was decided then that the trial was not to be pruned.
     return EpochCallback(prune, earlier=report)

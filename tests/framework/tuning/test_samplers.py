@@ -62,7 +62,7 @@ def test_every_sampler_draws_trials_that_a_resumed_study_draws_too(
     assert len({str(params) for params in at_once}) == 16
 
 
-@pytest.mark.parametrize("pruner", PRUNERS)
+@pytest.mark.parametrize("pruner", [name for name in PRUNERS if name != "front"])
 def test_every_pruner_ends_the_worse_of_many_trials_or_none(new_search: NewSearch, pruner: str) -> None:
     study = new_search(continuous, pruner=pruner).study()
     pruned = set()
@@ -86,8 +86,8 @@ PRUNED = optuna.trial.TrialState.PRUNED
     [
         (continuous, tiny.Tiny, {"sampler": "grid"}, "^sampler: got 'grid' with a search space in which "
          "learning_rate is continuous; allowed are choices, integers and floats with a step$"),
-        (continuous, tiny.Sized, {"pruner": "hyperband"}, "^pruner: got 'hyperband' with 2 objectives; trials of "
-         "several are not pruned: give PRUNER=none$"),
+        (continuous, tiny.Sized, {"pruner": "hyperband"}, "^pruner: got 'hyperband' with 2 objectives; "
+         "allowed is one of front, none$"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_found_before_anything_begins(
@@ -115,7 +115,11 @@ def test_a_space_names_its_sampler_and_pruner_which_options_override(
         return search.sampler, search.pruner
 
     assert names() == ("tpe", "median")
-    assert new_search(continuous, tiny.Sized()).pruner == "none"
+    assert new_search(continuous, tiny.Sized()).pruner == "front"
+    with pytest.raises(
+        UserError, match=r"^pruner: got 'front' with one objective; allowed is one of median, .*, none$"
+    ):
+        names(pruner="front")
     module = sys.modules[continuous.__module__]
     monkeypatch.setattr(module, "SAMPLER", "qmc", raising=False)
     monkeypatch.setattr(module, "PRUNER", "none", raising=False)
