@@ -95,6 +95,10 @@ class Seq2SeqConfig(SumsConfig, TrainingConfig):
         description="write the working before the answer, as on paper, and see what was written; text-to-text with "
         "ones-first",
     )
+    mirrored: bool = Field(
+        False,
+        description="learn from b+a, b-a and b*a, too, where a+b, a-b and a*b are given: answers follow from theirs",
+    )
     character_loss: float = Field(
         1.0,
         ge=0,

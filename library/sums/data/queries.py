@@ -99,6 +99,15 @@ def split(groups: np.ndarray, train_fraction: float, validation_fraction: float,
     return tuple(np.split(order, starts[[validation, test]]))
 
 
+def mirrored(queries: Queries, notation: Notation) -> Queries:
+    """The queries, then those with exchanged operands that are not among them."""
+    triples = list(zip(queries.left.tolist(), queries.operator.tolist(), queries.right.tolist(), strict=True))
+    known = set(triples)
+    new = [place for place, (left, sign, right) in enumerate(triples) if (right, sign, left) not in known]
+    left, right = np.append(queries.left, queries.right[new]), np.append(queries.right, queries.left[new])
+    return _write(notation, left, np.append(queries.operator, queries.operator[new]), right)
+
+
 def _write(notation: Notation, left: np.ndarray, operators: np.ndarray, right: np.ndarray) -> Queries:
     triples = list(zip(left.tolist(), operators.tolist(), right.tolist(), strict=True))
     values = [OPERATIONS[sign](a, b) for a, sign, b in triples]

@@ -104,3 +104,17 @@ def test_the_digest_changes_with_the_data_and_not_with_the_machine_or_the_seed_o
     changes = {"operators": "*", "split_seed": 1, "train_fraction": 0.25, "validation_fraction": 0.1}
     for field, value in (changes | {"padding": "right", "split": "disjoint"}).items():
         assert load(**{field: value}).digest != load().digest, field
+
+
+@pytest.mark.parametrize("operators", ["+-", "*"])
+def test_mirrored_queries_follow_the_given_ones_and_are_there_once(operators: str) -> None:
+    config = ArithmeticConfig(operators=operators, train_fraction=0.1)
+    given = queries.load(config).train
+    both = queries.mirrored(given, queries.notation(config))
+    assert both.texts[: len(given)] == given.texts
+    asked = list(zip(both.left, both.operator, both.right, strict=True))
+    assert len(set(asked)) == len(asked) > 1.8 * len(given)
+    assert {(right, sign, left) for left, sign, right in asked} == set(asked)
+    values = [queries.OPERATIONS[sign](int(left), int(right)) for left, sign, right in asked]
+    assert both.answers == tuple(map(str, values))
+    assert queries.notation(config).decode(both.y) == list(both.answers)
