@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from library.cats.data.dataset import SIZE
 from library.cats.data.photos import read_photo
 from library.cats.figures import tiled
 from library.cats.metrics.neighbors import nearest
@@ -30,7 +31,8 @@ class CatModel:
         self.strategies, self.best, self.has_encoder = served.strategies, served.best, served.encoder is not None
         latents = self.sample(self.best, NUM_LATENTS, seed=0, temperature=1)
         self.mean = latents.mean(axis=0)
-        self.train, self.directions = np.zeros((0, 75, 75, 3), np.uint8), principal_directions(latents, self.predict)
+        self.train = np.zeros((0, SIZE, SIZE, 3), np.uint8)
+        self.directions = principal_directions(latents, self.predict)
         try:
             data = trained_by(version).data
         except UserError:  # the images are not on this machine: no nearest ones, and no factors
