@@ -61,12 +61,12 @@ class Seq2Seq(Experiment):
         config, data = self.config, self.data
         run.log_dataset(f"arithmetic-{config.split}", data.digest, data.inputs)
         model = self.build()
-        asked, notation = data.train.queries, queries.notation(config)
+        training, notation = data.train.queries, queries.notation(config)
         if config.mirrored:
-            asked = queries.mirrored(asked, notation)
-        x, y, render = asked.x, asked.y, partial(data.train.render, vary=config.vary)
+            training = queries.mirrored(training, notation)
+        x, y, render = training.x, training.y, partial(data.train.render, vary=config.vary)
         if config.scratchpad:
-            y, render = working.written(asked, notation), partial(working.render)
+            y, render = working.written(training, notation), partial(working.render)
         size, steps = config.batch_size, config.steps_per_epoch
         batches = Batches(x, y, batch_size=size, steps=steps, seed=config.seed, render=render)
         is_sure = config.modality == "text-to-text" and not config.scratchpad

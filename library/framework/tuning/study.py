@@ -87,13 +87,13 @@ def tune(search: Search) -> Tuned:
         raise
     best, outcome = tuned.best, tuned.outcome
     values = values_of(best, search.objectives)
-    told = {"trial": best.number, "values": values, "params": best.params, "findings": list(tuned.findings)}
+    winner = {"trial": best.number, "values": values, "params": best.params, "findings": list(tuned.findings)}
     model = {"run": outcome.run, "model": outcome.model, "version": outcome.version, "stage": outcome.stage}
     shown = ", ".join(f"{name} {number(value)}" for name, value in values.items())
     text = (
         f"best trial {best.number}: {shown}; {outcome.model} version {outcome.version}, {outcome.stage or 'no stage'}"
     )
-    _tell_end(search, text, {"status": "finished", **told, **model})
+    _tell_end(search, text, {"status": "finished", **winner, **model})
     return tuned
 
 
