@@ -38,13 +38,13 @@ class ProductionPeriod:
 def periods(tags: Mapping[str, str]) -> list[ProductionPeriod]:
     """All periods that a registered model's tags record, oldest first; without tags that another hand spoiled."""
     numbered = sorted((int(found[1]), value) for key, value in tags.items() if (found := NUMBERED.fullmatch(key)))
-    found = list[ProductionPeriod]()
-    for _, value in reversed(numbered):
+    past = list[ProductionPeriod]()
+    for _, value in reversed(numbered):  # as a period lasts until the next begins
         with suppress(ValueError):
             if parts := ENTRY.fullmatch(value):
-                since, until = datetime.fromisoformat(parts[1]), found[-1].since if found else None
-                found.append(ProductionPeriod(parts[2], since, until, parts[3]))
-    return found[::-1]
+                since, until = datetime.fromisoformat(parts[1]), past[-1].since if past else None
+                past.append(ProductionPeriod(parts[2], since, until, parts[3]))
+    return past[::-1]
 
 
 def entry(tags: Mapping[str, str], version: str | None, reason: str) -> tuple[str, str]:
