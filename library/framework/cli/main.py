@@ -68,7 +68,7 @@ def _exit(signal_number: int, _: object) -> NoReturn:
 
 
 def _send_again(ignored: "sys.UnraisableHookArgs") -> None:
-    """Sends a signal again, a moment later, that arrived in a callback of garbage collection: Python ignores it there."""
+    """Sends a signal again that arrived in a callback of garbage collection, where Python ignores its exception."""
     number = {SystemExit: signal.SIGTERM, KeyboardInterrupt: signal.SIGINT}.get(ignored.exc_type)
     if number is None:
         sys.__unraisablehook__(ignored)
