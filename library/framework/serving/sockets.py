@@ -37,7 +37,8 @@ def answer(app: Any, listening: socket.socket, **settings: Any) -> None:
         return not (record.exc_info and isinstance(record.exc_info[1], h11.LocalProtocolError | ClientDisconnect))
 
     config = uvicorn.Config(app, log_level="warning", lifespan="off", **settings)
-    logging.getLogger("uvicorn.error").addFilter(is_of_server)
+    for name in ("uvicorn.error", "asyncio"):
+        logging.getLogger(name).addFilter(is_of_server)
     uvicorn.Server(config).run(sockets=[listening])
 
 
