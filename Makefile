@@ -11,7 +11,7 @@ own = PYTHON MAKEFLAGS
 flags = $(foreach name,$(filter-out $(own),$(given)),--$(name)=$(call quoted,$(name)))
 run = $(VENV) -m $(1) $(flags)
 
-.PHONY: help setup feature-network work compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc move-store ui dashboard demo notebooks docs bench test test-all check format lock clean
+.PHONY: help setup feature-network work compare compare-cats compare-baselines predict cats generate serve repeat report models runs promote archive rollback history delete gc move-store ui dashboard demo notebooks docs bench faults test test-all check format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -106,6 +106,9 @@ docs: $(SETUP)  ## make the documentation site, in site/; a broken link fails
 
 bench: $(SETUP)  ## measure what README.md states; ONLY=throughput for one row
 	@$(VENV) -m experiments.benchmarks $(flags)
+
+faults: $(SETUP)  ## kill, fill the disk, spoil inputs, and print what that cost: ONLY=kills for one row, SCALE=0.1 SEED=0
+	@$(VENV) -m tests.faults $(flags)
 
 test: $(SETUP)  ## the tests, without the slow ones
 	@$(VENV) -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder

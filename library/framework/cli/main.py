@@ -6,6 +6,7 @@ Nothing heavy is imported before all values are known to be good: tensorflow and
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str], program: str, commands: Commands | None = Non
         commands: by name; those of the framework and of the experiments in this folder unless given.
     """
     handler = signal.signal(signal.SIGTERM, _exit)  # so that a terminated command ends its runs like an interrupted one
+    hook, sys.unraisablehook = sys.unraisablehook, _send_again
     os.environ.setdefault(PROGRAM, program)
     on_interrupt = "nothing was done yet"
     try:
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str], program: str, commands: Commands | None = Non
         return 130
     finally:
         signal.signal(signal.SIGTERM, handler)
+        sys.unraisablehook = hook
 
 
 def leave(status: int) -> NoReturn:
@@ -62,3 +65,12 @@ def console() -> NoReturn:
 
 def _exit(signal_number: int, _: object) -> NoReturn:
     raise SystemExit(128 + signal_number)
+
+
+def _send_again(ignored: "sys.UnraisableHookArgs") -> None:
+    """Sends a signal again that arrived in a callback of garbage collection, where Python ignores its exception."""
+    number = {SystemExit: signal.SIGTERM, KeyboardInterrupt: signal.SIGINT}.get(ignored.exc_type)
+    if number is None:
+        sys.__unraisablehook__(ignored)
+    else:
+        threading.Timer(0.1, os.kill, (os.getpid(), number)).start()

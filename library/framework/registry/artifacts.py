@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import math
 import os
 import shutil
 import warnings
@@ -185,7 +186,17 @@ def score_of(tags: Mapping[str, str]) -> Estimate | None:
     name = tags.get("score") or next(bounded, None)
     if name is None:
         return None
-    return Estimate.of({key: float(tags[key]) for key in tags if key.startswith(name)}, name)
+    parts = {key: value for key in tags if key.startswith(name) and (value := number_of(tags, key)) is not None}
+    return Estimate.of(parts, name) if name in parts else None
+
+
+def number_of(tags: Mapping[str, str], name: str) -> float | None:
+    """A tag's number; None where it has none, as after another hand changed it."""
+    try:
+        value = float(tags.get(name, "nan"))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def verify(version: ModelVersion) -> None:

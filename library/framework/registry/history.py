@@ -6,13 +6,14 @@ none was left there.
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Self
 
 NUMBERED = re.compile(r"production\.(\d+)")
-ENTRY = re.compile(r"(\S+) (?:version (\d+)|none): (.*)", re.DOTALL)
+ENTRY = re.compile(r"(\S+\+00:00) (?:version (\d+)|none): (.*)", re.DOTALL)
 ROLLED_BACK = "rolled back"
 UNKNOWN = "changed by other means, or before this was recorded"
 
@@ -35,15 +36,15 @@ class ProductionPeriod:
 
 
 def periods(tags: Mapping[str, str]) -> list[ProductionPeriod]:
-    """All periods that a registered model's tags record, oldest first."""
+    """All periods that a registered model's tags record, oldest first; without tags that another hand spoiled."""
     numbered = sorted((int(found[1]), value) for key, value in tags.items() if (found := NUMBERED.fullmatch(key)))
-    entries = [found.groups() for _, value in numbered if (found := ENTRY.fullmatch(value))]
-    begun = [datetime.fromisoformat(since) for since, _, _ in entries]
-    ended = [*begun, None][1:]
-    return [
-        ProductionPeriod(version, since, until, reason)
-        for (_, version, reason), since, until in zip(entries, begun, ended, strict=True)
-    ]
+    past = list[ProductionPeriod]()
+    for _, value in reversed(numbered):  # as a period lasts until the next begins
+        with suppress(ValueError):
+            if parts := ENTRY.fullmatch(value):
+                since, until = datetime.fromisoformat(parts[1]), past[-1].since if past else None
+                past.append(ProductionPeriod(parts[2], since, until, parts[3]))
+    return past[::-1]
 
 
 def entry(tags: Mapping[str, str], version: str | None, reason: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from ..statistics import Estimate
 from ..tracking.store import current_store
-from .artifacts import score_of
+from .artifacts import number_of, score_of
 from .history import ProductionPeriod, periods
 from .queries import model, models, versions, write_lock
 from .stages import reconcile
@@ -63,7 +63,7 @@ def _reconciling() -> Iterator[Callable[[RegisteredModel, Sequence[ModelVersion]
 
 
 def _entry(version: ModelVersion) -> VersionRecord:
-    stage, size = str(version.current_stage), version.tags.get("artifact.bytes")
+    stage, size = str(version.current_stage), number_of(version.tags, "artifact.bytes")
     return VersionRecord(
         model=version.name,
         version=str(version.version),

@@ -33,8 +33,9 @@ def models() -> list[RegisteredModel]:
 
 def versions(name: str | None = None) -> list[ModelVersion]:
     """All versions of a model, or of all, newest first; none where there is no such model."""
-    found = mlflow.search_model_versions(filter_string=None if name is None else f"name='{name}'")
-    return sorted(found, key=lambda version: -int(version.version))
+    # MLflow's grammar has no escape for a quote, which its pages allow in a name.
+    found = mlflow.search_model_versions(filter_string=None if name is None or "'" in name else f"name='{name}'")
+    return sorted((one for one in found if name in (None, one.name)), key=lambda version: -int(version.version))
 
 
 def version_of(name: str, number: str) -> ModelVersion:

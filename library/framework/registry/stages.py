@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.exceptions import MlflowException
 
 from ..config import STAGES
 from ..environment import option
@@ -25,6 +26,8 @@ from . import artifacts, history
 from .queries import check_stage, describe, model, version_in, version_of, versions, write_lock
 
 PROMOTING = "promoting"
+MAX_ATTEMPTS = 5
+"""To reconcile a model that another hand is changing."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,21 @@ def rollback(name: str) -> Promotion:
 
 
 def reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> None:
-    """Makes aliases and history follow the stages of its versions, newest first; to be called under `write_lock`."""
+    """Makes aliases and history follow the stages of its versions, newest first; to be called under `write_lock`.
+
+    MLflow's pages know no lock: what they change at the same moment fails a write, and is read again.
+    """
+    for attempt in range(MAX_ATTEMPTS):
+        try:
+            _reconcile(found, its_versions)
+            return
+        except MlflowException:
+            if attempt + 1 == MAX_ATTEMPTS:
+                raise
+            found, its_versions = model(found.name), versions(found.name)
+
+
+def _reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> None:
     client, tags = mlflow.MlflowClient(), found.tags
     by_stage = {str(one.current_stage): str(one.version) for one in reversed(its_versions)}
     for one in its_versions:
@@ -102,7 +119,7 @@ def reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> N
         # The stage is as it was left: the alias was moved after it, in MLflow's pages or by another tool.
         client.set_registered_model_tag(found.name, PROMOTING, f"{named} its alias production was moved by other means")
         _transition(found.name, named, "Production")
-        reconcile(model(found.name), versions(found.name))
+        _reconcile(model(found.name), versions(found.name))
         return
     if now != (past[-1].version if past else None):
         number, _, reason = tags.get(PROMOTING, "").partition(" ")

@@ -18,7 +18,6 @@ from typing import Any, Literal, Self
 import mlflow
 import numpy as np
 import pandas as pd
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
@@ -34,6 +33,7 @@ from ..environment import one_line
 from ..errors import UserError
 from ..registry.artifacts import folder_of
 from ..tracking.queries import read_run
+from . import sockets
 
 JSON, PATH, EXAMPLE = "application/json", "/invocations", "serving_input_example.json"  # all three are MLflow's
 FORMS = ("inputs", "instances", "dataframe_split", "dataframe_records")
@@ -66,7 +66,7 @@ def serve(model: PyFuncModel, version: ModelVersion, listening: socket.socket) -
     address = f"http://{host}:{port}"
     print(f"{version.name} version {version.version}, {version.current_stage}, answers on {address} until Ctrl-C:")
     print(curl(address, example), flush=True)
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run(sockets=[listening])
+    sockets.answer(app, listening)
 
 
 def curl(address: str, example: Path) -> str:

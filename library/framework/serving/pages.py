@@ -7,10 +7,9 @@ import socket
 import warnings
 from pathlib import Path
 
-import uvicorn
-
 from ..errors import UserError
 from ..tracking.store import Store
+from . import sockets
 
 RUNS = "#/experiments?workflowType=machine_learning"
 """The part of MLflow's pages that has runs and registered models; the other is about language models."""
@@ -49,7 +48,7 @@ def serve_mlflow(store: Store, listening: socket.socket) -> None:
     pages.view_functions["serve"] = lambda: index.replace("<head>", f"<head>{FIRST_VISIT}", 1)
     print(f"Runs and models (Model training) are on {_address(listening)}{RUNS} until Ctrl-C", flush=True)
     gc.freeze()  # else the process's end searches all that was imported for cycles: a second
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run(sockets=[listening])
+    sockets.answer(app, listening)
 
 
 def serve_dashboard(store: Store, listening: socket.socket) -> None:

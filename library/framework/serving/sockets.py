@@ -1,8 +1,10 @@
 """The port of a server, reserved first of all: one in use is reported before tensorflow and mlflow are imported."""
 
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psutil
 
@@ -23,6 +25,21 @@ def listen(port: int) -> Iterator[socket.socket]:
         raise UserError(f"port: got {port}, which {_user_of(port)} uses; stop it, or give {option(port=next_port)}")
     with listening:
         yield listening
+
+
+def answer(app: Any, listening: socket.socket, **settings: Any) -> None:
+    """Answers with an application until SIGINT or SIGTERM; clients that hang up or send no HTTP are no tracebacks."""
+    import h11  # late, as uvicorn and starlette take longer than the checks before them
+    import uvicorn
+    from starlette.requests import ClientDisconnect
+
+    def is_of_server(record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], h11.LocalProtocolError | ClientDisconnect))
+
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", **settings)
+    for name in ("uvicorn.error", "asyncio"):
+        logging.getLogger(name).addFilter(is_of_server)
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 def find_free_port(first: int = 5001) -> int:

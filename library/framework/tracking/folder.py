@@ -7,6 +7,7 @@ written is opened as it is by what only reads it.
 import hashlib
 import shlex
 import sqlite3
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,11 +108,21 @@ class FolderStore(Store):
         (self.root / "artifacts").mkdir(exist_ok=True)
         self.connect()
         with self.lock("opening"):  # two that create one database at once would break it
-            is_new = not database.exists() or database.stat().st_size == 0
+            if not database.exists() or database.stat().st_size == 0:
+                self._create(database)
             mlflow.search_experiments(max_results=1)
             relocate(self.root)
-            if is_new:  # MLflow's own experiment, which stays empty
-                mlflow.MlflowClient().delete_experiment("0")
+
+    def _create(self, database: Path) -> None:
+        """Makes MLflow's database elsewhere first: nothing opens one whose process died while tables were made."""
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # late, as it takes half a second
+
+        with tempfile.TemporaryDirectory(dir=self.root) as folder:
+            (made := Path(folder, database.name)).touch(0o666)
+            store: Any = SqlAlchemyStore(_sqlite(made), self.artifacts_uri)  # type: ignore[no-untyped-call]
+            store.delete_experiment("0")  # MLflow's own, which stays empty
+            store._dispose_engine()
+            made.replace(database)
 
     def failure(self, error: BaseException) -> str | None:
         return str(error) if isinstance(error, sqlite3.Error) or is_of_disk(error, self.root) else None

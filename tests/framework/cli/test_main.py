@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +136,21 @@ def test_a_terminated_command_ends_like_an_interrupted_one() -> None:
     with pytest.raises(SystemExit, match=r"^143$"):
         main(["wait"], "make", {"wait": Wait})
     assert signal.getsignal(signal.SIGTERM) is handler
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_is_not_lost_in_a_callback_of_garbage_collection(sent: signal.Signals, status: int) -> None:
+    class Wait(Command):
+        def __call__(self) -> None:
+            weakrefs.append(weakref.ref(collected := set[int](), lambda _: signal.raise_signal(sent)))
+            del collected
+            threading.Event().wait(60)
+
+    weakrefs: list[object] = []
+    try:
+        assert main(["wait"], "make", {"wait": Wait}) == status
+    except SystemExit as end:
+        assert end.code == status
 
 
 @pytest.mark.parametrize(

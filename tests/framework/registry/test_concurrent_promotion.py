@@ -10,6 +10,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
 
 from library import load_model
 from library.framework.registry import stages
@@ -46,6 +47,22 @@ def test_what_a_crash_leaves_incomplete_is_completed_by_the_next_command(
     assert aliases()["production"] == champion
     assert past() == [(version, "forced") for version in ("1", "2", "3", *(["1"] if champion == "1" else []))]
     assert stages.PROMOTING not in mlflow.MlflowClient().get_registered_model(NAME).tags
+
+
+def test_what_another_hand_changes_at_the_same_moment_is_read_again(
+    three: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, done = [], mlflow.MlflowClient.set_registered_model_alias
+
+    def set_alias(client: mlflow.MlflowClient, name: str, alias: str, version: str) -> None:
+        calls.append(alias)
+        if len(calls) == 1:  # between MLflow's reading of the alias and its writing
+            raise MlflowException("UPDATE statement on table 'registered_model_aliases' expected to update 1 row(s)")
+        done(client, name, alias, version)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "set_registered_model_alias", set_alias)
+    set_stage(NAME, "1", force=True)
+    assert (aliases()["production"], past()[-1], len(past())) == ("1", ("1", "forced"), 4)
 
 
 def die_between_the_writes(root: Path) -> None:

@@ -165,6 +165,20 @@ def test_an_alias_that_was_moved_by_other_means_is_followed(three: Store) -> Non
     assert (stages_now()["2"], aliases()["production"], past()[-1]) == ("Production", "2", ("2", "forced"))
 
 
+def test_a_quote_in_a_name_and_tags_that_another_hand_spoiled_are_no_error(three: Store) -> None:
+    client = mlflow.MlflowClient()
+    for number, value in enumerate(("9 version 3: x", "2026-13-01T00:00:00+00:00 none: x", "2026-01-01 none: x"), 4):
+        client.set_registered_model_tag(NAME, f"production.{number:04}", value)
+    assert [version for version, _ in past()] == ["1", "2", "3"]
+    for key, value in {"artifact.bytes": "many", "test/mean_score": "good", "score": "test/mean_score"}.items():
+        client.set_model_version_tag(NAME, "3", key, value)
+    client.rename_registered_model(NAME, "it's")
+    newest = overview()[0]
+    assert (newest.model, newest.version, newest.bytes, newest.score) == ("it's", "3", None, None)
+    assert rollback("it's").version == "2"
+    assert load_model("it's").predict(["?"]) == ["2"]
+
+
 def test_versions_are_moved_in_the_open_store_whatever_address_mlflow_has(store: Store, tmp_path: Path) -> None:
     register(store, tmp_path, "01")
     mlflow.set_tracking_uri("http://127.0.0.1:1")

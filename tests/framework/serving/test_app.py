@@ -103,6 +103,12 @@ def test_the_terminal_says_how_to_ask_what_is_answered_and_a_wrong_request_is_on
         assert answer["message"].startswith(message)
 
 
+def test_a_client_that_hangs_up_is_no_traceback(server: Server) -> None:
+    with socket.create_connection((sockets.HOST, server.port)) as client:
+        client.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    assert server.post('{"inputs": ["?"]}') == (200, {"predictions": ["4"]})  # and `server` checks what it printed
+
+
 def test_mlflows_client_is_answered(server: Server) -> None:
     import mlflow
     import pandas as pd

@@ -224,6 +224,20 @@ def test_a_full_disk_within_the_block_is_one_line_and_bugs_keep_their_traceback(
         raise KeyError("a bug")
 
 
+def test_a_process_that_dies_while_it_makes_a_store_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("alembic.command.upgrade", interrupt)  # when some of the tables are there
+        open_store(tmp_path / "store")
+    assert not (tmp_path / "store" / "mlflow.db").exists()
+    with open_store(tmp_path / "store"):
+        assert mlflow.search_experiments() == []
+
+
 def test_processes_that_open_a_new_store_at_once_do_not_break_it(tmp_path: Path, processes: ForkServerContext) -> None:
     other = processes.Process(target=open_store, args=(tmp_path / "new",))
     other.start()

@@ -5,6 +5,7 @@ first bytes, not from its name.
 """
 
 import hashlib
+import lzma
 import posixpath
 import tarfile
 import zipfile
@@ -26,7 +27,8 @@ Content = bytes | np.ndarray | None
 
 SUFFIXES = ("avif", "bmp", "dib", "gif", "jp2", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp")
 MAX_FILE_BYTES = 1 << 26
-_READ_ERRORS = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, OSError, RuntimeError, NotImplementedError)
+_DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
+_READ_ERRORS = (*_DAMAGED, tarfile.TarError, OSError, RuntimeError, NotImplementedError)
 
 
 class BadSource(UserError):
@@ -112,7 +114,7 @@ def _zip(path: Path) -> Source:
                 try:
                     with archive.open(info) as file:
                         content = _read_limited(file)
-                except (zipfile.BadZipFile, zlib.error, EOFError):
+                except _DAMAGED:
                     content = b""  # only this entry is damaged: it counts as a broken image
                 except (RuntimeError, NotImplementedError, OSError) as error:  # a password, an unknown compression
                     raise _unreadable(path, error) from None

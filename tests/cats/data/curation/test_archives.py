@@ -78,6 +78,15 @@ def test_a_file_that_cannot_be_read_has_no_content(tmp_path: Path, monkeypatch: 
     assert dict(source.read(0)) == {"a.png": b"", "b.png": None}
 
 
+def test_an_archive_with_damaged_bytes_is_one_line(tmp_path: Path) -> None:
+    path = raw_images.tarred(tmp_path / "cats.tar.xz", FILES)
+    raw = path.read_bytes()
+    path.write_bytes(raw[: len(raw) // 2] + bytes(99) + raw[len(raw) // 2 + 99 :])
+    with pytest.raises(BadSource, match="is a broken archive") as caught:
+        list(open_source(path).read(0))
+    one_line(caught, path)
+
+
 @pytest.mark.parametrize(
     "name", ["../evil.png", "a/../../evil.png", "/etc/evil.png", "..\\evil.png", "C:\\evil.png", "..", "../evil.txt"]
 )
