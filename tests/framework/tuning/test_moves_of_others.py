@@ -231,6 +231,9 @@ class Moves(RuleBasedStateMachine):
                 optuna.delete_study(study_name=name, storage=storage)
         if trial:
             with contextlib.closing(sqlite3.connect(self.root / "optuna.db")) as database, database:
+                for table in ("params", "values", "intermediate_values", "user_attributes", "system_attributes"):
+                    own = "WHERE trial_id IN (SELECT trial_id FROM trials WHERE number = 0)"
+                    database.execute(f"DELETE FROM trial_{table} {own}")  # noqa: S608
                 database.execute("DELETE FROM trials WHERE number = 0")
 
     # What they are made of.
