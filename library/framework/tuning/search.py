@@ -12,6 +12,7 @@ from optuna.distributions import distribution_to_json
 from optuna.study import Study
 from optuna.trial import BaseTrial
 
+from ..config import Config
 from ..environment import option
 from ..errors import StoreError, StudyChanged, StudyDeleted
 from ..experiment import Experiment
@@ -167,21 +168,26 @@ def signature(search: Search) -> dict[str, str]:
     }
 
 
-def check_unchanged(study: Study, expected: Mapping[str, str]) -> None:
+def check_unchanged(study: Study, expected: Mapping[str, str], config: type[Config]) -> None:
     """Raises StudyChanged if the study was begun with another signature; a new study gets this one.
 
-    Its directions are Optuna's own, which a study has before it has a signature.
+    Its directions are Optuna's own, which a study has before it has a signature. Fields that the config got since then
+    had their defaults.
     """
+    defaults = {
+        f"config field {name}": json.dumps(field.get_default(call_default_factory=True), default=str)
+        for name, field in config.model_fields.items()
+    }
     directions = ", ".join(direction.name.lower() for direction in study.directions)
     begun = kept(study, "signature") or ({} if study.trials else dict(expected))
     begun = {**begun, "direction": directions}
     if not any(trial.values or trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
         begun["objective"] = expected["objective"]  # a misspelled one is corrected: no trial had a value of it
     for name in sorted({*begun, *expected}):
-        before, now = begun.get(name, "none"), expected.get(name, "none")
+        before, now = begun.get(name, defaults.get(name, "none")), expected.get(name, "none")
         if before != now:
             raise StudyChanged(
                 f"study {study.study_name!r}: {name} was {before} when it began and is {now} now; "
                 f"change it back, or begin another with {option(study='name')}"
             )
-    keep(study, "signature", begun)
+    keep(study, "signature", {**expected, **begun})

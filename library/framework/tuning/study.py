@@ -106,7 +106,7 @@ def _tell_end(search: Search, text: str, message: Mapping[str, Any]) -> None:
 def _run(search: Search) -> Tuned:
     expected = signature(search)
     with open_engine(search) as engine, existing(study := search.study()), _exclusive(search, study):
-        check_unchanged(study, expected)
+        check_unchanged(study, expected, search.base.Config)
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names(list(search.objectives))
         if not study.trials:
@@ -153,7 +153,7 @@ def join(store: Store, name: str, workers: int) -> str:
     experiment = find(known["experiment"])(**known["fixed"])
     options = parse(StudyOptions, {**known["options"], "workers": workers})
     search = Search(experiment, find_space(experiment.name), tuple(known["fixed"]), options, store)
-    check_unchanged(study, signature(search))
+    check_unchanged(study, signature(search), experiment.Config)
     with store.lock(f"dependencies of {name}"):
         train_dependencies(experiment, store)
     with existing(study):

@@ -173,8 +173,8 @@ def test_a_study_of_two_objectives_ends_with_its_front_and_the_winner_that_the_r
 def test_a_study_of_other_objectives_is_refused(new_search: NewSearch, begun: str) -> None:
     two = new_search(experiment=tiny.Sized())
     if begun == "with a signature":
-        check_unchanged(two.study(), signature(two))
-        check_unchanged(two.study(), signature(two))
+        check_unchanged(two.study(), signature(two), two.base.Config)
+        check_unchanged(two.study(), signature(two), two.base.Config)
     else:  # as its driver leaves it that dies between creating it and storing the signature
         two.study()
 
@@ -202,3 +202,15 @@ def test_fixed_fields_are_not_searched(new_search: NewSearch) -> None:
     fixed, trial = new_search(experiment=tiny.Tiny(seed=7)), optuna.trial.FixedTrial({"log2_units": 3})
     assert fixed.experiment(trial, in_full=True).config == tiny.Tiny.Config(units=8, seed=7)
     assert fixed.experiment(trial, in_full=False).config == tiny.Tiny.Config(units=8, seed=7, epochs=1)
+
+
+def test_a_field_that_the_config_got_later_had_its_default(new_search: NewSearch) -> None:
+    before, now = new_search(), new_search(experiment=tiny.Tiny(data_seed=0))
+    begun = {name: value for name, value in signature(before).items() if name != "config field data_seed"}
+    keep(before.study(), "signature", begun)
+    check_unchanged(now.study(), signature(now), tiny.Tiny.Config)
+    assert kept(now.study(), "signature") == signature(now)
+    keep(before.study(), "signature", begun)
+    other = new_search(experiment=tiny.Tiny(fails="forget"))
+    with pytest.raises(StudyChanged, match='config field fails was "" when it began and is "forget" now'):
+        check_unchanged(other.study(), {**signature(other), "data digest": begun["data digest"]}, tiny.Tiny.Config)
