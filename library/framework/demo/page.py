@@ -12,10 +12,10 @@ from typing import Any, Protocol
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 import gradio as gr
-import uvicorn
 from fastapi import FastAPI
 
 from ..errors import UserError
+from ..serving import sockets
 from ..tracking.store import Store
 from . import other_models, studies
 from .models import Models
@@ -111,5 +111,4 @@ def serve(store: Store, tabs: Sequence[Tab], listening: socket.socket) -> None:
         app = create_app(store, tabs)
         host, port = listening.getsockname()
         print(f"The demo is on http://{host}:{port}/ until Ctrl-C", flush=True)
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-        uvicorn.Server(config).run(sockets=[listening])
+        sockets.answer(app, listening, lifespan="auto", timeout_graceful_shutdown=1)

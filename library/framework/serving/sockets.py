@@ -28,7 +28,13 @@ def listen(port: int) -> Iterator[socket.socket]:
 
 
 def answer(app: Any, listening: socket.socket, **settings: Any) -> None:
-    """Answers with an application until SIGINT or SIGTERM; clients that hang up or send no HTTP are no tracebacks."""
+    """Answers with an application until SIGINT or SIGTERM; clients that hang up or send no HTTP are no tracebacks.
+
+    Args:
+        app: speaks ASGI.
+        listening: the socket.
+        settings: of `uvicorn.Config`.
+    """
     import h11  # late, as uvicorn and starlette take longer than the checks before them
     import uvicorn
     from starlette.requests import ClientDisconnect
@@ -36,7 +42,7 @@ def answer(app: Any, listening: socket.socket, **settings: Any) -> None:
     def is_of_server(record: logging.LogRecord) -> bool:
         return not (record.exc_info and isinstance(record.exc_info[1], h11.LocalProtocolError | ClientDisconnect))
 
-    config = uvicorn.Config(app, log_level="warning", lifespan="off", **settings)
+    config = uvicorn.Config(app, **{"log_level": "warning", "lifespan": "off", **settings})
     for name in ("uvicorn.error", "asyncio"):
         logging.getLogger(name).addFilter(is_of_server)
     uvicorn.Server(config).run(sockets=[listening])
