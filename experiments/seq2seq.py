@@ -55,7 +55,10 @@ class Seq2Seq(Experiment):
         In text-to-text that is the loss, as all of a few hundred answers are soon right. With images or a scratchpad
         it is the exact match, as one digit that is confidently misread outweighs hundreds of answers in the loss.
         """
-        from library.framework.training.batches import Batches  # here: tensorflow takes seconds, and --help should not
+        from library.framework.training.batches import (
+            Batches,
+            Render,
+        )  # here: tensorflow takes seconds, and --help should not
         from library.framework.training.trainer import Trainer
 
         config, data = self.config, self.data
@@ -64,9 +67,10 @@ class Seq2Seq(Experiment):
         training, notation = data.train.queries, queries.notation(config)
         if config.mirrored:
             training = queries.mirrored(training, notation)
-        x, y, render = training.x, training.y, partial(data.train.render, vary=config.vary)
+        x, y = training.x, training.y
+        render: Render = partial(data.train.render, vary=config.vary)
         if config.scratchpad:
-            y, render = working.written(training, notation), partial(working.render)
+            y, render = working.written(training, notation), working.render
         size, steps = config.batch_size, config.steps_per_epoch
         batches = Batches(x, y, batch_size=size, steps=steps, seed=config.seed, render=render)
         is_sure = config.modality == "text-to-text" and not config.scratchpad

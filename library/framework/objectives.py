@@ -25,7 +25,7 @@ def pareto_front(values: Sequence[Values], objectives: Objectives) -> list[int]:
 
     One trial dominates another if it is as good in every objective and better in one.
     """
-    losses = _losses(values, objectives)
+    losses = signed(values, objectives)
 
     def is_dominated(index: int) -> bool:
         own = losses[index]
@@ -55,7 +55,7 @@ class BestWithinTolerance:
 
     def __call__(self, values: Sequence[Values], objectives: Objectives) -> int:
         """The index of the trial that wins."""
-        losses = _losses(values, objectives)
+        losses = signed(values, objectives)
         *before, last = range(len(objectives))
         left = list(range(len(losses)))
         for objective in before:
@@ -64,7 +64,7 @@ class BestWithinTolerance:
         return min(left, key=lambda index: (losses[index][last], losses[index]))
 
 
-def _losses(values: Sequence[Values], objectives: Objectives) -> list[tuple[float, ...]]:
-    """The values in the order of the objectives, with their signs changed where more is better."""
+def signed(values: Sequence[Values], objectives: Objectives) -> list[tuple[float, ...]]:
+    """The values in the order of the objectives, with their signs changed where more is better: less always is."""
     signs = {name: 1 if direction == "minimize" else -1 for name, direction in objectives.items()}
     return [tuple(sign * one[name] for name, sign in signs.items()) for one in values]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial
 
-from ..objectives import BestWithinTolerance, Objectives
+from ..objectives import BestWithinTolerance, Objectives, signed
 from .attributes import PREFIX
 from .trials import within_constraints
 
@@ -27,11 +27,9 @@ def report(trial: Trial, metrics: Mapping[str, float], objectives: Objectives) -
 def is_dominated(study: Study, trial: Trial, objectives: Objectives) -> bool:
     """Whether a completed trial was at this epoch nowhere worse, and somewhere better by more than the tolerance."""
     scores = _scores(trial.storage.get_trial(trial._trial_id))
-    signs = [-1 if direction == "maximize" else 1 for direction in objectives.values()]
-    own = [sign * value for sign, value in zip(signs, scores[-1], strict=True)]
     done = [_scores(one) for one in within_constraints(study.get_trials(deepcopy=False))]
-    reached = [one[len(scores) - 1] for one in done if len(one) >= len(scores)]
-    others = [[sign * value for sign, value in zip(signs, values, strict=True)] for values in reached]
+    reached = [scores[-1], *(one[len(scores) - 1] for one in done if len(one) >= len(scores))]
+    own, *others = signed([dict(zip(objectives, values, strict=True)) for values in reached], objectives)
     tolerance = BestWithinTolerance().tolerance
     return len(others) >= MIN_TRIALS and any(
         all(a <= b for a, b in zip(other, own, strict=True))

@@ -42,6 +42,11 @@ class Queries:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def triples(self) -> list[tuple[int, str, int]]:
+        """Left operand, operator and right operand of each."""
+        return list(zip(self.left.tolist(), self.operator.tolist(), self.right.tolist(), strict=True))
+
 
 class QuerySplits(NamedTuple):
     """Three disjoint splits of all queries."""
@@ -101,9 +106,8 @@ def split(groups: np.ndarray, train_fraction: float, validation_fraction: float,
 
 def mirrored(queries: Queries, notation: Notation) -> Queries:
     """The queries, then those with exchanged operands that are not among them."""
-    triples = list(zip(queries.left.tolist(), queries.operator.tolist(), queries.right.tolist(), strict=True))
-    known = set(triples)
-    new = [place for place, (left, sign, right) in enumerate(triples) if (right, sign, left) not in known]
+    known = set(queries.triples)
+    new = [place for place, (left, sign, right) in enumerate(queries.triples) if (right, sign, left) not in known]
     left, right = np.append(queries.left, queries.right[new]), np.append(queries.right, queries.left[new])
     return _write(notation, left, np.append(queries.operator, queries.operator[new]), right)
 

@@ -36,8 +36,7 @@ def length(notation: Notation) -> int:
 
 def written(queries: Queries, notation: Notation) -> np.ndarray:
     """Character ids, `[queries, working + answer length]` int32, in the order of writing: ones of answers first."""
-    queried = zip(queries.left.tolist(), queries.operator.tolist(), queries.right.tolist(), strict=True)
-    return np.concatenate([notation.encode(write(*one) for one in queried), queries.y[:, ::-1]], axis=1)
+    return np.concatenate([notation.encode(write(*one) for one in queries.triples), queries.y[:, ::-1]], axis=1)
 
 
 def render(ids: tuple[np.ndarray, ...], _: np.random.Generator) -> tuple[dict[str, np.ndarray], np.ndarray]:
