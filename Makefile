@@ -17,7 +17,7 @@ run = $(VENV) -m $(1) $(flags)
 help:  ## list the targets
 	@awk -F':.*## *' '/^[a-z%-]+:.*##/ {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-tune-%: $(SETUP)  ## search for the best config (tune-seq2seq), train the winner, register it; TRIALS= WORKERS= STUDY= FROM= RETRY=1 TIMEOUT=minutes SAMPLER= PRUNER= NOTIFY=command|url ENGINE=ray ADDRESS= CPUS= GPUS= and any field
+tune-%: $(SETUP)  ## search for the best config (tune-seq2seq), train the winner, register it; TRIALS= WORKERS= STUDY= FROM= RETRY=1 TIMEOUT=minutes SAMPLER= PRUNER= SEEDS= NOTIFY=command|url ENGINE=ray ADDRESS= CPUS= GPUS= and any field
 	@$(call run,experiments tune $*)
 
 work: $(SETUP)  ## help a study that runs elsewhere, from any machine: STUDY=seq2seq-text-to-text WORKERS=1

@@ -82,6 +82,7 @@ class StudyOptions(Options):
         "", max_length=200, pattern=r"^[\w.-]*$", description="name to resume the study by; empty: the model's name"
     )
     trials: int = Field(20, ge=1, le=1_000_000, description="finished trials that the study is to have in the end")
+    seeds: int = Field(1, ge=1, le=100, description="trainings of each config, with as many seeds; their means count")
     workers: int = Field(2, ge=1, le=256, description="processes that share the study and divide the cores")
     from_study: str = Field(
         "",

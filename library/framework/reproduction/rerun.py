@@ -115,10 +115,12 @@ def _train(plan: Plan, run: MlflowRun) -> None:
 
 def _check_training(record: RunRecord) -> None:
     """Raises a UserError unless the run is a training that has ended, with something to compare."""
-    if not record.params:
+    has_seeds = "seeds" in record.tags and "trial" in record.tags
+    if not record.params or has_seeds:
         which = next((what for what in ("study", "comparison") if what in record.tags), "")
-        is_parent = bool(which) and "mlflow.parentRunId" not in record.tags
-        what = f"is a whole {which}'s and trained nothing itself" if is_parent else "recorded no config"
+        is_parent = has_seeds or (bool(which) and "mlflow.parentRunId" not in record.tags)
+        whole = "the mean of several seeds" if has_seeds else f"a whole {which}'s"
+        what = f"is {whole} and trained nothing itself" if is_parent else "recorded no config"
         raise UserError(f"run {record}: {what}; {available_trainings(record.id if is_parent else '')}")
     if record.status == "RUNNING":
         raise UserError(f"run {record}: is still running; wait for its end")

@@ -47,11 +47,14 @@ PRUNERS: Mapping[str, Callable[[int], BasePruner]] = {
     "percentile": lambda after: pruners.PercentilePruner(25.0, n_startup_trials=4, n_warmup_steps=after),
     "hyperband": lambda after: pruners.HyperbandPruner(min_resource=max(1, after)),
     "halving": lambda after: pruners.SuccessiveHalvingPruner(min_resource=max(1, after)),
-    "wilcoxon": lambda after: pruners.WilcoxonPruner(n_startup_steps=max(2, after)),
+    # Three of three seeds worse are a one-sided p of 0.125.
+    "wilcoxon": lambda _: pruners.WilcoxonPruner(p_threshold=0.13),
     "front": lambda _: pruners.NopPruner(),  # `trial_run` prunes, as Optuna does by a single score alone
     "none": lambda _: pruners.NopPruner(),
 }
 """Pruners by name, made of the epochs in which no trial is pruned. `percentile` goes on with the best quarter."""
+DEFAULT_PRUNERS = ("median", "front", "wilcoxon", "none")
+"""Of these the first that fits a study."""
 PACKAGES = {"gp": "torch", "cmaes": "cmaes"}
 """What a sampler needs beside Optuna's own requirements."""
 SINGLE_OBJECTIVE = {"cmaes"}
@@ -68,8 +71,9 @@ def resolve(options: StudyOptions, space: Callable[..., Any], objectives: Object
     several = "with one objective" if is_single else f"with {len(objectives)} objectives"
     sampler = getattr(module, "SAMPLER", "tpe") if options.sampler == AUTO else options.sampler
     pruner = getattr(module, "PRUNER", AUTO) if options.pruner == AUTO else options.pruner
+    fitting = [name for name in PRUNERS if _fits(name, len(objectives), options.seeds)]
     if pruner == AUTO:
-        pruner = "median" if is_single else "front"
+        pruner = next(name for name in DEFAULT_PRUNERS if name in fitting)
     for kind, name, allowed in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
         if name not in allowed:
             raise unknown(kind, str(name), allowed)
@@ -80,10 +84,16 @@ def resolve(options: StudyOptions, space: Callable[..., Any], objectives: Object
     if not is_single and sampler in SINGLE_OBJECTIVE:
         others = ", ".join(name for name in SAMPLERS if name not in SINGLE_OBJECTIVE)
         raise UserError(f"sampler: got {sampler!r} {several}; allowed is one of {others}")
-    fitting = [name for name in PRUNERS if name == "none" or (name == "front") != is_single]
     if pruner not in fitting:
-        raise UserError(f"pruner: got {pruner!r} {several}; allowed is one of {', '.join(fitting)}")
+        seeds = f" and {options.seeds} seeds" if options.seeds > 1 else ""
+        raise UserError(f"pruner: got {pruner!r} {several}{seeds}; allowed is one of {', '.join(fitting)}")
     return sampler, pruner
+
+
+def _fits(pruner: str, objectives: int, seeds: int) -> bool:
+    """Whether a pruner compares what a study has: epochs, of one objective or several, or one objective of seeds."""
+    compared = {"none": True, "front": objectives > 1 and seeds == 1, "wilcoxon": objectives == 1 and seeds > 1}
+    return compared.get(pruner, objectives == 1 and seeds == 1)
 
 
 def make_sampler(name: str, seed: int, token: int, parallel: bool) -> BaseSampler:

@@ -162,6 +162,7 @@ def signature(search: Search) -> dict[str, str]:
         "direction": ", ".join(search.objectives.values()),
         "objective": ", ".join(search.objectives),
         "data digest": experiment.dataset_digest,
+        "seeds": str(search.options.seeds),
         **{f"constraint on {name}": str(most) for name, most in experiment.constraints.items()},
         **{f"search space of {name}": distribution_to_json(d) for name, d in probe.distributions.items()},
         **{f"config field {name}": json.dumps(value) for name, value in kept.items()},
@@ -174,7 +175,7 @@ def check_unchanged(study: Study, expected: Mapping[str, str], config: type[Conf
     Its directions are Optuna's own, which a study has before it has a signature. Fields that the config got since then
     had their defaults.
     """
-    defaults = {
+    defaults = {"seeds": "1"} | {
         f"config field {name}": json.dumps(field.get_default(call_default_factory=True), default=str)
         for name, field in config.model_fields.items()
     }

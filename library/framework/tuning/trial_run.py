@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import optuna
@@ -14,18 +15,16 @@ from ..errors import StoreError, UnknownMetric, UserError
 from ..experiment import Experiment
 from ..formatting import number
 from ..pipeline import size_and_duration
-from ..tracking.mlflow_run import MlflowRun
+from ..tracking.mlflow_run import MlflowRun, start_run
 from ..tracking.training_run import start_training
 from . import front
 from .search import Search, existing
+from .seeds import train_seeds
 from .trials import RUN_STATUS, completed
 
 
 def run_trial(search: Search, trial: Trial, parent: str, before: Experiment, row: Any) -> Experiment:
     """One trial, in a run that ends by Optuna's state, on the data of the trial before; returns its experiment."""
-    import keras
-
-    keras.utils.clear_session()
     study = trial.study
     try:
         experiment = search.experiment(trial, in_full=False).reuse(before)
@@ -33,14 +32,13 @@ def run_trial(search: Search, trial: Trial, parent: str, before: Experiment, row
         trial.set_user_attr("reason", str(error))
         study.tell(trial, state=TrialState.FAIL)
         return before
-    repeat, number = command("train", search.base.name, experiment.config.changed()), trial.number
-    name, role = f"trial {number:03d}", f"trial {parent}"  # so that it goes on from the trial that it repeats
-    tags = {"study": search.study_name, "trial": number, "command": repeat}
-    started = start_training(search.store, experiment, name, role=role, parent=parent, resumes_run=False, tags=tags)
-    with started as run, existing(study):
+    repeat = command("train", search.base.name, experiment.config.changed())
+    tags = {"study": search.study_name, "trial": trial.number, "command": repeat}
+    role = f"trial {parent}"  # so that it goes on from the trial that it repeats
+    with _start(search, experiment, f"trial {trial.number:03d}", role, parent, tags) as run, existing(study):
         trial.set_user_attr("run", run.id)
         try:
-            state, values, reason = _fit(search, experiment, trial, run, row)
+            state, values, reason = _end_of(search, experiment, trial, run, role, row)
         except UnknownMetric as error:  # which the driver tells Optuna, as it ends all trials and the study
             trial.set_user_attr("reason", str(error))
             run.end("FAILED", str(error))
@@ -57,17 +55,25 @@ def run_trial(search: Search, trial: Trial, parent: str, before: Experiment, row
     return experiment
 
 
-def _fit(
-    search: Search, experiment: Experiment, trial: Trial, run: MlflowRun, row: Any
+def _start(
+    search: Search, experiment: Experiment, name: str, role: str, parent: str, tags: Mapping[str, Any]
+) -> AbstractContextManager[MlflowRun]:
+    """The run of a trial; of several seeds it trains nothing itself."""
+    if (seeds := search.options.seeds) > 1:
+        tags = {**tags, "seeds": seeds}
+        return start_run(search.store, experiment.name, name, parent=parent, config=experiment.config, tags=tags)
+    return start_training(search.store, experiment, name, role=role, parent=parent, resumes_run=False, tags=tags)
+
+
+def _end_of(
+    search: Search, experiment: Experiment, trial: Trial, run: MlflowRun, role: str, row: Any
 ) -> tuple[TrialState, list[float] | None, str]:
     """How the trial ended, with its values or the reason; only what ends the study is raised."""
     from ..training.callbacks import check_known
 
-    start = time.perf_counter()
     try:
         with search.store:
-            result = experiment.fit(run, [_reporting(trial, search, experiment, row)])
-            metrics = {**result.metrics, **experiment.config_metrics, **size_and_duration(result, start)}
+            metrics = _train(search, experiment, trial, run, role, row)
             if not completed(trial.study.get_trials(deepcopy=False)):
                 check_known("objective", search.objectives, metrics)
                 check_known("constraint", experiment.constraints, metrics)
@@ -87,6 +93,23 @@ def _fit(
     return TrialState.COMPLETE, [metrics[name] for name in search.objectives], reason
 
 
+def _train(
+    search: Search, experiment: Experiment, trial: Trial, run: MlflowRun, role: str, row: Any
+) -> Mapping[str, float]:
+    """The metrics of a trial's training; of several seeds, the means."""
+    import keras
+
+    def fit(one: Experiment, of_one: MlflowRun) -> Mapping[str, float]:
+        keras.utils.clear_session()
+        start = time.perf_counter()
+        result = one.fit(of_one, [_reporting(trial, search, one, row)])
+        return {**result.metrics, **one.config_metrics, **size_and_duration(result, start)}
+
+    if search.options.seeds == 1:
+        return fit(experiment, run)
+    return train_seeds(search, experiment, trial, run, role, fit)
+
+
 def _reporting(trial: Trial, search: Search, experiment: Experiment, row: Any) -> Any:
     """The callback that tells the driver of each epoch, and prunes the trial."""
     from ..training.callbacks import EpochCallback, check_objectives
@@ -100,6 +123,8 @@ def _reporting(trial: Trial, search: Search, experiment: Experiment, row: Any) -
 
     def report(epoch: int, metrics: Mapping[str, float]) -> bool:
         tell(epoch, metrics := {**known, **metrics})
+        if search.options.seeds > 1:  # which are compared, not epochs
+            return False
         is_complete = all(name in metrics for name in objectives)
         if is_complete and others:
             front.report(trial, metrics, objectives)

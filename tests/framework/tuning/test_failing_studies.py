@@ -97,6 +97,7 @@ def test_failed_trials_are_recorded_with_their_reason_and_the_study_goes_on(new_
 
 
 EPOCH = "The metrics are train/loss, val/loss"
+RESULT = "model/units, model/parameters, time/training_seconds"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ EPOCH = "The metrics are train/loss, val/loss"
         (Misspelled, f"unknown objective 'val/los'; did you mean val/loss? {EPOCH}"),
         pytest.param(
             MisspelledResult,
-            f"unknown objective 'model/unit'; did you mean model/units? {EPOCH}, model/units",
+            f"unknown objective 'model/unit'; did you mean model/units? {EPOCH}, {RESULT}",
             marks=pytest.mark.slow,
         ),
         (MisspelledMonitor, f"unknown monitor 'val/error'; no metric is like it. {EPOCH}"),
