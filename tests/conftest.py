@@ -73,7 +73,13 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[Sequence[str]], str
 
 
 @pytest.fixture(scope="session")
-def served_sums(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Served]:
+def sums_store(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of `served_sums`."""
+    return Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("sums") / "store"))
+
+
+@pytest.fixture(scope="session")
+def served_sums(sums_store: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Served]:
     """The registered models of sums by name, with the weights that they begin with: training takes a minute."""
     from experiments.glyph_reader import GlyphReader
     from experiments.seq2seq import Seq2Seq
@@ -84,7 +90,7 @@ def served_sums(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
     small = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "filters": 2}
     reader = GlyphReader(**small)
-    with open_store(shutil.copytree(empty_store, tmp_path_factory.mktemp("sums") / "store")) as store, eagerly():
+    with open_store(sums_store) as store, eagerly():
         names = [reader.train(store).model]
         for modality in ("text-to-text", "image-to-text", "text-to-image"):
             experiment = Seq2Seq(**small, units=8, train_fraction=0.99, modality=modality)

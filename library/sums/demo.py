@@ -154,7 +154,11 @@ def _build_typed(models: Models, versions: dict[str, Any]) -> None:
 
 
 def _hands_image(versions: dict[str, Any]) -> Any:
-    return gr.Image(label="In several hands", visible=DRAWN in versions, interactive=False, buttons=[], height=200)
+    """Hidden until there is an answer, and where there is no model that draws one."""
+    return gr.Image(
+        label="In several hands", visible=DRAWN in versions, interactive=False, buttons=[], height=200,
+        elem_classes="when-full",
+    )  # fmt: skip
 
 
 def _hands(models: Models, text: str, choice: str) -> np.ndarray | None:

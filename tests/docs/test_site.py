@@ -14,9 +14,8 @@ from urllib.parse import unquote, urldefrag, urljoin, urlparse
 import pytest
 
 import library
-from tests import programs
+from tests import browser, programs
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 ROOT = Path(__file__).parents[2]
 SOURCES = ["Makefile", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "zensical.toml", "docs", "library"]
 LOADED = ("img", "link", "script", "source", "iframe")
@@ -103,26 +102,21 @@ def address(site: Path) -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-def test_a_search_finds_its_page_and_nothing_overflows_a_narrow_screen(
-    address: str, site: Path, pages: dict[Path, Page]
-) -> None:
-    from playwright.sync_api import expect, sync_playwright
+@browser.needs_chromium
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_search_finds_its_page(address: str, width: int) -> None:
+    from playwright.sync_api import expect
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(address)
-        page.get_by_role("button", name="Search").click()
+    with browser.opened(address, width) as page:
+        page.get_by_role("button", name="Search").first.click()
         page.get_by_role("combobox", name="Search").fill("McNemar")
         page.get_by_role("option", name="A comparison").click()
         expect(page.get_by_text("McNemar")).to_be_visible()
-        page.set_viewport_size({"width": 400, "height": 800})
+
+
+@browser.needs_chromium
+def test_nothing_overflows_a_narrow_screen(address: str, site: Path, pages: dict[Path, Page]) -> None:
+    with browser.opened(address, 400) as page:
         for file in pages:
             page.goto(address + file.relative_to(site).as_posix())
-            assert page.evaluate("document.documentElement.scrollWidth") <= 400, file.name
-        assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
-        browser.close()
+            assert browser.overflow(page) <= 0, file.name

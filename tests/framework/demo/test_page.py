@@ -11,15 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from library import open_store
 from library.framework.registry.artifacts import find_version, folder_of
 from library.framework.serving.sockets import find_free_port
 from library.framework.tracking.store import Store
-from tests import programs, versions
+from tests import browser, programs, versions
+from tests.http_client import Served
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 ROOT = Path(__file__).parents[3]
 PAGE = """
 import sys
@@ -58,12 +60,9 @@ def test_stages_are_offered_before_versions(three: Store) -> None:
 
 
 @contextmanager
-def demo(store: Path) -> Iterator[Any]:
-    """The page of a store in a browser that records requests to other hosts, as `page.others`."""
+def demo(store: Path, **window: Any) -> Iterator[Any]:
+    """The page of a store, in a browser as wide as a phone."""
     pytest.importorskip("gradio", reason="gradio is not installed")
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=120_000)
     port = find_free_port()
     command = [sys.executable, "-m", "experiments", "demo", f"--store={store}", f"--port={port}"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -71,17 +70,9 @@ def demo(store: Path) -> Iterator[Any]:
         try:
             assert process.stdout
             assert process.stdout.readline() == f"The demo is on http://127.0.0.1:{port}/ until Ctrl-C\n"
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-                page = browser.new_page(viewport={"width": 400, "height": 800})
-                addresses: list[str] = []
-                page.on("request", lambda request: addresses.append(request.url))
-                page.goto(f"http://127.0.0.1:{port}")
+            with browser.opened(f"http://127.0.0.1:{port}", 400, **window) as page:
                 yield page
-                own = (f"http://127.0.0.1:{port}", "data:", "blob:")
-                assert [one for one in addresses if not one.startswith(own)] == []
-                assert page.evaluate("document.documentElement.scrollWidth") <= 400
-                browser.close()
+                assert browser.overflow(page) <= 0
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 130
             assert process.stderr
@@ -90,8 +81,66 @@ def demo(store: Path) -> Iterator[Any]:
             process.kill()
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+def draw(page: Any, *strokes: Sequence[tuple[int, int]]) -> None:
+    """Draws lines on the canvas with the mouse, between points in pixels from its corner."""
+    corner = page.get_by_role("img", name="Draw a sum").bounding_box()
+    for first, *others in strokes:
+        page.mouse.move(corner["x"] + first[0], corner["y"] + first[1])
+        page.mouse.down()
+        for x, y in others:
+            page.mouse.move(corner["x"] + x, corner["y"] + y)
+        page.mouse.up()
+
+
+@browser.needs_chromium
+def test_a_sum_is_typed_drawn_or_photographed(
+    sums_store: Path, served_sums: dict[str, Served], tmp_path: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    [answer] = served_sums["seq2seq-text-to-text"].model.predict(["45+23"])
+    (tmp_path / "no-image.png").write_text("no image")
+    with demo(sums_store, color_scheme="dark") as page:
+        expect(page.locator("body")).to_have_class("dark")
+        query = page.get_by_label("Type a sum")
+        query.press("ControlOrMeta+a")
+        page.keyboard.type("45+23")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name=f"45 + 23 = {answer}")).to_be_visible()
+        expect(page.locator("img:visible")).to_have_count(1)  # the answer in several hands
+        query.fill("45*23")
+        page.get_by_role("button", name="Answer").click()
+        expect(page.get_by_text("⚠️ query: got '45*23'")).to_be_visible()
+
+        read, count = page.get_by_role("button", name="Read"), "document.getElementById('sum').strokes.length"
+        page.get_by_role("button", name="Clear").scroll_into_view_if_needed()
+        read.click()
+        expect(page.get_by_text("the canvas is empty: draw a sum on it")).to_be_visible()
+        draw(page, [(40, 40), (40, 120)], [(80, 80), (120, 80)], [(100, 60), (100, 100)], [(160, 40), (160, 120)])
+        assert page.evaluate(count) == 4
+        page.get_by_role("button", name="Undo").click()
+        page.wait_for_function(f"{count} == 3")
+        read.click()
+        expect(page.get_by_text("the canvas is empty")).to_be_hidden()  # what was read depends on weights that know nothing
+        page.get_by_role("button", name="Clear").click()
+        page.wait_for_function(f"{count} == 0")
+
+        photo = page.locator("input[type=file]")
+        photo.set_input_files(tmp_path / "no-image.png")
+        expect(page.get_by_text("⚠️ the picture is no image")).to_be_visible()
+        page.get_by_role("button", name="Clear").last.click()
+        photo.set_input_files(ROOT / "docs" / "query.png")
+        expect(page.locator("figure")).to_have_count(5)
+
+        page.get_by_role("button", name="Versions").click()
+        page.get_by_label("Version of seq2seq-text-to-text").click()
+        page.get_by_role("option", name="version 1").click()
+        query.fill("45+23")
+        query.press("Enter")
+        expect(page.get_by_role("heading", name=f"45 + 23 = {answer}")).to_be_visible()
+
+
+@browser.needs_chromium
 def test_cats_a_model_of_ones_own_and_a_study_while_it_runs(
     cats_store: Path, cats_outcomes: Any, tmp_path: Path
 ) -> None:
@@ -100,10 +149,20 @@ def test_cats_a_model_of_ones_own_and_a_study_while_it_runs(
     with open_store(shutil.copytree(cats_store, tmp_path / "store")) as store:
         versions.three(store, tmp_path)
         next(folder_of(find_version("cats-gan")).rglob("*.keras")).write_bytes(b"")
+    cat = tmp_path / "cat.png"
+    assert cv2.imwrite(str(cat), np.random.default_rng(0).integers(0, 256, (90, 80, 3)).astype(np.uint8))
     study = subprocess.Popen([sys.executable, "-m", "tests.tiny", str(tmp_path / "store"), "3", "1"], cwd=ROOT)
     with study, demo(tmp_path / "store") as page:
-        page.get_by_role("tab", name="Cats").click()
         images = page.locator("img:visible")
+
+        def changes(act: Callable[[], object]) -> None:
+            """Asserts that the first picture changes."""
+            expect(images.first).to_be_visible()
+            before = images.first.get_attribute("src") or ""
+            act()
+            expect(images.first).not_to_have_attribute("src", before)
+
+        page.get_by_role("tab", name="Cats").click()
         expect(images).to_have_count(2)
         page.get_by_label("Model and version").click()
         page.get_by_role("option", name="cats-gan, Production").click()
@@ -111,14 +170,27 @@ def test_cats_a_model_of_ones_own_and_a_study_while_it_runs(
         page.get_by_label("Model and version").click()
         page.get_by_role("option", name="cats-vae, Production").click()
         expect(images).to_have_count(2)
-        first = images.first.get_attribute("src") or ""
-        page.get_by_role("slider", name="Seed").press("ArrowRight")
-        expect(images.first).not_to_have_attribute("src", first)
+        changes(lambda: page.get_by_role("slider", name="Seed").press("ArrowRight"))
+        changes(lambda: page.get_by_role("slider", name="Temperature").press("Home"))
+        changes(lambda: page.get_by_role("slider", name="Temperature").press("End"))
+        changes(lambda: page.get_by_role("radio", name="prior").click())
+        page.get_by_role("tab", name="Directions").click()
+        for name in ("component 1", "component 4", "fur", "ears", "yaw", "Which cat"):
+            changes(lambda name=name: page.get_by_role("slider", name=name).press("End"))  # type: ignore[misc]
         page.get_by_role("tab", name="Your cat").click()
-        page.get_by_role("button", name="Reconstruct and interpolate").click()
+        blend = page.get_by_role("button", name="Reconstruct and interpolate")
+        blend.click()
         expect(page.get_by_text("cat: nothing was given; upload an image")).to_be_visible()
+        uploads = page.locator("input[type=file]:visible, input[type=file]")
+        uploads.first.set_input_files(cat)
+        expect(page.get_by_text("cat.png")).to_be_visible()
+        blend.click()
+        expect(images).to_have_count(1)
         page.get_by_role("tab", name="tiny").click()
         page.get_by_role("button", name="Predict").click()
         expect(page.get_by_role("textbox", name="Output")).not_to_be_empty()
         page.get_by_role("tab", name="Studies").click()
         expect(page.get_by_text("3 finished trials of tiny, minimize val/loss; the best is trial")).to_be_visible()
+        expect(page.get_by_label("Study")).to_have_value("tiny")
+        for title in ("History", "Importance of parameters"):
+            expect(page.get_by_text(title)).to_be_visible()

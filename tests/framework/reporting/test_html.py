@@ -21,6 +21,8 @@ from library.framework.reporting import collect, html
 from library.framework.tracking import mlflow_run, queries
 from library.framework.tracking.store import Store
 from library.framework.tuning.search import storage_of
+from tests import browser
+from tests.http_client import Served
 
 SERVED = Path(__file__).parents[2] / "tiny_served.py"
 SEQ2SEQ = discovery.find("seq2seq")
@@ -264,3 +266,22 @@ def test_a_thousand_runs_make_a_page_of_less_than_two_megabytes(store: Store) ->
     words = Read(written.read_text(encoding="utf-8")).words
     assert "1,000 runs: 1,000 finished." in words
     assert f"run 998 {copy[:8]}" in words
+
+
+@browser.needs_chromium
+@pytest.mark.parametrize("width", [1280, 420])
+def test_in_a_browser_figures_are_shown_and_nothing_is_cut(
+    sums_store: Path, served_sums: dict[str, Served], tmp_path: Path, width: int
+) -> None:
+    from playwright.sync_api import expect
+
+    assert main(["report", f"--store={sums_store}", f"--out={tmp_path / 'report.html'}"], "make") == 0
+    with browser.opened(tmp_path / "report.html", width) as opened:
+        expect(opened.get_by_role("cell", name="seq2seq-text-to-text").first).to_be_visible()
+        expect(opened.get_by_role("img").first).to_be_visible()
+        widths = opened.evaluate("[...document.images].map(image => [image.naturalWidth, image.clientWidth])")
+        assert all(0 < shown <= drawn and shown <= width for drawn, shown in widths)
+        assert browser.overflow(opened) <= 0
+        hidden = "[...document.querySelectorAll('table')].filter(one => one.scrollWidth > one.parentElement.clientWidth)"
+        scrolls = "one => getComputedStyle(one.parentElement).overflowX == 'auto'"
+        assert opened.evaluate(f"{hidden}.every({scrolls})")

@@ -1,7 +1,6 @@
 """MLflow's and optuna-dashboard's pages: one process on a port of its own that ends at once and leaves nothing."""
 
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +13,12 @@ import psutil
 import pytest
 
 from library import open_store
-from library.framework import environment
+from library.framework.registry.artifacts import find_version
 from library.framework.serving.sockets import find_free_port
-from library.framework.tracking.mlflow_run import start_run
-from tests import programs
+from library.framework.tracking.queries import read_run
+from tests import browser, programs
+from tests.http_client import Served
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 ROOT = Path(__file__).parents[3]
 ANSWERS = {
     "ui": ("Runs and models (Model training) are on", "version", r"^3\."),
@@ -38,37 +37,33 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-def test_a_browser_shows_runs_first_and_all_of_a_run_on_one_screen(store_path: Path) -> None:
-    from playwright.sync_api import expect, sync_playwright
+@browser.needs_chromium
+def test_a_browser_shows_runs_first_and_all_of_a_run_on_one_screen(
+    sums_store: Path, served_sums: dict[str, Served]
+) -> None:
+    from playwright.sync_api import expect
 
-    with open_store(store_path) as store:
-        fields = {f"field_{n}": n / 7 for n in range(12)}
-        tags = {"command": environment.command("train", "tiny", fields), "stage": "Production"}
-        with start_run(store, "tests", "a run", tags=tags, about="What it is.") as run:
-            run.log_metrics({"val/loss": 0.4375})
-            run.share_scores(["metrics.`val/loss`", "tags.`stage`"])
-    expect.set_options(timeout=30_000)
+    with open_store(sums_store):
+        run = read_run(find_version("glyph-reader").run_id)
     port = find_free_port()
-    with started("ui", f"--store={store_path}", f"--port={port}") as process, sync_playwright() as playwright:
+    with started("ui", f"--store={sums_store}", f"--port={port}") as process:
         assert process.stdout
         process.stdout.readline()
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(f"http://127.0.0.1:{port}")
-        page.get_by_role("link", name="tests").click()
-        with page.expect_popup() as tab:
-            page.get_by_role("link", name="Runs with their scores").click()
-        page = tab.value
-        for column in ("val/loss", "stage"):
-            expect(page.get_by_role("columnheader", name=column).last).to_be_in_viewport(ratio=1)
-        page.get_by_role("link", name="a run").click()
-        for shown in ("0.4375", "Finished", "Tags", "Parameters (0)"):
-            expect(page.get_by_text(shown, exact=True)).to_be_in_viewport(ratio=1)
+        with browser.opened(f"http://127.0.0.1:{port}", 1280) as page:
+            page.get_by_role("link", name="glyph-reader").click()
+            with page.expect_popup() as tab:
+                page.get_by_role("link", name="Runs with their scores").click()
+            runs = tab.value
+            for column in ("val/accuracy", "stage"):
+                expect(runs.get_by_role("columnheader", name=column).last).to_be_in_viewport(ratio=1)
+            runs.get_by_role("link", name=run.name).click()
+            shown = (f"{run.metrics['val/accuracy']:.4f}".rstrip("0"), "Finished", "Tags", "stage: Production")
+            for text in shown:
+                expect(runs.get_by_text(text).first).to_be_in_viewport(ratio=1)
+            page.get_by_role("link", name="Models").first.click()
+            expect(page.get_by_role("link", name="glyph-reader")).to_be_visible()
         process.send_signal(signal.SIGINT)
         assert process.wait(2) == 130
-        browser.close()
 
 
 @pytest.mark.parametrize(("name", "end"), [("ui", signal.SIGTERM), ("dashboard", signal.SIGINT)])
