@@ -17,9 +17,9 @@ from library.framework.demo.models import Models
 from library.framework.demo.page import sentences, version_choice
 from library.framework.environment import command
 from library.framework.errors import UserError
+from library.sums.data import image_files, photograph
 from library.sums.data.handwriting import SIZE
 from library.sums.data.notation import QUERY_LENGTH, Notation
-from library.sums.data.photograph import read_sum
 from library.sums.data.queries import OPERATIONS
 from library.sums.data.strokes import read_strokes
 
@@ -119,6 +119,16 @@ def parse_strokes(given: str) -> list[np.ndarray]:
     return strokes
 
 
+def read_picture(path: str, notation: Notation) -> np.ndarray:
+    """The characters of a photograph, or of an image of five characters as `predict` takes it, `[5, 28, 28]`."""
+    try:
+        if photograph.is_photograph(path):
+            return photograph.read_sum(path, notation.operators, notation.padding)
+        return image_files.read(path, QUERY_LENGTH)
+    except ValueError as error:
+        raise ValueError(str(error).replace(f"query: {path!r}", "the picture")) from None
+
+
 def build(models: Models, names: Sequence[str], _: Any) -> None:
     """The controls, or a sentence for each model that is missing."""
     commands: dict[str, dict[str, str]] = {
@@ -214,10 +224,7 @@ def _build_read(models: Models, versions: dict[str, Any]) -> None:
     def from_photo(path: str | None, *choices: str) -> tuple[Any, ...]:
         if path is None:
             return "", "", None
-        try:
-            return reply(lambda reader: read_sum(path, reader.notation.operators, reader.notation.padding), *choices)
-        except ValueError as error:
-            raise ValueError(str(error).replace(f"query: {path!r}", "the picture")) from None
+        return reply(lambda reader: read_picture(path, reader.notation), *choices)
 
     chosen = [versions[name] for name in (READ, DRAWN) if name in versions]
     outputs = [answer, cut, hands, message]

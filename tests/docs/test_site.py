@@ -108,7 +108,7 @@ def test_a_search_finds_its_page(address: str, width: int) -> None:
     from playwright.sync_api import expect
 
     with browser.opened(address, width) as page:
-        page.get_by_role("button", name="Search").first.click()
+        page.locator(".md-search__button, .md-header label[for=__search]").locator("visible=true").first.click()
         page.get_by_role("combobox", name="Search").fill("McNemar")
         page.get_by_role("option", name="A comparison").click()
         expect(page.get_by_text("McNemar")).to_be_visible()

@@ -148,7 +148,8 @@ def start_run(
     """
     store.check_writable(experiment)
     with store.run_lock() as (token, lock):
-        known = {"lock": token, "process": this_process(), **environment_tags(), **(tags or {})}
+        # The caller's first, as MLflow's pages show them in this order.
+        known = {**(tags or {}), "lock": token, "process": this_process(), **environment_tags()}
         if "command" in known:
             known[NOTE] = f"```\n{wrapped(known['command'])}\n```"  # code, no wider than the page's column
         if config is not None:
@@ -165,7 +166,6 @@ def start_run(
             tags={key: str(value) for key, value in known.items()},  # as a server takes nothing else
             nested=mlflow.active_run() is not None,
             parent_run_id=parent,
-            log_system_metrics=resume is None or config is not None,
         )
         run = MlflowRun(active.info.run_id, store, lock, goes_on=resume is not None and config is not None)
         with _ending(run):

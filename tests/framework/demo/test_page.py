@@ -93,9 +93,7 @@ def draw(page: Any, *strokes: Sequence[tuple[int, int]]) -> None:
 
 
 @browser.needs_chromium
-def test_a_sum_is_typed_drawn_or_photographed(
-    sums_store: Path, served_sums: dict[str, Served], tmp_path: Path
-) -> None:
+def test_a_sum_is_typed_drawn_or_photographed(sums_store: Path, served_sums: dict[str, Served], tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
     [answer] = served_sums["seq2seq-text-to-text"].model.predict(["45+23"])
@@ -121,7 +119,9 @@ def test_a_sum_is_typed_drawn_or_photographed(
         page.get_by_role("button", name="Undo").click()
         page.wait_for_function(f"{count} == 3")
         read.click()
-        expect(page.get_by_text("the canvas is empty")).to_be_hidden()  # what was read depends on weights that know nothing
+        expect(
+            page.get_by_text("the canvas is empty")
+        ).to_be_hidden()  # what was read depends on weights that know nothing
         page.get_by_role("button", name="Clear").click()
         page.wait_for_function(f"{count} == 0")
 
@@ -173,7 +173,7 @@ def test_cats_a_model_of_ones_own_and_a_study_while_it_runs(
         changes(lambda: page.get_by_role("slider", name="Seed").press("ArrowRight"))
         changes(lambda: page.get_by_role("slider", name="Temperature").press("Home"))
         changes(lambda: page.get_by_role("slider", name="Temperature").press("End"))
-        changes(lambda: page.get_by_role("radio", name="prior").click())
+        changes(lambda: page.get_by_role("radio", name="prior", exact=True).click())
         page.get_by_role("tab", name="Directions").click()
         for name in ("component 1", "component 4", "fur", "ears", "yaw", "Which cat"):
             changes(lambda name=name: page.get_by_role("slider", name=name).press("End"))  # type: ignore[misc]
@@ -181,8 +181,7 @@ def test_cats_a_model_of_ones_own_and_a_study_while_it_runs(
         blend = page.get_by_role("button", name="Reconstruct and interpolate")
         blend.click()
         expect(page.get_by_text("cat: nothing was given; upload an image")).to_be_visible()
-        uploads = page.locator("input[type=file]:visible, input[type=file]")
-        uploads.first.set_input_files(cat)
+        page.locator("input[type=file]").first.set_input_files(cat)
         expect(page.get_by_text("cat.png")).to_be_visible()
         blend.click()
         expect(images).to_have_count(1)

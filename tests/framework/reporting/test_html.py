@@ -282,6 +282,8 @@ def test_in_a_browser_figures_are_shown_and_nothing_is_cut(
         widths = opened.evaluate("[...document.images].map(image => [image.naturalWidth, image.clientWidth])")
         assert all(0 < shown <= drawn and shown <= width for drawn, shown in widths)
         assert browser.overflow(opened) <= 0
-        hidden = "[...document.querySelectorAll('table')].filter(one => one.scrollWidth > one.parentElement.clientWidth)"
+        hidden = (
+            "[...document.querySelectorAll('table')].filter(one => one.scrollWidth > one.parentElement.clientWidth)"
+        )
         scrolls = "one => getComputedStyle(one.parentElement).overflowX == 'auto'"
         assert opened.evaluate(f"{hidden}.every({scrolls})")

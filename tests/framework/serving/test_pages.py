@@ -57,11 +57,11 @@ def test_a_browser_shows_runs_first_and_all_of_a_run_on_one_screen(
             for column in ("val/accuracy", "stage"):
                 expect(runs.get_by_role("columnheader", name=column).last).to_be_in_viewport(ratio=1)
             runs.get_by_role("link", name=run.name).click()
-            shown = (f"{run.metrics['val/accuracy']:.4f}".rstrip("0"), "Finished", "Tags", "stage: Production")
-            for text in shown:
+            scores = [str(run.metrics[name])[:6] for name in ("val/accuracy", "test/accuracy")]
+            for text in (*scores, "Finished", "Tags", "command"):
                 expect(runs.get_by_text(text).first).to_be_in_viewport(ratio=1)
-            page.get_by_role("link", name="Models").first.click()
-            expect(page.get_by_role("link", name="glyph-reader")).to_be_visible()
+            page.get_by_role("link", name="Model registry").click()
+            expect(page.get_by_role("link", name="seq2seq-text-to-text")).to_be_visible()
         process.send_signal(signal.SIGINT)
         assert process.wait(2) == 130
 
