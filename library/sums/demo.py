@@ -195,7 +195,7 @@ def figures(images: np.ndarray, characters: Sequence[tuple[str, float]]) -> str:
 
 
 def _build_read(models: Models, versions: dict[str, Any]) -> None:
-    gr.Markdown("**Or draw one with the mouse,** anywhere on the canvas:")
+    gr.Markdown("**Draw a sum with the mouse,** anywhere on the canvas:")
     gr.HTML(CANVAS, js_on_load=DRAW)
     canvas = gr.Textbox(visible=False)
     with gr.Row():

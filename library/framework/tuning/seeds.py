@@ -5,7 +5,7 @@ over.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from optuna import TrialPruned
@@ -41,6 +41,7 @@ def train_seeds(search: Search, experiment: Experiment, trial: Trial, run: Mlflo
         TrialPruned: by the study's pruner, before the last seed.
     """
     seeds, first, scores = search.options.seeds, next(iter(search.objectives)), _taken_over(trial)
+    _keep(trial, scores)  # for the trial that repeats this one
     for number in range(1, seeds + 1):
         if number > len(scores):
             one = experiment.config.model_copy(update={"seed": experiment.config.seed + number - 1})
@@ -52,15 +53,13 @@ def train_seeds(search: Search, experiment: Experiment, trial: Trial, run: Mlflo
             ) as child:
                 scores.append(dict(fit(seeded, child)))
             experiment.reuse(seeded)
-            trial.storage.set_trial_system_attr(trial._trial_id, SCORES, scores)
+            _keep(trial, scores)
         if len(search.objectives) == 1:  # else Optuna refuses it
             trial.report(scores[number - 1][first], number)
             if number < seeds and trial.should_prune():
                 raise TrialPruned(f"pruned after {number} of {seeds} seeds by {type(trial.study.pruner).__name__}")
     means = {name: float(np.mean([one[name] for one in scores])) for name in scores[0]}
-    spreads = {
-        name: float(np.std([one[name] for one in scores], ddof=1)) for name in search.objectives if name in means
-    }
+    spreads = {name: float(np.std([one[name] for one in scores], ddof=1)) for name in search.objectives}
     errors = {f"{name}_standard_error": spread / math.sqrt(seeds) for name, spread in spreads.items()}
     run.log_metrics({**means, **errors})
     return means
@@ -71,3 +70,7 @@ def _taken_over(trial: Trial) -> list[Metrics]:
     repeated = trial.user_attrs.get(REPEATS)
     attributes = {} if repeated is None else trial.study.trials[repeated].system_attrs
     return list(attributes.get(SCORES, []))
+
+
+def _keep(trial: Trial, scores: Sequence[Metrics]) -> None:
+    trial.storage.set_trial_system_attr(trial._trial_id, SCORES, list(scores))

@@ -69,14 +69,9 @@ def _end_of(
     search: Search, experiment: Experiment, trial: Trial, run: MlflowRun, role: str, row: Any
 ) -> tuple[TrialState, list[float] | None, str]:
     """How the trial ended, with its values or the reason; only what ends the study is raised."""
-    from ..training.callbacks import check_known
-
     try:
         with search.store:
             metrics = _train(search, experiment, trial, run, role, row)
-            if not completed(trial.study.get_trials(deepcopy=False)):
-                check_known("objective", search.objectives, metrics)
-                check_known("constraint", experiment.constraints, metrics)
     except optuna.TrialPruned as pruned:
         return TrialState.PRUNED, None, str(pruned)
     except (StoreError, UnknownMetric):
@@ -99,11 +94,17 @@ def _train(
     """The metrics of a trial's training; of several seeds, the means."""
     import keras
 
+    from ..training.callbacks import check_known
+
     def fit(one: Experiment, of_one: MlflowRun) -> Mapping[str, float]:
         keras.utils.clear_session()
         start = time.perf_counter()
         result = one.fit(of_one, [_reporting(trial, search, one, row)])
-        return {**result.metrics, **one.config_metrics, **size_and_duration(result, start)}
+        metrics = {**result.metrics, **one.config_metrics, **size_and_duration(result, start)}
+        if not completed(trial.study.get_trials(deepcopy=False)):
+            check_known("objective", search.objectives, metrics)
+            check_known("constraint", experiment.constraints, metrics)
+        return metrics
 
     if search.options.seeds == 1:
         return fit(experiment, run)

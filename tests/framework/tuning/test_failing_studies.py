@@ -11,6 +11,7 @@ from typing import Any
 
 import mlflow
 import optuna
+import psutil
 import pytest
 from optuna.trial import BaseTrial, TrialState
 
@@ -149,8 +150,10 @@ def test_a_study_killed_again_and_again_goes_on_where_it_was_on_two_workers(
         process = paused(store_path, pipe)
         with pytest.raises(UserError, match=another):
             tune(again(trials=2, workers=1))
+        workers = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(kill)
         process.wait()
+        psutil.wait_procs(workers)  # else they may count as alive when the study goes on, and as lost later
     study = tune(again(trials=6, workers=2)).study
 
     times = len(kills)

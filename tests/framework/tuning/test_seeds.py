@@ -67,13 +67,13 @@ def test_the_mean_of_the_seeds_counts_and_what_loses_with_each_is_pruned(
         tune(new_search(sizes, Known(), trials=2))
 
 
-def test_an_interrupted_trial_trains_the_seeds_that_are_missing(new_search: NewSearch) -> None:
+def test_a_trial_that_is_interrupted_again_and_again_trains_the_seeds_that_are_missing(new_search: NewSearch) -> None:
     search, trained = new_search(sizes, Known(units=7), seeds=3), list[int]()
 
     def run(trial: Any) -> dict[str, float]:
         def fit(one: Any, _: Run) -> dict[str, float]:
             trained.append(one.config.seed)
-            if len(trained) == 3:
+            if len(trained) in (3, 4):
                 raise KeyboardInterrupt
             return {"val/loss": float(one.config.seed)}
 
@@ -82,12 +82,14 @@ def test_an_interrupted_trial_trains_the_seeds_that_are_missing(new_search: NewS
             return dict(train_seeds(search, experiment, trial, of_trial, "trial", fit))
 
     study = search.study()
-    first = study.ask()
-    with pytest.raises(KeyboardInterrupt):
-        run(first)
-    study.enqueue_trial(first.params, user_attrs={"repeats": first.number})
-    assert run(study.ask()) == {"val/loss": 11.0}
-    assert trained == [10, 11, 12, 12]
+    trial = study.ask()
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(trial)
+        study.enqueue_trial({}, user_attrs={"repeats": trial.number})
+        trial = study.ask()
+    assert run(trial) == {"val/loss": 11.0}
+    assert trained == [10, 11, 12, 12, 12]
 
 
 @pytest.mark.parametrize(
