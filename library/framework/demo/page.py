@@ -23,7 +23,7 @@ from .models import Models
 CSS = """
 .gradio-container {max-width: 960px !important; width: 100%; margin: auto; padding: 8px !important}
 .pixels img {image-rendering: pixelated}
-.when-full:not(:has(img)) {display: none}
+.when-full:has(.empty) {display: none}
 .answer textarea, .answer input {font-size: 1.6em}
 """
 MAX_UPLOAD = "20mb"

@@ -19,8 +19,13 @@ def build(store: Store) -> None:
 
     message, about = gr.Markdown(), gr.Markdown()
     study = gr.Dropdown([], label="Study", interactive=True)
-    history = gr.ScatterPlot(x="trial", y="value", color="state", title="History", height=280)
-    importances = gr.BarPlot(x="parameter", y="importance", title="Importance of parameters", height=240, y_lim=[0, 1])
+    history = gr.ScatterPlot(
+        x="trial", y="value", color="state", title="History", height=280, elem_classes="when-full"
+    )  # fmt: skip
+    importances = gr.BarPlot(
+        x="parameter", y="importance", title="Importance of parameters", height=240, y_lim=[0, 1],
+        elem_classes="when-full",
+    )  # fmt: skip
     computed: dict[tuple[str, int], Any] = {}  # they take seconds where there are many trials
 
     def read(selected: str | None) -> tuple[Any, ...]:
