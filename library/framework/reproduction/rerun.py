@@ -115,7 +115,7 @@ def _train(plan: Plan, run: MlflowRun) -> None:
 
 def _check_training(record: RunRecord) -> None:
     """Raises a UserError unless the run is a training that has ended, with something to compare."""
-    has_seeds = "seeds" in record.tags and "trial" in record.tags
+    has_seeds = "seeds" in record.tags
     if not record.params or has_seeds:
         which = next((what for what in ("study", "comparison") if what in record.tags), "")
         is_parent = has_seeds or (bool(which) and "mlflow.parentRunId" not in record.tags)

@@ -92,6 +92,25 @@ def draw(page: Any, *strokes: Sequence[tuple[int, int]]) -> None:
         page.mouse.up()
 
 
+def check_canvas(page: Any) -> None:
+    """Strokes are counted, taken back and read; an empty canvas is a sentence."""
+    from playwright.sync_api import expect
+
+    read, count = page.get_by_role("button", name="Read"), "document.getElementById('sum').strokes.length"
+    page.get_by_role("button", name="Clear").scroll_into_view_if_needed()
+    read.click()
+    expect(page.get_by_text("the canvas is empty: draw a sum on it")).to_be_visible()
+    draw(page, [(40, 40), (40, 120)], [(80, 80), (120, 80)], [(100, 60), (100, 100)], [(160, 40), (160, 120)])
+    assert page.evaluate(count) == 4
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function(f"{count} == 3")
+    read.click()
+    # What was read depends on weights that know nothing.
+    expect(page.get_by_text("the canvas is empty")).to_be_hidden()
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_function(f"{count} == 0")
+
+
 @browser.needs_chromium
 def test_a_sum_is_typed_drawn_or_photographed(sums_store: Path, served_sums: dict[str, Served], tmp_path: Path) -> None:
     from playwright.sync_api import expect
@@ -110,20 +129,7 @@ def test_a_sum_is_typed_drawn_or_photographed(sums_store: Path, served_sums: dic
         page.get_by_role("button", name="Answer").click()
         expect(page.get_by_text("⚠️ query: got '45*23'")).to_be_visible()
 
-        read, count = page.get_by_role("button", name="Read"), "document.getElementById('sum').strokes.length"
-        page.get_by_role("button", name="Clear").scroll_into_view_if_needed()
-        read.click()
-        expect(page.get_by_text("the canvas is empty: draw a sum on it")).to_be_visible()
-        draw(page, [(40, 40), (40, 120)], [(80, 80), (120, 80)], [(100, 60), (100, 100)], [(160, 40), (160, 120)])
-        assert page.evaluate(count) == 4
-        page.get_by_role("button", name="Undo").click()
-        page.wait_for_function(f"{count} == 3")
-        read.click()
-        expect(
-            page.get_by_text("the canvas is empty")
-        ).to_be_hidden()  # what was read depends on weights that know nothing
-        page.get_by_role("button", name="Clear").click()
-        page.wait_for_function(f"{count} == 0")
+        check_canvas(page)
 
         photo = page.locator("input[type=file]")
         photo.set_input_files(tmp_path / "no-image.png")
@@ -138,6 +144,25 @@ def test_a_sum_is_typed_drawn_or_photographed(sums_store: Path, served_sums: dic
         query.fill("45+23")
         query.press("Enter")
         expect(page.get_by_role("heading", name=f"45 + 23 = {answer}")).to_be_visible()
+
+
+def check_sliders(page: Any, image: Any) -> None:
+    """Each control of samples and directions changes the picture."""
+    from playwright.sync_api import expect
+
+    def changes(act: Callable[[], object]) -> None:
+        expect(image).to_be_visible()
+        before = image.get_attribute("src") or ""
+        act()
+        expect(image).not_to_have_attribute("src", before)
+
+    changes(lambda: page.get_by_role("slider", name="Seed").press("ArrowRight"))
+    changes(lambda: page.get_by_role("slider", name="Temperature").press("Home"))
+    changes(lambda: page.get_by_role("slider", name="Temperature").press("End"))
+    changes(lambda: page.get_by_role("radio", name="prior", exact=True).click())
+    page.get_by_role("tab", name="Directions").click()
+    for name in ("component 1", "component 4", "fur", "ears", "yaw", "Which cat"):
+        changes(lambda name=name: page.get_by_role("slider", name=name).press("End"))  # type: ignore[misc]
 
 
 @browser.needs_chromium
@@ -155,13 +180,6 @@ def test_cats_a_model_of_ones_own_and_a_study_while_it_runs(
     with study, demo(tmp_path / "store") as page:
         images = page.locator("img:visible")
 
-        def changes(act: Callable[[], object]) -> None:
-            """Asserts that the first picture changes."""
-            expect(images.first).to_be_visible()
-            before = images.first.get_attribute("src") or ""
-            act()
-            expect(images.first).not_to_have_attribute("src", before)
-
         page.get_by_role("tab", name="Cats").click()
         expect(images).to_have_count(2)
         page.get_by_label("Model and version").click()
@@ -170,13 +188,7 @@ def test_cats_a_model_of_ones_own_and_a_study_while_it_runs(
         page.get_by_label("Model and version").click()
         page.get_by_role("option", name="cats-vae, Production").click()
         expect(images).to_have_count(2)
-        changes(lambda: page.get_by_role("slider", name="Seed").press("ArrowRight"))
-        changes(lambda: page.get_by_role("slider", name="Temperature").press("Home"))
-        changes(lambda: page.get_by_role("slider", name="Temperature").press("End"))
-        changes(lambda: page.get_by_role("radio", name="prior", exact=True).click())
-        page.get_by_role("tab", name="Directions").click()
-        for name in ("component 1", "component 4", "fur", "ears", "yaw", "Which cat"):
-            changes(lambda name=name: page.get_by_role("slider", name=name).press("End"))  # type: ignore[misc]
+        check_sliders(page, images.first)
         page.get_by_role("tab", name="Your cat").click()
         blend = page.get_by_role("button", name="Reconstruct and interpolate")
         blend.click()
