@@ -72,11 +72,11 @@ def build(store: Store, tabs: Sequence[Tab]) -> Any:
                 tab.build(models, own, shown.select)
             names = [name for name in names if name not in own]
         with gr.Tab("Studies"):
-            studies.build(store)
+            read = studies.build(store, page.load)
         for name in names:
             with gr.Tab(name):
                 other_models.build(models, name, version_choice(models, name))
-        page.load(models.start, api_visibility="private")  # seconds that the first answer then has
+        read.then(models.start, api_visibility="private")  # seconds that the first answer then has
     return page
 
 

@@ -13,15 +13,23 @@ SECONDS = 3
 """Time between two readings of a study."""
 
 
-def build(store: Store) -> None:
-    """A choice of study, and its figures; a sentence as long as there is none."""
+MIN_RANGE = 10
+"""Trials that the history has room for at least: on a shorter axis there are ticks at half trials."""
+
+
+def build(store: Store, opened: Any) -> Any:
+    """A choice of study, and its figures; a sentence as long as there is none.
+
+    Returns:
+        The event that the figures were read for the first time, after `opened`, the event that the page was opened.
+    """
     from .page import sentences
 
     message, about = gr.Markdown(), gr.Markdown()
     study = gr.Dropdown([], label="Study", interactive=True)
     history = gr.ScatterPlot(
         x="trial", y="value", color="state", title="History", height=280, elem_classes="when-full"
-    )  # fmt: skip
+    )
     importances = gr.BarPlot(
         x="parameter", y="importance", title="Importance of parameters", height=240, y_lim=[0, 1],
         elem_classes="when-full",
@@ -45,9 +53,10 @@ def build(store: Store) -> None:
         text = f"{len(trials)} finished trials of `{name}`, {results.objectives[objective]} `{objective}`"
         text += f"; the best is trial {best[0].number}: {best[0].values[0]:.4g}" if best else ""
         shown = trials[["trial", "value", "state"]].dropna()
-        return gr.Dropdown(choices=list(found), value=name), shown, computed[name, len(trials)], text
+        points = gr.ScatterPlot(shown, x_lim=[-1, max(MIN_RANGE, trials["trial"].max() + 1)])
+        return gr.Dropdown(choices=list(found), value=name), points, computed[name, len(trials)], text
 
-    gr.on(
-        [gr.Timer(SECONDS).tick, study.input], sentences(read, 4), [study],
-        [study, history, importances, about, message], api_visibility="private", show_progress="hidden",
-    )  # fmt: skip
+    outputs = [study, history, importances, about, message]
+    again = [gr.Timer(SECONDS).tick, study.input]
+    gr.on(again, sentences(read, 4), [study], outputs, api_visibility="private", show_progress="hidden")
+    return opened(sentences(read, 4), [study], outputs, api_visibility="private", show_progress="hidden")

@@ -225,10 +225,10 @@ def test_as_many_images_are_drawn_as_there_are_real_ones_and_never_twice_the_sam
 
 def test_training_brings_the_colours_of_samples_to_those_of_the_data() -> None:
     orange = np.broadcast_to(np.array([230, 100, 30], dtype=np.uint8), (320, 75, 75, 3))
-    model = built(averaging=0.8, learning_rate=1e-2)
+    model = built(averaging=0.8, learning_rate=3e-3)  # a third of it swings on some processors
     drawn = [np.asarray(model.decoder(model.noise))]
     model.run_eagerly = False
-    model.fit(orange, batch_size=8, verbose=0, epochs=2)
+    model.fit(orange, batch_size=8, verbose=0, epochs=4)
     model.evaluate(IMAGES, verbose=0)
     drawn.append(np.asarray(model.decoder(model.noise)))
     before, after = (np.abs(images.mean(axis=(0, 1, 2)) - orange[0, 0, 0] / 255).max() for images in drawn)
