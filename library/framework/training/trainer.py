@@ -1,5 +1,6 @@
 """The Trainer: fits any compiled Keras model and reports every epoch; it never asks which model it is."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -11,6 +12,9 @@ from ..run import Callbacks, Run
 from . import checkpoints
 from .callbacks import BestEpoch
 from .resuming import Checkpoint
+
+MAX_VALIDATION_BATCH = 512
+"""Examples in a batch of validation data, where XLA compiles the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +64,27 @@ class Trainer:
         every = [best, *callbacks]
         if (kept := checkpoints.current()) and isinstance(train, keras.utils.PyDataset):
             every.append(Checkpoint(kept, best, callbacks, [train, validation], run))
-        settings = {"epochs": self.epochs, "verbose": 0, "shuffle": False}
+        settings = {"epochs": self.epochs, "verbose": 0, "shuffle": False, **_compile_once(model, train, validation)}
         model.fit(train, validation_data=validation, callbacks=every, **settings)
         model.set_weights(best.weights)
         return TrainingResult(model, best.metrics, best.epoch)
+
+
+def _compile_once(model: keras.Model, train: Any, validation: Any) -> dict[str, int]:
+    """Prepares a model so that each of its steps is traced and compiled once; returns what `fit` must be given for it.
+
+    Variables of metrics and of the optimizer that are made in the first step have TensorFlow trace it twice. XLA
+    compiles anew for each size of a batch, such as that of the last batch of validation data.
+    """
+    if model.run_eagerly or type(model).train_step is not keras.Model.train_step:
+        return {}
+    if isinstance(train, keras.utils.PyDataset):
+        model._symbolic_build(data_batch=train[0])
+    sizes = {len(array) for array in keras.tree.flatten(validation) if hasattr(array, "shape")}
+    return {"validation_batch_size": equal_batches(*sizes)} if model.jit_compile and len(sizes) == 1 else {}
+
+
+def equal_batches(examples: int) -> int:
+    """The size of as few batches as `MAX_VALIDATION_BATCH` allows; up to twice as many, if these are all equal."""
+    least = math.ceil(examples / MAX_VALIDATION_BATCH)
+    return math.ceil(examples / next((one for one in range(least, 2 * least + 1) if examples % one == 0), least))

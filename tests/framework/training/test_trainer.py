@@ -13,6 +13,7 @@ from library.framework.errors import NotFinite, UnknownMetric
 from library.framework.run import StopTraining
 from library.framework.training import callbacks
 from library.framework.training.optimizers import adamw, rate, steps_per_execution
+from library.framework.training.trainer import equal_batches
 from tests.tiny import Tiny
 
 
@@ -81,6 +82,32 @@ def scripted(scores: list[float], **settings: float) -> tuple[float, int, int]:
     model.fit, model.stop_training = fit, False
     result = Trainer(epochs=len(scores), monitor="val/score", mode="max", **settings).fit(model, x, (x, x), run)
     return float(model.get_weights()[0][0, 0]), result.epoch, len(run.metrics)
+
+
+class Traced(keras.layers.Layer):
+    """Counts how often it is called to train."""
+
+    times = 0
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        self.times += training
+        return x
+
+
+def test_a_step_is_traced_once() -> None:
+    layer, x, y = Traced(), np.ones((10, 2), "float32"), np.ones((10, 1), "float32")
+    model = keras.Sequential([keras.Input((2,)), layer, keras.layers.Dense(1)])
+    model.compile(adamw(TrainingConfig()), "mse", metrics=["mae"], jit_compile=False)
+    metrics = Trainer(epochs=2).fit(model, Batches(x, y, batch_size=4, steps=2, seed=0), (x, y)).metrics
+    assert set(metrics) == {"train/loss", "train/mae", "val/loss", "val/mae"}
+    assert layer.times == 1
+
+
+@pytest.mark.parametrize(
+    ("examples", "size"), [(1, 1), (475, 475), (512, 512), (513, 171), (997, 499), (1000, 500), (5000, 500)]
+)
+def test_batches_of_validation_data_are_few_and_equal_where_that_is_possible(examples: int, size: int) -> None:
+    assert equal_batches(examples) == size
 
 
 @pytest.mark.parametrize(
