@@ -11,8 +11,6 @@ from ..tuning.results import stored_studies
 
 SECONDS = 3
 """Time between two readings of a study."""
-
-
 MIN_RANGE = 10
 """Trials that the history has room for at least: on a shorter axis there are ticks at half trials."""
 
@@ -27,11 +25,9 @@ def build(store: Store, opened: Any) -> Any:
 
     message, about = gr.Markdown(), gr.Markdown()
     study = gr.Dropdown([], label="Study", interactive=True)
-    history = gr.ScatterPlot(
-        x="trial", y="value", color="state", title="History", height=280, elem_classes="when-full"
-    )
+    history = gr.ScatterPlot(x="trial", y="value", color="state", title="History", height=280, elem_classes="when-full")
     importances = gr.BarPlot(
-        x="parameter", y="importance", title="Importance of parameters", height=240, y_lim=[0, 1],
+        x="parameter", y="importance", title="Importance of parameters", height=240, y_lim=[0, 1], sort="-y",
         elem_classes="when-full",
     )  # fmt: skip
     computed: dict[tuple[str, int], Any] = {}  # they take seconds where there are many trials
@@ -53,7 +49,7 @@ def build(store: Store, opened: Any) -> Any:
         text = f"{len(trials)} finished trials of `{name}`, {results.objectives[objective]} `{objective}`"
         text += f"; the best is trial {best[0].number}: {best[0].values[0]:.4g}" if best else ""
         shown = trials[["trial", "value", "state"]].dropna()
-        points = gr.ScatterPlot(shown, x_lim=[-1, max(MIN_RANGE, trials["trial"].max() + 1)])
+        points = gr.ScatterPlot(shown, y_title=objective, x_lim=[-1, max(MIN_RANGE, trials["trial"].max() + 1)])
         return gr.Dropdown(choices=list(found), value=name), points, computed[name, len(trials)], text
 
     outputs = [study, history, importances, about, message]
