@@ -65,8 +65,8 @@ class Seq2Seq(Experiment):
         run.log_dataset(f"arithmetic-{config.split}", data.digest, data.inputs)
         model = self.build()
         training, notation = data.train.queries, queries.notation(config)
-        if config.mirrored:
-            training = queries.mirrored(training, notation)
+        if config.fact_families:
+            training = queries.fact_families(training, notation)
         x, y = training.x, training.y
         render: Render = partial(data.train.render, vary=config.vary)
         if config.scratchpad:

@@ -95,9 +95,10 @@ class Seq2SeqConfig(SumsConfig, TrainingConfig):
         description="write the working before the answer, as on paper, and see what was written; text-to-text with "
         "ones-first",
     )
-    mirrored: bool = Field(
+    fact_families: bool = Field(
         False,
-        description="learn from b+a, b-a and b*a, too, where a+b, a-b and a*b are given: answers follow from theirs",
+        description="learn from the queries, too, whose answers follow: of a+b=c and of c-a=b all of a+b, b+a, c-a, "
+        "c-b, a-c and b-c; of a*b b*a",
     )
     character_loss: float = Field(
         1.0,

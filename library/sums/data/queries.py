@@ -104,12 +104,26 @@ def split(groups: np.ndarray, train_fraction: float, validation_fraction: float,
     return tuple(np.split(order, starts[[validation, test]]))
 
 
-def mirrored(queries: Queries, notation: Notation) -> Queries:
-    """The queries, then those with exchanged operands that are not among them."""
-    known = set(queries.triples)
-    new = [place for place, (left, sign, right) in enumerate(queries.triples) if (right, sign, left) not in known]
-    left, right = np.append(queries.left, queries.right[new]), np.append(queries.right, queries.left[new])
-    return _write(notation, left, np.append(queries.operator, queries.operator[new]), right)
+def fact_families(queries: Queries, notation: Notation) -> Queries:
+    """The queries, then those whose answers follow from them and that are not among them.
+
+    From `a+b=c` follow `b+a` and, unless c is 100 or more, `c-a`, `c-b`, `a-c` and `b-c`; from a difference follow the
+    others of the same six; from `a*b` follows `b*a`.
+    """
+    derived = (one for triple in queries.triples for one in _family(*triple))
+    left, operators, right = zip(*dict.fromkeys([*queries.triples, *derived]), strict=True)
+    return _write(notation, np.array(left), np.array(operators), np.array(right))
+
+
+def _family(left: int, sign: str, right: int) -> list[tuple[int, str, int]]:
+    if sign == "*":
+        return [(right, sign, left)]
+    total, one = (left + right, left) if sign == "+" else (max(left, right), min(left, right))
+    parts = one, other = one, total - one
+    sums = [(one, "+", other), (other, "+", one)]
+    if total > 99:
+        return sums
+    return [*sums, *((total, "-", part) for part in parts), *((part, "-", total) for part in parts)]
 
 
 def _write(notation: Notation, left: np.ndarray, operators: np.ndarray, right: np.ndarray) -> Queries:

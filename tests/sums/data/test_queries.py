@@ -106,15 +106,37 @@ def test_the_digest_changes_with_the_data_and_not_with_the_machine_or_the_seed_o
         assert load(**{field: value}).digest != load().digest, field
 
 
-@pytest.mark.parametrize("operators", ["+-", "*"])
-def test_mirrored_queries_follow_the_given_ones_and_are_there_once(operators: str) -> None:
-    config = ArithmeticConfig(operators=operators, train_fraction=0.1)
-    given = queries.load(config).train
-    both = queries.mirrored(given, queries.notation(config))
+@pytest.mark.parametrize(
+    ("query", "family"),
+    [
+        ("3+4", ["3+4", "4+3", "7-3", "7-4", "3-7", "4-7"]),
+        ("7-4", ["7-4", "3+4", "4+3", "7-3", "3-7", "4-7"]),
+        ("4-7", ["4-7", "3+4", "4+3", "7-3", "7-4", "3-7"]),
+        ("60+50", ["60+50", "50+60"]),
+        ("5+5", ["5+5", "10-5", "5-10"]),
+        ("9-0", ["9-0", "0+9", "9+0", "9-9", "0-9"]),
+        ("6*7", ["6*7", "7*6"]),
+    ],
+)
+def test_a_fact_family_is_worked_out_by_hand(query: str, family: list[str]) -> None:
+    config = ArithmeticConfig(operators="*" if "*" in query else "+-")
+    every = queries.load(config)
+    [split, place] = next((one, one.texts.index(query)) for one in every if query in one.texts)
+    arrays = {name: getattr(split, name)[place : place + 1] for name in ("texts", "answers", "x", "y")}
+    operands = {name: getattr(split, name)[place : place + 1] for name in ("left", "operator", "right")}
+    both = queries.fact_families(queries.Queries(**arrays, **operands), queries.notation(config))
+    assert both.texts[0] == query
+    assert sorted(both.texts) == sorted(family)
+
+
+@pytest.mark.parametrize(("operators", "more"), [("+-", 3.5), ("*", 1.8)])
+def test_fact_families_have_right_answers_are_closed_and_have_each_query_once(operators: str, more: float) -> None:
+    config = ArithmeticConfig(operators=operators, train_fraction=0.05 if operators == "+-" else 0.1)
+    given, notation = queries.load(config).train, queries.notation(config)
+    both = queries.fact_families(given, notation)
     assert both.texts[: len(given)] == given.texts
-    asked = list(zip(both.left, both.operator, both.right, strict=True))
-    assert len(set(asked)) == len(asked) > 1.8 * len(given)
-    assert {(right, sign, left) for left, sign, right in asked} == set(asked)
-    values = [queries.OPERATIONS[sign](int(left), int(right)) for left, sign, right in asked]
+    assert len(set(both.texts)) == len(both) > more * len(given)
+    values = [queries.OPERATIONS[sign](left, right) for left, sign, right in both.triples]
     assert both.answers == tuple(map(str, values))
-    assert queries.notation(config).decode(both.y) == list(both.answers)
+    assert notation.decode(both.y) == list(both.answers)
+    assert set(queries.fact_families(both, notation).texts) == set(both.texts)
