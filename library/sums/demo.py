@@ -178,6 +178,7 @@ def _hands(models: Models, text: str, choice: str) -> np.ndarray | None:
     images = models.load(DRAWN, choice).predict([text] * HANDS)
     words = [np.concatenate(list(word), axis=1) for word in images]
     rows = [np.concatenate(words[i : i + 3], axis=1) for i in range(0, HANDS, 3)]
+    rows.insert(0, np.zeros_like(rows[0][: SIZE // 2]))  # below the label
     return 255 - np.repeat(np.repeat(np.concatenate(rows), 3, axis=0), 3, axis=1)
 
 
