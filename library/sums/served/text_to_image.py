@@ -39,8 +39,10 @@ class TextToImage(PythonModel):
         random = np.random.default_rng(seed)
         shapes = [network_input.shape[1:] for network_input in self.network.inputs[1:]]
         noise = [random.normal(scale=self._temperature, size=(len(x), *shape)).astype("float32") for shape in shapes]
-        drawn = self.network.predict([x, *noise] if noise else x, batch_size=64, verbose=0)
-        return np.rint(255 * np.asarray(drawn)).astype(np.uint8)
+        # In batches, as memory is bounded; not by `predict`, which takes longer to begin than to draw a few.
+        batches = ([each[start : start + 64] for each in (x, *noise)] for start in range(0, len(x), 64))
+        drawn = np.concatenate([self.network.predict_on_batch(batch) for batch in batches])
+        return np.rint(255 * drawn).astype(np.uint8)
 
 
 set_model(TextToImage())
