@@ -73,7 +73,7 @@ def test_the_framework_imports_itself_relatively_so_that_it_can_have_another_nam
             "mlflow",
             r"library/framework/(tracking/|registry/|serving/|notebook.py)|library/(sums/served/|cats/served_model)",
         ),
-        ("optuna", r"library/framework/tuning/|search_spaces/"),
+        ("optuna", r"library/framework/tuning/|search_spaces/|experiments/benchmarks/"),
     ],
 )
 def test_a_heavy_library_is_imported_where_it_belongs_only(module: str, allowed: str) -> None:

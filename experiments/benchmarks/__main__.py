@@ -1,6 +1,6 @@
 """Measures what README.md states and prints a table of it, each row beside its target.
 
-make bench                    # all of it: about 40 minutes on 2 cores; let nothing else run
+make bench                    # all of it: about 45 minutes on 2 cores; let nothing else run
 make bench ONLY=throughput    # one part; of another name, it lists them
 """
 
