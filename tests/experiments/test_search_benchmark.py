@@ -40,7 +40,7 @@ def test_a_trial_gets_the_nearest_config_and_its_training(table: Table) -> None:
         assert (np.diff(seconds[np.isfinite(losses)]) > 0).all()
 
 
-def test_a_replayed_study_is_the_same_again_and_better_the_more_it_does(table: Table) -> None:
+def test_a_replayed_study_repeats_is_no_worse_than_its_first_trial_and_is_shorter_with_a_pruner(table: Table) -> None:
     assert replay(table.name, OURS, 1) == replay(table.name, OURS, 1)
     assert replay(table.name, OURS, 1) != replay(table.name, OURS, 2)
     of_defaults = table.losses[0, -1] - np.nanmin(table.losses[:, -1])
