@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from experiments.benchmarks import Row, learning, search, serving, speed, stock
+from experiments.benchmarks import Row, learning, serving, speed, stock
 from library.framework.environment import start_keras
 
 # Each with the number of threads that suits it; None: one for each core, as the stock loop would have anywhere.
@@ -25,7 +25,7 @@ PARTS: Mapping[str, tuple[Callable[[], Iterator[Row]], int | None]] = {
     "overhead": (speed.overhead, 1),
     "serving": (serving.serving, 1),
     "exact-match": (learning.exact_match, 1),
-    "search": (search.search, 1),
+    "search": (learning.search, 1),
 }
 
 

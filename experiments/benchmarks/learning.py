@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from experiments.benchmarks import Row
 from experiments.seq2seq import Seq2Seq
-from library import EpochCallback, Run
+from library.framework.run import Run
 
 
 def exact_match() -> Iterator[Row]:
@@ -24,6 +24,8 @@ def exact_match() -> Iterator[Row]:
 
 def time_to_99() -> Iterator[Row]:
     """Seconds until 0.99 exact match on validation queries, with the defaults."""
+    from library import EpochCallback
+
     reached: list[float] = []
     start = time.perf_counter()
 
@@ -48,3 +50,10 @@ def study() -> Iterator[Row]:
         yield "make tune-seq2seq with its defaults", f"{minutes:.1f} minutes", "<= 15 minutes"
         score = f"{outcome.metrics['test/exact_match']:.4f}, {outcome.stage}"
         yield "exact match of its winner, stage", score, ">= 0.999, Production"
+
+
+def search() -> Iterator[Row]:
+    """A study of 20 trials by what it does, replayed on tables of trained configs: 200 seeds for each policy."""
+    from experiments.benchmarks.search import compare_policies  # here: optuna takes seconds
+
+    yield from compare_policies()

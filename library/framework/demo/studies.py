@@ -52,7 +52,12 @@ def build(store: Store, opened: Any) -> Any:
         points = gr.ScatterPlot(shown, y_title=objective, x_lim=[-1, max(MIN_RANGE, trials["trial"].max() + 1)])
         return gr.Dropdown(choices=list(found), value=name), points, computed[name, len(trials)], text
 
-    outputs = [study, history, importances, about, message]
-    again = [gr.Timer(SECONDS).tick, study.input]
-    gr.on(again, sentences(read, 4), [study], outputs, api_visibility="private", show_progress="hidden")
-    return opened(sentences(read, 4), [study], outputs, api_visibility="private", show_progress="hidden")
+    refresh: dict[str, Any] = {
+        "fn": sentences(read, 4),
+        "inputs": [study],
+        "outputs": [study, history, importances, about, message],
+        "api_visibility": "private",
+        "show_progress": "hidden",
+    }
+    gr.on([gr.Timer(SECONDS).tick, study.input], **refresh)
+    return opened(**refresh)

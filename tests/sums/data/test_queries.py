@@ -122,9 +122,8 @@ def test_a_fact_family_is_worked_out_by_hand(query: str, family: list[str]) -> N
     config = ArithmeticConfig(operators="*" if "*" in query else "+-")
     every = queries.load(config)
     [split, place] = next((one, one.texts.index(query)) for one in every if query in one.texts)
-    arrays = {name: getattr(split, name)[place : place + 1] for name in ("texts", "answers", "x", "y")}
-    operands = {name: getattr(split, name)[place : place + 1] for name in ("left", "operator", "right")}
-    both = queries.fact_families(queries.Queries(**arrays, **operands), queries.notation(config))
+    one = queries.Queries(**{name: values[place : place + 1] for name, values in vars(split).items()})
+    both = queries.fact_families(one, queries.notation(config))
     assert both.texts[0] == query
     assert sorted(both.texts) == sorted(family)
 
