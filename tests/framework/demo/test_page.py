@@ -194,7 +194,7 @@ def test_cats_a_model_of_ones_own_and_a_study_while_it_runs(
         blend.click()
         expect(page.get_by_text("cat: nothing was given; upload an image")).to_be_visible()
         page.locator("input[type=file]").first.set_input_files(cat)
-        expect(page.get_by_text("cat.png")).to_be_visible()
+        expect(page.get_by_role("cell", name="cat.png")).to_be_visible()
         blend.click()
         expect(images).to_have_count(1)
         page.get_by_role("tab", name="tiny").click()
