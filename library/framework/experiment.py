@@ -193,7 +193,7 @@ class Experiment:
         """What `load` gave."""
         return self.load()
 
-    @property
+    @cached_property
     def dataset_digest(self) -> str:
         """Names the exact data that this config trains on; a study goes on with no other."""
         return str(self.data.digest)

@@ -15,6 +15,17 @@ from library.framework.tracking.store import Store
 from tests.tiny import Tiny
 
 
+class Places(list[str]):
+    """Data whose digest counts how often it was computed."""
+
+    digests = 0
+
+    @property
+    def digest(self) -> str:
+        self.digests += 1
+        return f"{self[0]} {self.digests}"
+
+
 class Forecast(Experiment):
     """Named after this file; a network's features are part of its objective and of its models' names."""
 
@@ -27,7 +38,7 @@ class Forecast(Experiment):
     data_fields = ("place",)
 
     def load(self) -> Any:
-        return [self.config.place]
+        return Places([self.config.place])
 
 
 def test_names_follow_the_file_and_the_config_which_is_made_of_fields_or_of_a_runs_params() -> None:
@@ -46,6 +57,11 @@ def test_data_are_loaded_once_and_reused_where_they_depend_on_equal_fields() -> 
     assert first.data is first.data
     assert Forecast(features="large").reuse(first).data is first.data
     assert Forecast(place="there").reuse(first).data == ["there"]
+
+
+def test_data_are_digested_once_however_often_the_digest_is_used() -> None:
+    experiment = Forecast()
+    assert [experiment.dataset_digest for _ in range(3)] == ["here 1"] * 3
 
 
 def test_a_file_is_described_by_its_docstring(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
