@@ -37,10 +37,10 @@ class Seq2Seq(Experiment):
 
     Config = Seq2SeqConfig
     objectives = {"val/exact_match": "maximize"}
-    # At a fifth of the budget, from half the training queries, configs differ that would all be perfect in full.
-    trial_overrides = {"epochs": 8, "validation_fraction": 0.5}
+    # At a third of the budget, from half the training queries, configs differ that would all be perfect in full.
+    trial_overrides = {"epochs": 5, "validation_fraction": 0.5}
     # For half of it nearly all answers are wrong; which config will learn shows only then.
-    prune_after = 4
+    prune_after = 3
     naming_fields = ("modality", "operators", "handwriting")
     data_fields = (
         "operators", "train_fraction", "validation_fraction", "split", "split_seed", "padding", "modality", "digits",

@@ -73,6 +73,11 @@ class SumsConfig(ArithmeticConfig, GlyphsConfig):
 class Seq2SeqConfig(SumsConfig, TrainingConfig):
     """The LSTM encoder-decoder, its dataset and its training."""
 
+    epochs: int = Field(16, ge=1, le=100_000, description="how often validation is scored, at equal distances")
+    learning_rate: float = Field(8e-3, gt=0, le=1, description="the peak, reached after the warm-up")
+    weight_decay: float = Field(
+        0.2, ge=0, le=10, description="decoupled decay of AdamW, on all but biases and what reads or draws images"
+    )
     units: int = Field(128, ge=1, le=4096, description="width of every LSTM layer: the size of the latent code")
     encoder_depth: int = Field(1, ge=1, le=8, description="LSTM layers that read the query")
     decoder_depth: int = Field(1, ge=1, le=8, description="LSTM layers that write the answer")
