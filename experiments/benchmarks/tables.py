@@ -2,7 +2,7 @@
 
 A table is a study that nothing was pruned of, on one core a worker, written to a file:
 
-    make tune-seq2seq STUDY=table TRIALS=500 SAMPLER=qmc PRUNER=none TRAIN_FRACTION=0.1    # goes on where it ended
+    make tune-seq2seq STUDY=table TRIALS=500 SAMPLER=qmc PRUNER=none TRAIN_FRACTION=0.1 EPOCHS=8    # or resumes that
     .venv/bin/python -m experiments.benchmarks.tables mlruns table seq2seq
 """
 
