@@ -2,7 +2,7 @@
 
 The errors are compared query by query.
 
-    make compare-modalities                 # 20 minutes on 2 cores
+    make compare-modalities                 # 10 minutes on 2 cores
     make compare-modalities DIGITS=mnist
 
 `compare-training-fractions` includes these configs: what either command trained, the other does not train again.

@@ -1,6 +1,6 @@
 """Size of the training set: exact match by the share of queries to learn from, in all modalities.
 
-    make compare-training-fractions                 # about an hour on 2 cores
+    make compare-training-fractions                 # half an hour on 2 cores
     make compare-training-fractions DIGITS=mnist
 
 Drawn answers use average handwriting, which the classifier reads without errors: the score measures the answer, not its
