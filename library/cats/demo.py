@@ -122,10 +122,7 @@ def build(models: Models, names: Sequence[str], shown: Any) -> None:
 def _picture(title: str, height: int) -> Any:
     with gr.Column(min_width=280):
         gr.Markdown(title)
-        # JPEG takes a twentieth of webp's time, and of enlarged images it loses little.
-        return gr.Image(
-            format="jpeg", show_label=False, interactive=False, buttons=[], height=height, elem_classes="pixels"
-        )
+        return gr.Image(show_label=False, interactive=False, buttons=[], height=height, elem_classes="pixels")
 
 
 def _live(events: Sequence[Any], function: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
