@@ -96,11 +96,6 @@ def owns(name: str) -> bool:
     return name.startswith("cats-")
 
 
-def enlarged(images: np.ndarray, columns: int, factor: int = 2) -> np.ndarray:
-    """A grid of images, enlarged."""
-    return np.repeat(np.repeat(tiled(images, columns), factor, axis=0), factor, axis=1)
-
-
 def build(models: Models, names: Sequence[str], shown: Any) -> None:
     """The controls, or a sentence where there is no model; the first model is loaded when the tab is shown."""
     if not names:
@@ -147,7 +142,7 @@ def _build_samples(load: Any, model: Any, message: Any, shown: Any) -> None:
         images = found.predict(found.sample(name, 16, int(seed), temperature))
         close = found.nearest(images)
         select = gr.Radio(choices=list(found.strategies), value=name)
-        return select, enlarged(images, 4), None if close is None else enlarged(close, 4)
+        return select, tiled(images, 4), None if close is None else tiled(close, 4)
 
     controls = [model, strategy, seed, temperature]
     events = [shown, model.change, strategy.input, seed.change, temperature.change]
@@ -172,7 +167,7 @@ def _build_directions(load: Any, model: Any, message: Any, shown: Any) -> None:
         moved = code + sum(
             value * found.directions.get(name, zero) for name, value in zip(labels, amounts, strict=True)
         )
-        return enlarged(found.predict(moved[np.newaxis].astype(np.float32)), 1, 4)
+        return tiled(found.predict(moved[np.newaxis].astype(np.float32)), 1)
 
     _live([shown, model.change], offer, [model], [*sliders, message])
     events = [shown, model.change, seed.change, *(slider.change for slider in sliders)]
@@ -194,6 +189,6 @@ def _build_own(load: Any, model: Any, message: Any, _: Any) -> None:
         start = found.encode(first)
         end = found.encode(second) if second else found.sample(found.best, 1, 0, 1)[0]
         shares = np.linspace(0, 1, STEPS, dtype=np.float32)[:, np.newaxis]
-        return enlarged(found.predict((1 - shares) * start + shares * end), 4)
+        return tiled(found.predict((1 - shares) * start + shares * end), 4)
 
     _live([button.click], blend, [model, *uploads], [image, message])

@@ -22,7 +22,7 @@ from .models import Models
 
 CSS = """
 .gradio-container {max-width: 960px !important; width: 100%; margin: auto; padding: 8px !important}
-.pixels img {image-rendering: pixelated}
+.pixels img {image-rendering: pixelated; object-fit: contain !important}
 .when-full:has(.empty) {display: none}
 .answer textarea, .answer input {font-size: 1.6em}
 """
