@@ -125,41 +125,24 @@ def _measured(faults: Faults) -> str:
 
 def requests(faults: Faults) -> Iterator[Row]:
     """Mutated requests to a service that runs as the command starts it."""
-    root, port, count = faults.folder / "store", sockets.find_free_port(), faults.count(REQUESTS)
-    with open_store(root) as store:
-        set_stage(NAME, register(store, faults.folder, "01"), force=True)
-    program = Program(
-        processes("keras", "fastapi", "uvicorn"),
-        faults.folder / "log",
-        "serve",
-        f"--model={NAME}",
-        f"--port={port}",
-        f"--store={root}",
-    )
-    while "answers on" not in program.printed:
-        program.join(0.2)
+    program, connection = _serve(faults.folder)
     server, statuses, memory = psutil.Process(program.process.pid), Counter[int](), list[int]()
-    connection = http.client.HTTPConnection(sockets.HOST, port, timeout=3)
+    count = faults.count(REQUESTS)
     for number in range(count):
-        method, path, headers, body = _request(faults.random)
-        try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            response.read()
-            statuses[response.status] += 1
-            if response.status >= 500:
-                faults.add(number, f"{response.status} to {method} {path} {headers} {body[:300]!r}")
-        except (http.client.HTTPException, OSError, ValueError) as error:
-            statuses[0] += 1  # the server, or Python's client, takes it for no HTTP
-            connection.close()
-            if not server.is_running():
-                faults.add(number, f"the server ended after {error!r}: {program.printed[:3000]}")
-                break
+        request = _request(faults.random)
+        status = _status(connection, *request)
+        statuses[status] += 1
+        if status >= 500:
+            faults.add(number, f"{status} to {str(request)[:500]}")
+        if not status and not server.is_running():
+            faults.add(number, f"the server ended after {str(request)[:500]}: {program.printed[:3000]}")
+            break
         if number in (count // 5, count - 1):
             memory.append(server.memory_info().rss >> 20)
-    connection.request("POST", "/invocations", b'{"inputs": ["?"]}', {"Content-Type": "application/json"})
-    if (answer := connection.getresponse()).status != 200 or "Traceback" in program.printed:
-        faults.add("at the end", f"{answer.status} to a right request; printed: {program.printed[:3000]}")
+    headers = {"Content-Type": "application/json"}
+    status = _status(connection, "POST", "/invocations", headers, b'{"inputs": ["?"]}')
+    if status != 200 or "Traceback" in program.printed:
+        faults.add("at the end", f"{status} to a right request; printed: {program.printed[:3000]}")
     server.terminate()
     program.join()
     if memory[-1] > memory[0] + 50:
@@ -167,6 +150,32 @@ def requests(faults: Faults) -> Iterator[Row]:
     counts = ", ".join(f"{n} x {status or 'closed'}" for status, n in sorted(statuses.items()))
     measured = f"{faults.measured} ({counts}), {memory[0]} MiB, then {memory[-1]}"
     yield f"{count} mutated requests to serve", "0 answers of 500, 0 crashes, memory flat", measured
+
+
+def _serve(folder: Path) -> tuple[Program, http.client.HTTPConnection]:
+    """A service that answers, and a connection to it."""
+    root, port = folder / "store", sockets.find_free_port()
+    with open_store(root) as store:
+        set_stage(NAME, register(store, folder, "01"), force=True)
+    arguments = (f"--model={NAME}", f"--port={port}", f"--store={root}")
+    program = Program(processes("keras", "fastapi", "uvicorn"), folder / "log", "serve", *arguments)
+    while "answers on" not in program.printed:
+        program.join(0.2)
+    return program, http.client.HTTPConnection(sockets.HOST, port, timeout=3)
+
+
+def _status(
+    connection: http.client.HTTPConnection, method: str, path: str, headers: dict[str, str], body: bytes
+) -> int:
+    """That of the answer to a request; 0 if the server, or Python's client, takes it for no HTTP."""
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        response.read()
+    except (http.client.HTTPException, OSError, ValueError):
+        connection.close()
+        return 0
+    return response.status
 
 
 def _request(random: Random) -> tuple[str, str, dict[str, str], bytes]:
