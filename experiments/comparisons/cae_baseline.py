@@ -18,6 +18,7 @@ comparison = Baseline(
         "schedule": "constant",
         "warmup": 0,
         "weight_decay": 0,
+        "ssim_weight": 0,
         "clip_norm": 1e6,  # no clipping in practice
         "epochs": 100_000,  # the time limit ends the training first
         "patience": 0,

@@ -23,7 +23,7 @@ class CatsConfig(Config):
 class ImagesConfig(CatsConfig, ScheduleConfig):
     """What all networks of images have in common, and how their samples are scored."""
 
-    steps_per_epoch: int = Field(280, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")
+    batch_size: int = Field(32, ge=1, le=65_536, description="examples in a batch")
     latent_size: int = Field(128, ge=1, le=4096, description="numbers that an image is decoded from")
     filters: str = Field(
         "32-64-128",
@@ -47,7 +47,11 @@ class AutoencoderConfig(ImagesConfig, TrainingConfig):
     """A convolutional autoencoder and its training."""
 
     epochs: int = Field(8, ge=1, le=100_000, description="how often validation is scored, at equal distances")
+    steps_per_epoch: int = Field(560, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")
     weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled decay of AdamW, on all but the biases")
+    ssim_weight: float = Field(
+        0.05, ge=0, le=1000, description="weight of 1 - SSIM beside the squared error: higher ones draw sharper images"
+    )
 
 
 class VaeConfig(AutoencoderConfig):
@@ -64,8 +68,6 @@ class GanConfig(ImagesConfig):
     """A generative adversarial network and its training."""
 
     pretraining: int = Field(4, ge=0, le=100_000, description="epochs of the generator's first training, in a VAE")
-    batch_size: int = Field(32, ge=1, le=65_536, description="examples in a batch")
-    steps_per_epoch: int = Field(200, ge=1, le=100_000, description="batches in an epoch, whatever the data's size")
     epochs: int = Field(15, ge=1, le=100_000, description="how often validation is scored, at equal distances")
     learning_rate: float = Field(2e-4, gt=0, le=1, description="of the generator")
     schedule: Literal["cosine", "constant"] = Field(

@@ -4,6 +4,7 @@ Errors of pixels favor blurred images; the structural similarity also compares t
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -45,19 +46,30 @@ def ssim(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
     Means, variances and covariance are those in a Gaussian window of 11x11 pixels (deviation 1.5); the similarity is
     averaged over all places of the window within the image, and over the channels. Takes and raises as `evaluate`.
     """
-    return _image_means(_similarity_map, originals, reconstructions, WINDOW)
+
+    def similarities(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.asarray(similarity_map(np.moveaxis(a, -1, 1) / 255, np.moveaxis(b, -1, 1) / 255))
+
+    return _image_means(similarities, originals, reconstructions, WINDOW)
 
 
-def _similarity_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """`[images, channels, height - 10, width - 10]` for images from 0 to 255."""
-    a, b = (np.moveaxis(images, -1, 1) / 255 for images in (a, b))
-    down, across = _windows(a.shape[-2]), _windows(a.shape[-1]).T
+def similarity_map(a: Any, b: Any, stride: int = 1) -> Any:
+    """The structural similarity in each window, or in every second row and column of windows with a stride of 2.
+
+    Takes arrays of numpy or of Keras's backend, `[images, channels, height, width]` float32, 0 to 1; returns
+    `[images, channels, ceil((height - 10) / stride), ceil((width - 10) / stride)]`.
+    """
+    down, across = _windows(a.shape[-2])[::stride], _windows(a.shape[-1])[::stride].T
+    # Variances are small differences, of which little is left where a GPU rounds products to TF32, unless pixels are
+    # centered.
+    a, b = a - 0.5, b - 0.5
     mean_a, mean_b, square_a, square_b, product = (down @ x @ across for x in (a, b, a * a, b * b, a * b))
-    means = mean_a * mean_b
-    squares = mean_a * mean_a + mean_b * mean_b
-    covariance, variances = product - means, square_a + square_b - squares
+    covariance = product - mean_a * mean_b
+    variances = square_a + square_b - mean_a * mean_a - mean_b * mean_b
+    mean_a, mean_b = mean_a + 0.5, mean_b + 0.5
     c1, c2 = K1**2, K2**2
-    return (2 * means + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
+    means = (2 * mean_a * mean_b + c1) / (mean_a * mean_a + mean_b * mean_b + c1)
+    return means * (2 * covariance + c2) / (variances + c2)
 
 
 def _windows(size: int) -> np.ndarray:

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from library.cats.config import AutoencoderConfig, CatsConfig, VaeConfig
 from library.cats.data import dataset
-from library.cats.metrics import latent_space
+from library.cats.metrics import latent_space, reconstruction
 from library.cats.models import autoencoders
 from library.cats.models.autoencoders import Cae, Vae, encode, reconstruct
 
 LATENT, NUMBERS = 3, 75 * 75 * 3
-TINY = {"filters": "4-6-8", "latent_size": LATENT, "residuals": 0, "validation_samples": 10, "warmup": 0}
+TINY = {
+    "filters": "4-6-8", "latent_size": LATENT, "residuals": 0, "validation_samples": 10, "warmup": 0, "ssim_weight": 0,
+}  # fmt: skip
 IMAGES = dataset.load(CatsConfig(images=60)).train[:8]
 DRAWN = np.random.default_rng(0).random(IMAGES.shape, dtype=np.float32)
 
@@ -57,8 +59,21 @@ def test_a_caes_loss_and_metric_are_the_mean_squared_error_of_pixels_from_0_to_1
     assert float(model.squared.result()) == pytest.approx(squared_error(), rel=1e-5)
     model.reset_metrics()
     for part in (slice(0, 1), slice(1, 8)):
-        model.squared_error(IMAGES[part], DRAWN[part])
+        model.error(IMAGES[part], DRAWN[part])
     assert float(model.squared.result()) == pytest.approx(squared_error(), rel=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.5, 3.0])
+def test_weighted_dissimilarity_is_added_to_the_squared_error(weight: float) -> None:
+    drawn = (0.7 * IMAGES / 255 + 0.3 * DRAWN).astype(np.float32)
+    model = cae(ssim_weight=weight)
+    added = (float(model.compute_loss(x=IMAGES, y_pred=drawn)) - squared_error(drawn)) / weight
+    # The loss has a quarter of the windows.
+    assert added == pytest.approx(1 - reconstruction.ssim(IMAGES, 255 * drawn).mean(), abs=0.01)
+    assert float(model.squared.result()) == pytest.approx(squared_error(drawn), rel=1e-5)
+    zero = np.zeros(len(IMAGES), dtype=np.float32)
+    loss = vae(ssim_weight=weight, likelihood="unit").compute_loss(x=IMAGES, y_pred=(drawn, zero), training=False)
+    assert float(loss) == pytest.approx(squared_error(drawn) + weight * added, rel=1e-4)
 
 
 @pytest.mark.parametrize("build", [cae, vae])
