@@ -54,9 +54,9 @@ class Cae(Generative):
         self.squared.update_state(each)
         if not self._ssim_weight:
             return ops.mean(each)
-        pair = (ops.moveaxis(pixels, -1, 1) for pixels in (originals, reconstructions))
+        a, b = (ops.moveaxis(pixels, -1, 1) for pixels in (originals, reconstructions))
         # A quarter of all windows: the mean is nearly the same.
-        return ops.mean(each) + self._ssim_weight * (1 - ops.mean(similarity_map(*pair, stride=2)))
+        return ops.mean(each) + self._ssim_weight * (1 - ops.mean(similarity_map(a, b, stride=2)))
 
 
 class Vae(Cae):
