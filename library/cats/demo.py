@@ -138,10 +138,12 @@ def _build_samples(load: Any, model: Any, message: Any, shown: Any) -> None:
 
     def draw(choice: str, name: str | None, seed: int, temperature: float) -> tuple[Any, ...]:
         found = load(choice)
-        name = name if name in found.strategies else found.best
+        select = gr.Radio(choices=list(found.strategies))
+        if name not in found.strategies:  # else its value is left alone: another one may have been chosen meanwhile
+            name = found.best
+            select = gr.Radio(choices=list(found.strategies), value=name)
         images = found.predict(found.sample(name, 16, int(seed), temperature))
         close = found.nearest(images)
-        select = gr.Radio(choices=list(found.strategies), value=name)
         return select, tiled(images, 4), None if close is None else tiled(close, 4)
 
     controls = [model, strategy, seed, temperature]
