@@ -117,7 +117,10 @@ def build(models: Models, names: Sequence[str], shown: Any) -> None:
 def _picture(title: str, height: int) -> Any:
     with gr.Column(min_width=280):
         gr.Markdown(title)
-        return gr.Image(show_label=False, interactive=False, buttons=[], height=height, elem_classes="pixels")
+        # Webp, the default, makes one picture of two that differ by little.
+        return gr.Image(
+            format="png", show_label=False, interactive=False, buttons=[], height=height, elem_classes="pixels"
+        )
 
 
 def _live(events: Sequence[Any], function: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
@@ -138,10 +141,10 @@ def _build_samples(load: Any, model: Any, message: Any, shown: Any) -> None:
 
     def draw(choice: str, name: str | None, seed: int, temperature: float) -> tuple[Any, ...]:
         found = load(choice)
-        select = gr.Radio(choices=list(found.strategies))
-        if name not in found.strategies:  # else its value is left alone: another one may have been chosen meanwhile
-            name = found.best
-            select = gr.Radio(choices=list(found.strategies), value=name)
+        known = name in found.strategies
+        name = name if known else found.best
+        # A value that stays is not set: another one may have been chosen meanwhile.
+        select = gr.Radio(choices=list(found.strategies), **({} if known else {"value": name}))
         images = found.predict(found.sample(name, 16, int(seed), temperature))
         close = found.nearest(images)
         return select, tiled(images, 4), None if close is None else tiled(close, 4)
