@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.pyfunc.model import PythonModelContext
 
 from experiments.glyph_reader import GlyphReader
 from tests.http_client import Served, post
@@ -42,6 +44,35 @@ def test_texts_are_answered_one_for_each_input(models: dict[str, Any], name: str
     assert len(answers) == len(INPUTS[name])
     assert all(type(answer) is str and len(answer) <= characters for answer in answers)
     assert set("".join(answers)) <= set(GlyphReader.labels)
+
+
+@pytest.mark.parametrize(
+    ("padding", "drawn", "taken"),
+    [
+        ("left", "07-88", " 7-88"),
+        ("left", "00+05", " 0+ 5"),
+        ("left", " 0+50", " 0+50"),
+        ("left", "05-07", " 5- 7"),
+        ("right", "07-08", "7-8  "),
+        ("right", "70-00", "70-0 "),
+        ("right", "0-80 ", "0-80 "),
+    ],
+)
+def test_images_of_leading_zeros_are_taken_for_blanks(tmp_path: Path, padding: str, drawn: str, taken: str) -> None:
+    import keras
+
+    from library.sums.data import notation
+    from library.sums.served.image_to_text import ImageToText
+
+    query = keras.Input((5, 28, 28), dtype="uint8")
+    characters = keras.ops.one_hot(12 - keras.ops.cast(query[:, :, 0, 0], "int32"), 13)  # 12 is a blank
+    read = keras.layers.Identity(name="query_characters")(characters)
+    keras.Model(query, keras.layers.Identity()(read)).save(tmp_path / "network.keras")
+    artifacts = {"network": str(tmp_path / "network.keras"), "notation": notation.__file__}
+    (served := ImageToText()).load_context(PythonModelContext(artifacts, {"operators": "+-", "padding": padding}))
+    images = np.zeros((2, 5, 28, 28), np.uint8)
+    images[:, :, 0, 0] = 12 - served.notation.encode([drawn, taken])
+    assert served.predict(None, images) == [taken.strip()] * 2
 
 
 def test_drawings_are_answered_one_for_each_query_and_the_param_seed_picks_their_style(models: dict[str, Any]) -> None:
