@@ -2,6 +2,8 @@
 #   make tune-seq2seq TRIALS=50 UNITS=128   ->   python -m experiments tune seq2seq --trials=50 --units=128
 PYTHON ?= python3
 VENV = .venv/bin/python
+# One thread of BLAS for each worker: they already use all cores.
+PYTEST = OMP_NUM_THREADS=1 $(VENV) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 SETUP = .venv/.installed
 export CATS_AND_SUMS_PROGRAM = make
 
@@ -110,17 +112,17 @@ bench: $(SETUP)  ## measure what README.md states; ONLY=throughput for one row
 faults: $(SETUP)  ## kill, fill the disk, spoil inputs, and print what that cost: ONLY=kills for one row, SCALE=0.1 SEED=0
 	@$(VENV) -m tests.faults $(flags)
 
-test: $(SETUP)  ## the tests, without the slow ones
-	@$(VENV) -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
+test: $(SETUP)  ## the quick tests, before a commit
+	@$(PYTEST) -m "not slow and not nightly"
 
 test-all: $(SETUP)  ## all tests
-	@$(VENV) -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	@$(PYTEST)
 
-check: $(SETUP)  ## format, lint, types, test
+check: $(SETUP)  ## format, lint, types, all tests but the nightly ones
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
-	@$(MAKE) --no-print-directory test
+	@$(PYTEST) -m "not nightly"
 
 format: $(SETUP)  ## format, and mend what lint can
 	@.venv/bin/ruff format .

@@ -77,7 +77,7 @@ def test_a_finished_study_tells_its_winner_again_and_trains_nothing(old: Store) 
     assert len(all_runs()) == runs
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_interrupted_study_is_resumed(old: Store) -> None:
     from library.framework.tuning.results import stored_studies
 
@@ -93,6 +93,7 @@ def test_an_interrupted_study_is_resumed(old: Store) -> None:
     assert [run for run in all_runs() if run.status == "RUNNING"] == []
 
 
+@pytest.mark.slow
 def test_a_run_is_repeated_with_the_same_metrics(old: Store) -> None:
     [run] = [run for run in all_runs() if run.experiment == "glyph-reader" and "study" not in run.tags]
     plan = rerun.plan(run.id[:8])

@@ -226,6 +226,7 @@ def test_the_best_sampler_is_chosen_by_validation_images_alone(monkeypatch: pyte
     assert TwoSamplers(**TINY).evaluate_samplers(DRAWER, Run()).best == "good"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Cae, Vae, Gan])
 def test_a_score_is_the_mean_over_test_images_and_what_is_tested_is_packaged(kind: Any, tmp_path: Path) -> None:
     experiment, run = kind(**(TINY_GAN if kind is Gan else TINY)), Kept()

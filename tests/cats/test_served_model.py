@@ -195,7 +195,7 @@ def test_the_code_in_a_version_imports_nothing_of_this_repository(cats_store: Pa
     assert not any(re.search(r"^\s*(from|import) (library|experiments)\b", file.read_text(), re.M) for file in files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_they_need_nothing_of_this_repository(ask: Ask, cats_store: Path, tmp_path: Path) -> None:
     code = f"""
 import sys, mlflow, numpy

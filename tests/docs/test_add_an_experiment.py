@@ -65,7 +65,7 @@ def test_an_experiment_is_two_files_of_few_lines(name: str, most: int) -> None:
     assert re.search(rf"here {lines} lines (in all|for a {name})", PAGE)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_the_page_tells_to_do_does_what_it_shows(tmp_path: Path) -> None:
     folder = copy_with("digits", tmp_path / "copy")
     comparison = folder / "experiments" / "comparisons" / "digits_width.py"
@@ -92,7 +92,7 @@ def test_what_the_page_tells_to_do_does_what_it_shows(tmp_path: Path) -> None:
     assert run(f"{sys.executable} plain.py", elsewhere) == ANSWER
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_forecaster_is_trained_tuned_compared_asked_repeated_and_served(tmp_path: Path) -> None:
     folder = copy_with("forecaster", tmp_path / "copy")
     trained = rows(run("make train-forecaster EPOCHS=1 STEPS_PER_EPOCH=20", folder))

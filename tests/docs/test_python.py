@@ -72,7 +72,7 @@ def test_the_wheel_holds_the_library_its_program_and_nothing_else(wheel: Path) -
     assert scripts == "[console_scripts]\ncats-and-sums = library.framework.cli.main:console\n"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_script_trains_tunes_compares_and_loads(program: Path, project: Path) -> None:
     lines = run(project, program.with_name("python"), "script.py").splitlines()
     assert re.match(r"0\.\d+ Production the first version: there was no champion to beat", lines[0])
@@ -81,7 +81,7 @@ def test_the_script_trains_tunes_compares_and_loads(program: Path, project: Path
     assert re.fullmatch(r"\['\d'(, '\d'){4}\]", lines[-1])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_program_trains_predicts_serves_and_names_itself(program: Path, project: Path) -> None:
     trained = run(project, program, "train", "digits", "--epochs=1", "--store=other")
     assert "digits version 1, Production" in trained
@@ -106,7 +106,7 @@ def test_the_program_trains_predicts_serves_and_names_itself(program: Path, proj
     assert failed.stderr == "error: store none: there is none; train or tune first, or give --store=folder\n"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_same_lines_run_in_a_notebook(wheel: Path, project: Path) -> None:
     import nbformat
     from nbclient import NotebookClient

@@ -36,7 +36,7 @@ try:
 except urllib.error.HTTPError as error:
     print(error.read().decode(), end="")
 """
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 
 @contextmanager

@@ -102,6 +102,7 @@ def address(site: Path) -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.slow
 @browser.needs_chromium
 @pytest.mark.parametrize("width", [1280, 400])
 def test_a_search_finds_its_page(address: str, width: int) -> None:
@@ -114,6 +115,7 @@ def test_a_search_finds_its_page(address: str, width: int) -> None:
         expect(page.get_by_text("McNemar")).to_be_visible()
 
 
+@pytest.mark.slow
 @browser.needs_chromium
 def test_nothing_overflows_a_narrow_screen(address: str, site: Path, pages: dict[Path, Page]) -> None:
     with browser.opened(address, 400) as page:

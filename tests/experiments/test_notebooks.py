@@ -133,7 +133,7 @@ def filled(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_shows_whatever_models_there_are(name: str, filled: Path) -> None:
     notebook = execute(NOTEBOOKS[name], StoreOptions(store=str(filled)))
@@ -142,7 +142,7 @@ def test_a_notebook_shows_whatever_models_there_are(name: str, filled: Path) -> 
     assert str(filled) not in texts(notebook)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("name", "model", "command"),
     [

@@ -10,8 +10,9 @@ from tests import programs
 from tests.faults.__main__ import PARTS, main
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "part", ["archives", *(pytest.param(part, marks=pytest.mark.slow) for part in PARTS if part != "archives")]
+    "part", ["archives", *(pytest.param(part, marks=pytest.mark.nightly) for part in PARTS if part != "archives")]
 )
 def test_a_part_finds_no_fault(part: str) -> None:
     command = [sys.executable, "-m", "tests.faults", f"--ONLY={part}", "--SCALE=0.005"]

@@ -92,6 +92,7 @@ def is_as_unbroken(outcome: Outcome, store: Store, **fields: Any) -> None:
     assert values(again.run) == values(outcome.run)
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_in_its_run_and_ends_as_one_that_was_not(
     store_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_killed_training_goes_on_in_its_run_and_ends_as_one_that_was_not(
     assert list((store.root / "locks").glob("checkpoint*")) == []
 
 
+@pytest.mark.slow
 def test_a_killed_trial_goes_on_in_the_one_that_repeats_it(store_path: Path) -> None:
     killed("-m", "tests.tiny", str(store_path), "1", "1", "epochs=6")
     with open_store(store_path) as store:
@@ -163,6 +165,7 @@ def test_a_damaged_checkpoint_is_found(spoil: Callable[[Path], object], error: s
     assert checkpoints.check(tmp_path) == f"its checkpoint is damaged ({error})"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_version_or_network_or_config_is_not_used(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,6 +195,7 @@ def test_a_checkpoint_of_another_version_or_network_or_config_is_not_used(
 DENSE = keras.layers.Dense
 
 
+@pytest.mark.slow
 def test_of_two_at_once_the_second_keeps_no_checkpoint(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     interrupt(store)
     [path] = kept(store)
@@ -203,6 +207,7 @@ def test_of_two_at_once_the_second_keeps_no_checkpoint(store: Store, capsys: pyt
     assert kept(store) == []
 
 
+@pytest.mark.slow
 def test_a_lock_that_is_held_for_a_moment_is_waited_for(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     interrupt(store)
     [path] = kept(store)
@@ -236,6 +241,7 @@ def test_a_full_disk_costs_only_the_checkpoint(
     assert capsys.readouterr().out.splitlines().count(said) == 1
 
 
+@pytest.mark.slow
 def test_minutes_and_seconds_count_over_both_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
 
@@ -262,6 +268,7 @@ class Interrupted(Tiny):
         return super().fit(run, [*callbacks, *([interrupted(4)] if self.times and self.times.pop() else [])])
 
 
+@pytest.mark.slow
 def test_a_comparison_takes_over_the_training_that_was_interrupted(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,6 +36,7 @@ def test_trials_share_data_where_no_field_of_the_data_differs() -> None:
     assert Seq2Seq().reuse(first).dataset_digest != first.dataset_digest
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eager")
 def test_trials_share_glyph_readers_of_the_same_digits_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     registered = glyph_networks.glyph_reader(1, len(GlyphReader.labels))
@@ -71,6 +72,7 @@ def test_only_images_of_answers_need_a_glyph_reader(modality: str) -> None:
     assert Seq2Seq(modality=modality).num_threads == (1 if modality == "text-to-text" else None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eager")
 def test_a_glyph_reader_is_scored_on_digits_alone() -> None:
     reader = GlyphReader(**TINY)

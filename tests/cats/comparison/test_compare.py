@@ -25,6 +25,7 @@ from library.framework.tracking import queries
 from library.framework.tracking.store import Store, open_store
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("eager", "coarse_features"),
     pytest.mark.filterwarnings("ignore:Even though the:UserWarning"),
 ]

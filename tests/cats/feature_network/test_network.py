@@ -30,6 +30,7 @@ def distances(real: np.ndarray, sets: list[np.ndarray]) -> list[float]:
     return [kid(whiten(extract(real)), whiten(extract(images))).value for images in sets]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*DEGRADATIONS, "mixing"])
 def test_kid_rises_with_a_degradation(name: str, cats: tuple[np.ndarray, np.ndarray]) -> None:
     real, samples = cats
@@ -46,6 +47,7 @@ def test_kid_rises_as_distinct_images_become_fewer(cats: tuple[np.ndarray, np.nd
     assert found[-1] > 2 * found[0]
 
 
+@pytest.mark.slow
 def test_a_training_reports_errors_that_fall_and_repeats() -> None:
     images = training.TrainingImages(cats=40, crops=20, steps=3)
     pixels, targets = images[0]

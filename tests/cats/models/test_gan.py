@@ -223,6 +223,7 @@ def test_as_many_images_are_drawn_as_there_are_real_ones_and_never_twice_the_sam
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(IMAGES)
 
 
+@pytest.mark.slow
 def test_training_brings_the_colours_of_samples_to_those_of_the_data() -> None:
     orange = np.broadcast_to(np.array([230, 100, 30], dtype=np.uint8), (320, 75, 75, 3))
     model = built(averaging=0.8, learning_rate=3e-3)  # a third of it swings on some processors

@@ -61,6 +61,7 @@ def params(names: set[str]) -> list[dict[str, str]]:
     return [{name: run.data.params[name] for name in names} for run in runs()[1:3]]
 
 
+@pytest.mark.slow
 def test_both_are_trained_for_the_same_time_scored_alike_and_put_side_by_side(store: Store) -> None:
     first = default, other = measure(store)
     assert list(default) == ["config", "seed", "parameters", "seconds", "error_net", "error_standard_error_net"]
@@ -95,6 +96,7 @@ def test_both_are_trained_for_the_same_time_scored_alike_and_put_side_by_side(st
     assert len(runs()) == 7
 
 
+@pytest.mark.slow
 def test_an_interrupted_baseline_goes_on_where_it_was_and_both_have_what_is_fixed(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_comparison_has_a_row_for_each_config_a_table_and_a_figure(
         assert run.data.params["units"] == str(row["units"])
 
 
+@pytest.mark.slow
 def test_seeds_are_averaged_and_lines_are_paired_example_by_example(store: Store) -> None:
     first = compare(store, SMALL)
     done = compare(store, SMALL, seeds=2)
@@ -156,6 +157,7 @@ def test_seeds_are_averaged_and_lines_are_paired_example_by_example(store: Store
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_experiment_of_ones_own_is_compared_along_one_field(store: Store) -> None:
     comparison = Comparison(experiment=Tiny, metric="test/accuracy", along=("units", (2, 4)), fields={"epochs": 1})
     done = comparison.run(store)
@@ -171,6 +173,7 @@ def test_an_experiment_of_ones_own_is_compared_along_one_field(store: Store) -> 
     assert done.markdown().splitlines()[0] == "| units | accuracy | low | high | seeds | parameters | seconds |"
 
 
+@pytest.mark.slow
 def test_a_metric_need_not_be_the_mean_of_the_scores_nor_scores_right_or_wrong(store: Store) -> None:
     errors = replace(SMALL, experiment=Graded, metric="test/error", more_metrics=())
     done = compare(store, errors, seeds=2)
@@ -190,6 +193,7 @@ def test_a_metric_need_not_be_the_mean_of_the_scores_nor_scores_right_or_wrong(s
     assert len(runs()[1]) == 4
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_goes_on_where_it_was_and_a_changed_field_trains_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ def test_bad_ports_and_stores_are_one_line(refused: Callable[[Sequence[str]], st
         assert f"port: got {port}, which " in refused(["demo", f"--store={tmp_path}", f"--port={port}"])
 
 
+@pytest.mark.slow
 def test_without_models_the_commands_that_train_them_are_named(store_path: Path) -> None:
     pytest.importorskip("gradio", reason="gradio is not installed", exc_type=ImportError)
     given = {"cwd": ROOT, "env": programs.environment(), "check": True, "text": True, "stdout": subprocess.PIPE}
@@ -111,6 +112,7 @@ def check_canvas(page: Any) -> None:
     page.wait_for_function(f"{count} == 0")
 
 
+@pytest.mark.slow
 @browser.needs_chromium
 def test_a_sum_is_typed_drawn_or_photographed(sums_store: Path, served_sums: dict[str, Served], tmp_path: Path) -> None:
     from playwright.sync_api import expect
@@ -165,6 +167,7 @@ def check_sliders(page: Any, image: Any) -> None:
         changes(lambda name=name: page.get_by_role("slider", name=name).press("End"))  # type: ignore[misc]
 
 
+@pytest.mark.slow
 @browser.needs_chromium
 def test_cats_a_model_of_ones_own_and_a_study_while_it_runs(
     cats_store: Path, cats_outcomes: Any, tmp_path: Path

@@ -89,7 +89,8 @@ def promote_repeatedly(root: Path, version: str, rounds: int, together: "multipr
             set_stage(NAME, version, force=True)
 
 
-@pytest.mark.parametrize(("promoters", "rounds"), [(3, 2), pytest.param(20, 5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("promoters", "rounds"), [(3, 2), pytest.param(20, 5, marks=pytest.mark.nightly)])
 def test_many_promote_at_once_and_every_reader_finds_one_version(
     store: Store, tmp_path: Path, processes: ForkServerContext, promoters: int, rounds: int
 ) -> None:

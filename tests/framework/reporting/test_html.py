@@ -248,7 +248,7 @@ def test_the_page_goes_where_it_is_told_and_bad_places_are_one_line(
         assert re.match(f"error: {told}", capsys.readouterr().err)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_thousand_runs_make_a_page_of_less_than_two_megabytes(store: Store) -> None:
     with mlflow_run.start_run(store, "seq2seq", "first", config=SEQ2SEQ.Config()) as run:
         run.log_metrics({"val/exact_match": 0.25, "test/exact_match": 0.25}, step=1)
@@ -268,6 +268,7 @@ def test_a_thousand_runs_make_a_page_of_less_than_two_megabytes(store: Store) ->
     assert f"run 998 {copy[:8]}" in words
 
 
+@pytest.mark.slow
 @browser.needs_chromium
 @pytest.mark.parametrize("width", [1280, 420])
 def test_in_a_browser_figures_are_shown_and_nothing_is_cut(

@@ -111,6 +111,7 @@ def test_a_training_repeats_to_the_last_digit_and_the_registry_stays_as_it_is(
     assert repeat(store, new.id)[1].is_same  # a repeat can be repeated
 
 
+@pytest.mark.slow
 def test_a_different_result_has_a_status_of_its_own_and_a_repeat_that_fails_leaves_a_failed_run(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_different_result_has_a_status_of_its_own_and_a_repeat_that_fails_leav
     assert queries.all_runs()[0].tags["repeats"] == old
 
 
+@pytest.mark.slow
 def test_trials_are_repeated_without_a_test_and_pruned_ones_as_far_as_they_got(store: Store) -> None:
     whole, diff = repeat(store, trial(store, epochs=3))
     assert diff.is_same
@@ -220,6 +222,7 @@ def test_a_config_that_changed_since_is_refused_or_remarked_on(store: Store) -> 
     assert "units: a newer field of the config; its default is used, 4" in plan.remarks
 
 
+@pytest.mark.slow
 def test_a_run_names_the_registered_version_that_it_depends_on_which_is_trained_once(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -109,6 +109,7 @@ def test_a_client_that_hangs_up_is_no_traceback(server: Server) -> None:
     assert server.post('{"inputs": ["?"]}') == (200, {"predictions": ["4"]})  # and `server` checks what it printed
 
 
+@pytest.mark.slow
 def test_mlflows_client_is_answered(server: Server) -> None:
     import mlflow
     import pandas as pd
@@ -121,7 +122,7 @@ def test_mlflows_client_is_answered(server: Server) -> None:
         assert client.invoke(inputs)["predictions"] == ["4", "4"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_ctrl_c_ends_it_without_a_traceback(root: Path) -> None:
     with started(root) as server:
         server.process.send_signal(signal.SIGINT)

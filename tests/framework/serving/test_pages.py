@@ -37,6 +37,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.mark.slow
 @browser.needs_chromium
 def test_a_browser_shows_runs_first_and_all_of_a_run_on_one_screen(
     sums_store: Path, served_sums: dict[str, Served]
@@ -66,6 +67,7 @@ def test_a_browser_shows_runs_first_and_all_of_a_run_on_one_screen(
         assert process.wait(2) == 130
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "end"), [("ui", signal.SIGTERM), ("dashboard", signal.SIGINT)])
 def test_pages_are_one_process_that_prints_its_address_and_ends_with_one_line(
     name: str, end: signal.Signals, store_path: Path
@@ -95,6 +97,7 @@ def test_pages_are_one_process_that_prints_its_address_and_ends_with_one_line(
         assert (status, process.stderr.read()) == expected[end]
 
 
+@pytest.mark.slow
 def test_a_terminated_make_ends_what_it_started(store_path: Path) -> None:
     port = find_free_port()
     called = [programs.MAKE, "--assume-old=.venv/.installed", "dashboard", f"STORE={store_path}", f"PORT={port}"]

@@ -98,6 +98,7 @@ def change_as_opened_to_read(root: Path) -> None:
         rollback(versions.NAME)
 
 
+@pytest.mark.slow
 def test_two_users_share_a_store_whose_folder_their_group_may_write(public: Path, do: Callable[..., Any]) -> None:
     root = public / "store"
     root.mkdir()
@@ -112,6 +113,7 @@ def test_two_users_share_a_store_whose_folder_their_group_may_write(public: Path
     assert all(one.st_mode & stat.S_IWGRP for one in made)
 
 
+@pytest.mark.slow
 def test_what_a_second_user_may_not_write_is_one_line_with_owner_and_remedy(
     public: Path, do: Callable[..., Any]
 ) -> None:
@@ -131,6 +133,7 @@ def test_what_a_second_user_may_not_write_is_one_line_with_owner_and_remedy(
     assert do(SECOND, write, root) == "FINISHED"
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_be_written_is_read_and_left_as_it_is(
     three_path: Path, public: Path, do: Callable[..., Any]
 ) -> None:
@@ -143,6 +146,7 @@ def test_a_store_that_cannot_be_written_is_read_and_left_as_it_is(
     assert {path: path.stat().st_mtime_ns for path in [root, *root.rglob("*")]} == before
 
 
+@pytest.mark.slow
 def test_a_store_on_a_disk_that_is_mounted_read_only_is_served(three_path: Path, tmp_path: Path) -> None:
     shutil.copytree(three_path, root := tmp_path / "store")
     open_store(root)

@@ -48,6 +48,7 @@ def test_a_lock_is_held_by_one_at_a_time_and_given_back(any_store: Store, name: 
         assert not lock.is_lost
 
 
+@pytest.mark.slow
 def test_a_lock_of_a_killed_process_is_free(
     postgres_store: Store, processes: ForkServerContext, tmp_path: Path
 ) -> None:
@@ -89,6 +90,7 @@ def test_who_was_cut_off_and_lost_the_lock_of_its_run_writes_no_more(postgres_st
                 run.log_metrics({"a": 1.0}, step)
 
 
+@pytest.mark.slow
 def test_a_lock_outlives_a_restart_of_the_server_and_no_live_run_is_ended(tmp_path: Path) -> None:
     server = Postgres()
     try:

@@ -139,9 +139,10 @@ def server_store(s3: S3, postgres: Postgres, tmp_path: Path, monkeypatch: pytest
         process.communicate()
 
 
-SLOW = (pytest.param(kind, marks=pytest.mark.slow) for kind in ("s3_store", "server_store"))
+SLOW = (pytest.param(kind, marks=pytest.mark.nightly) for kind in ("s3_store", "server_store"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["postgres_store", *SLOW])
 def test_the_whole_life_of_models_on_servers(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     store: Store = request.getfixturevalue(kind)
@@ -162,7 +163,7 @@ def test_the_whole_life_of_models_on_servers(kind: str, request: pytest.FixtureR
     assert "tiny" in write_report(str(tmp_path / "r.html"), "http://127.0.0.1:5000", store).read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("user", "bucket", "error"),
     [
@@ -186,6 +187,7 @@ def test_a_bucket_that_cannot_be_used_is_one_line(
     assert error in line
 
 
+@pytest.mark.slow
 def test_whoever_joins_a_study_runs_its_trials_and_those_of_a_dead_worker(postgres_store: Store) -> None:
     small = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "filters": 2}
     experiment = find("glyph-reader")(**small)
@@ -219,7 +221,7 @@ def cut(address: str, done: threading.Event) -> None:
             broken += bool(cursor.rowcount)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_study_goes_on_where_queries_were_broken_off(postgres_store: Store) -> None:
     done = threading.Event()
     cutting = threading.Thread(target=cut, args=(postgres_store.tracking, done))  # type: ignore[attr-defined]

@@ -29,6 +29,7 @@ def run(backend: str, *arguments: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_study_runs_on_jax(tmp_path: Path) -> None:
     run("jax", "tests.tiny", tmp_path, 2, 1)
     with open_store(tmp_path):
@@ -40,7 +41,7 @@ def test_a_study_runs_on_jax(tmp_path: Path) -> None:
     assert version.current_stage == "Production"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_gan_that_jax_trained_draws_alike_on_tensorflow(tmp_path: Path) -> None:
     store = f"--store={tmp_path}"
     run("jax", "experiments", "train", "gan", *TINY_GAN, store)

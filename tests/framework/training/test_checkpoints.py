@@ -140,13 +140,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         pytest.param(lambda: Tiny(epochs=4), 4, id="tiny"),
         pytest.param(lambda: Seq2Seq(**SEQ2SEQ), 3, id="text-to-text"),
         pytest.param(
-            lambda: Seq2Seq(**SEQ2SEQ, modality="image-to-text"), 3, id="image-to-text", marks=pytest.mark.slow
+            lambda: Seq2Seq(**SEQ2SEQ, modality="image-to-text"), 3, id="image-to-text", marks=pytest.mark.nightly
         ),
-        pytest.param(text_to_image, 3, id="text-to-image", marks=pytest.mark.slow),
-        pytest.param(lambda: GlyphReader(**SUMS), 3, id="glyph-reader", marks=pytest.mark.slow),
-        pytest.param(lambda: Cae(**CATS), 3, id="cae", marks=pytest.mark.slow),
-        pytest.param(lambda: Vae(**CATS), 3, id="vae", marks=pytest.mark.slow),
-        pytest.param(lambda: Gan(**GAN), 3, id="gan", marks=pytest.mark.slow),
+        pytest.param(text_to_image, 3, id="text-to-image", marks=pytest.mark.nightly),
+        pytest.param(lambda: GlyphReader(**SUMS), 3, id="glyph-reader", marks=pytest.mark.nightly),
+        pytest.param(lambda: Cae(**CATS), 3, id="cae", marks=pytest.mark.nightly),
+        pytest.param(lambda: Vae(**CATS), 3, id="vae", marks=pytest.mark.nightly),
+        pytest.param(lambda: Gan(**GAN), 3, id="gan", marks=pytest.mark.nightly),
     ],
 )
 @pytest.mark.usefixtures("quick")

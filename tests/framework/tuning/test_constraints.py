@@ -43,6 +43,7 @@ def sizes(trial: BaseTrial) -> dict[str, int]:
     return {"units": 2**exponent, "epochs": 3}
 
 
+@pytest.mark.slow
 def test_a_trial_beyond_a_constraint_says_so_and_does_not_win(
     new_search: NewSearch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,12 +69,14 @@ def test_a_trial_beyond_a_constraint_says_so_and_does_not_win(
         tune(new_search(sizes, tiny.Tiny(), trials=8))
 
 
+@pytest.mark.slow
 def test_a_study_without_a_trial_within_the_constraints_has_no_winner(new_search: NewSearch) -> None:
     error = r"^study 'tiny': no trial is within the constraints; the last reason: model/parameters is \d+, beyond 1$"
     with pytest.raises(UserError, match=error):
         tune(new_search(sizes, Least(), trials=1))
 
 
+@pytest.mark.slow
 def test_a_constraint_on_a_metric_that_there_is_not_ends_the_study(new_search: NewSearch) -> None:
     with pytest.raises(UnknownMetric, match=r"^unknown constraint 'model/parameter'; did you mean model/parameters\?"):
         tune(new_search(sizes, Misspelled(), trials=1))

@@ -102,7 +102,7 @@ def test_what_another_worker_trains_counts_and_a_duplicate_gets_the_result_of_th
     assert [one.number for one in finished_trials(study)] == [first.number, second.number]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_draws_end_where_a_continuous_space_has_few_configs(new_search: NewSearch) -> None:
     search = new_search(three, sampler="random")
     study = search.study()
@@ -131,6 +131,7 @@ def test_a_repeat_of_an_interrupted_or_a_failed_trial_is_no_duplicate(new_search
     assert study.get_trials(states=[TrialState.WAITING]) == []
 
 
+@pytest.mark.slow
 def test_a_study_begins_with_the_defaults_then_with_the_best_of_another(
     new_search: NewSearch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,6 +159,7 @@ def test_a_study_begins_with_the_defaults_then_with_the_best_of_another(
     assert [one.system_attrs["fixed_params"] for one in narrower.study().trials] == [{"learning_rate": 0.002}]
 
 
+@pytest.mark.slow
 def test_a_study_to_begin_from_must_be_there_and_of_the_same_experiment(new_search: NewSearch) -> None:
     class Other(tiny.Tiny):
         name = "other"
@@ -169,6 +171,7 @@ def test_a_study_to_begin_from_must_be_there_and_of_the_same_experiment(new_sear
         tune(new_search(experiment=Other(), study="x", from_study="tiny"))
 
 
+@pytest.mark.slow
 def test_twenty_trials_of_six_configs_train_six_and_end_the_study(
     new_search: NewSearch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,6 +186,7 @@ def test_twenty_trials_of_six_configs_train_six_and_end_the_study(
     assert again.outcome == done.outcome
 
 
+@pytest.mark.slow
 def test_no_trial_begins_after_the_timeout_and_the_winner_is_trained(
     new_search: NewSearch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -227,6 +231,7 @@ def ended(params: dict[str, Any], value: float) -> FrozenTrial:
 KINDS = {"units": IntDistribution(8, 16), "learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}
 
 
+@pytest.mark.slow
 def test_retry_runs_failed_trials_again_once_the_cause_is_gone(new_search: NewSearch, tmp_path: Path) -> None:
     (cause := tmp_path / "cause").touch()
     experiment = Failing(fails=str(cause))

@@ -95,6 +95,7 @@ def test_options_that_do_not_go_together_are_refused(
     assert refused(["tune", "seq2seq", *given]).startswith(f"error: {line}")
 
 
+@pytest.mark.slow
 def test_what_cannot_run_trials_is_refused_before_the_study_begins(
     store: Store, postgres_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +111,7 @@ def test_what_cannot_run_trials_is_refused_before_the_study_begins(
     assert all_runs() == []
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_too_small_or_has_other_packages_is_one_line(
     head: Node, postgres_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,7 +124,7 @@ def test_a_cluster_that_is_too_small_or_has_other_packages_is_one_line(
         run_study(postgres_store, head.address)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_study_on_a_cluster_ends_as_on_one_machine(
     head: Node, postgres_store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,7 +145,7 @@ def study_beside_a_pause(store: str, artifacts: str, address: str) -> None:
         run_study(opened, address, trials=4, workers=2)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_trial_of_a_node_that_was_lost_is_run_again_on_another(
     head: Node, postgres_store: Store, processes: ForkServerContext, tmp_path: Path
 ) -> None:

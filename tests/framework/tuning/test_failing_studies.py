@@ -76,6 +76,7 @@ def failing_space(ways: Sequence[str], trial: BaseTrial) -> dict[str, Any]:
     return {"units": trial.suggest_int("units", 2, 64), "fails": ways[trial.number]}
 
 
+@pytest.mark.slow
 def test_failed_trials_are_recorded_with_their_reason_and_the_study_goes_on(new_search: NewSearch) -> None:
     space = partial(failing_space, ("die", "raise", "diverge", "", "forget"))
     with pytest.raises(UserError, match="no trial was completed; the last reason: NotFinite: train/loss is"):
@@ -101,6 +102,7 @@ EPOCH = "The metrics are train/loss, val/loss"
 RESULT = "model/units, model/parameters, time/training_seconds"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("experiment", "error"),
     [
@@ -108,7 +110,7 @@ RESULT = "model/units, model/parameters, time/training_seconds"
         pytest.param(
             MisspelledResult,
             f"unknown objective 'model/unit'; did you mean model/units? {EPOCH}, {RESULT}",
-            marks=pytest.mark.slow,
+            marks=pytest.mark.nightly,
         ),
         (MisspelledMonitor, f"unknown monitor 'val/error'; no metric is like it. {EPOCH}"),
     ],
@@ -132,8 +134,9 @@ def test_a_metric_that_does_not_exist_ends_the_whole_study_at_once_which_goes_on
         assert done.best.params == begun[0].params
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "kills", [[signal.SIGKILL], pytest.param([signal.SIGINT, signal.SIGKILL], marks=pytest.mark.slow)]
+    "kills", [[signal.SIGKILL], pytest.param([signal.SIGINT, signal.SIGKILL], marks=pytest.mark.nightly)]
 )
 def test_a_study_killed_again_and_again_goes_on_where_it_was_on_two_workers(
     kills: list[signal.Signals], store_path: Path

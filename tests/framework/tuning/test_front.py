@@ -71,6 +71,7 @@ def test_nothing_is_pruned_before_four_trials_are_complete() -> None:
     assert not front.is_dominated(study, reported(study, [0.1], 9), OBJECTIVES)
 
 
+@pytest.mark.slow
 def test_a_study_of_two_objectives_prunes_what_its_front_dominates(new_search: Callable[..., Search]) -> None:
     tuned = tune(new_search(experiment=Known(), trials=14))
     trials = finished_trials(tuned.study)

@@ -299,13 +299,14 @@ def move(prepared: Path, folder: Path, *, trains: bool, examples: int, steps: in
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_others_do_to_runs_and_versions_costs_ours_one_line_and_breaks_no_law(
     three_path: Path, tmp_path: Path
 ) -> None:
     move(three_path, tmp_path, trains=False, examples=4, steps=12)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_others_do_to_studies_and_trainings_costs_ours_one_line_and_breaks_no_law(
     store_path: Path, tmp_path: Path, new_search: Callable[..., Search]
 ) -> None:

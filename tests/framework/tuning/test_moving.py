@@ -96,6 +96,7 @@ def check_that_it_can_be_written(new: Store, folder: Path) -> None:
     study.tell(study.ask(), 0)
 
 
+@pytest.mark.slow
 def test_a_killed_move_goes_on_and_the_new_store_is_equal_and_can_be_written(
     folder: Store, postgres: Postgres, tmp_path: Path, processes: ForkServerContext, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -46,6 +46,7 @@ def posted() -> Iterator[tuple[str, list[bytes]]]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_a_finished_study_is_told_with_its_winner_and_the_address_is_not_recorded(
     new_search: NewSearch, posted: tuple[str, list[bytes]]
 ) -> None:

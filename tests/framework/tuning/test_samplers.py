@@ -40,6 +40,7 @@ def drawn(search: Search, trials: int, sampler: str) -> list[dict[str, Any]]:
     return [one.params for one in study.trials]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampler", "objectives"),
     [(name, objectives) for name in SAMPLERS for objectives in (ONE, TWO) if (name, objectives) != ("cmaes", TWO)],
@@ -62,6 +63,7 @@ def test_every_sampler_draws_trials_that_a_resumed_study_draws_too(
     assert len({str(params) for params in at_once}) == 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", [name for name in PRUNERS if name != "front"])
 def test_every_pruner_ends_the_worse_of_many_trials_or_none(new_search: NewSearch, pruner: str) -> None:
     study = new_search(continuous, pruner=pruner, seeds=16 if pruner == "wilcoxon" else 1).study()

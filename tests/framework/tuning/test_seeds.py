@@ -38,6 +38,7 @@ def sizes(trial: BaseTrial) -> dict[str, int]:
     return {"units": trial.suggest_categorical("units", [4, 7]), "seed": 10}
 
 
+@pytest.mark.slow
 def test_the_mean_of_the_seeds_counts_and_what_loses_with_each_is_pruned(
     new_search: NewSearch,
 ) -> None:

@@ -34,6 +34,7 @@ class Deleting(tiny.Tiny):
         return super().fit(run, callbacks)
 
 
+@pytest.mark.slow
 def test_a_study_that_is_deleted_while_it_runs_ends_in_one_line(new_search: NewSearch, store: Store) -> None:
     error = "study 'tiny' was deleted while it ran; the same command begins it anew"
     with pytest.raises(StudyDeleted, match=f"^{error}$"):

@@ -130,11 +130,13 @@ def test_a_study_ends_with_its_winner_registered_and_its_figures_logged_and_resu
     assert tune(new_search(trials=4)).outcome.stage == "Production"
 
 
+@pytest.mark.slow
 def test_whoever_is_at_work_sees_that_more_trials_are_wanted(store: Store, new_search: NewSearch) -> None:
     done = tune(new_search(experiment=Raising(fails=store.studies_uri), trials=1))
     assert [trial.state for trial in done.study.trials] == [TrialState.COMPLETE] * 3
 
 
+@pytest.mark.slow
 def test_a_study_of_two_objectives_ends_with_its_front_and_the_winner_that_the_rule_selects(
     store: Store, new_search: NewSearch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,7 +71,7 @@ def test_pairs_are_read_from_the_ones_up_and_the_order_of_answers_reverses_the_l
     assert keras.ops.convert_to_numpy(seq2seq.exact_match(ids, logits)).tolist() == [1.0, 0.0]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_training_is_repeated_to_the_last_digit_by_its_seed() -> None:
     first, again = (Seq2Seq(**SMALL).fit(Run()) for _ in range(2))
     assert first.metrics == again.metrics
@@ -116,7 +116,7 @@ def test_the_registered_model_takes_text_and_its_run_lists_every_wrong_answer_an
     assert registered.metrics["test/exact_match"] == pytest.approx(np.mean(list(scores.values())))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_registered_model_loads_in_a_clean_process_without_this_repository(
     registered: Outcome, tmp_path: Path
 ) -> None:
