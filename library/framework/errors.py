@@ -50,6 +50,7 @@ def unknown(what: str, given: str, allowed: Iterable[str], instead: str = "") ->
         instead: what to say where none is close; all names unless given.
     """
     allowed = list(allowed)
-    close = difflib.get_close_matches(given, allowed, n=1, cutoff=0.7)
+    begun = [name for name in allowed if len(given) > 2 and name.lower().startswith(given.lower())]
+    close = difflib.get_close_matches(given, allowed, n=1, cutoff=0.7) or begun
     hint = f"did you mean {close[0]}?" if close else instead or f"allowed are {', '.join(allowed)}"
     return UserError(f"unknown {what} {given!r}; {hint}")

@@ -4,6 +4,7 @@ Nothing heavy is imported before all values are known to be good: tensorflow and
 """
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -36,13 +37,19 @@ def main(arguments: Sequence[str], program: str, commands: Commands | None = Non
         commands = {**COMMANDS, **find_commands()} if commands is None else commands
         call = read(arguments, commands, program)
         on_interrupt = commands[arguments[0]].on_interrupt
-        return call() or 0
+        status = call() or 0
+        sys.stdout.flush()
+        return status
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"interrupted: {on_interrupt}", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        if not _is_output_closed():
+            raise
+        return 128 + signal.SIGPIPE
     finally:
         signal.signal(signal.SIGTERM, handler)
         sys.unraisablehook = hook
@@ -65,6 +72,16 @@ def console() -> NoReturn:
 
 def _exit(signal_number: int, _: object) -> NoReturn:
     raise SystemExit(128 + signal_number)
+
+
+def _is_output_closed() -> bool:
+    """Whether nobody reads the output any more, as after `| head`; what is left of it then goes nowhere."""
+    output = select.poll()
+    output.register(sys.stdout, 0)
+    if not any(state & select.POLLERR for _, state in output.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _send_again(ignored: "sys.UnraisableHookArgs") -> None:

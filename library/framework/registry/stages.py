@@ -9,7 +9,7 @@ with the reason that was left in the tag `promoting` before the stage was touche
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -127,6 +127,7 @@ def _reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> 
         unknown = f"version {past[-1].version} was deleted" if is_deleted else history.UNKNOWN
         key, value = history.entry(tags, now, reason if number == str(now) else unknown)
         client.set_registered_model_tag(found.name, key, value)
+    _tag_runs(found, its_versions, by_stage)
     for stage in STAGES:
         alias, version = stage.lower(), by_stage.get(stage)
         named = found.aliases.get(alias)
@@ -136,6 +137,19 @@ def _reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> 
             client.delete_registered_model_alias(found.name, alias)
     if PROMOTING in tags:
         client.delete_registered_model_tag(found.name, PROMOTING)
+
+
+def _tag_runs(found: RegisteredModel, its_versions: Sequence[ModelVersion], by_stage: Mapping[str, str]) -> None:
+    """Makes the tag `stage` of runs follow where aliases, which follow next, tell that a version was moved."""
+    both = [(str(found.aliases.get(stage.lower())), str(by_stage.get(stage))) for stage in STAGES]
+    moved = {number for before, now in both if before != now for number in (before, now)}
+    for one in its_versions:
+        number, stage, run = str(one.version), str(one.current_stage), str(one.run_id)
+        if number not in moved or not queries.exists(run):
+            continue
+        if queries.read_run(run).tags.get("version") == number:
+            is_left = stage in ("Staging", "Production") and by_stage[stage] != number
+            mlflow.MlflowClient().set_tag(run, "stage", "Archived" if is_left else stage)
 
 
 def _consider(found: ModelVersion, stage: str) -> Promotion:

@@ -30,6 +30,7 @@ REFUSED = [
     ("serve --help", 0, "--port"),
     ("tune seq2seq --units=0", 2, "error: units: got '0'"),
     ("tune seq2seq --nope=1", 2, "error: unknown option '--nope'; python -m experiments tune seq2seq --help lists all"),
+    ("train seq2seq --batch=1", 2, "error: unknown option '--batch'; did you mean --batch-size?"),
     ("train nope", 2, "error: unknown experiment 'nope'"),
     ("predict seq2seq --query=100+1", 2, "error: query: got '100+1'"),
     ("predict seq2seq --query=1+1", 2, "error: store mlruns: there is none"),
@@ -110,6 +111,15 @@ def test_the_console_script_works_on_the_experiments_of_its_folder(tmp_path: Pat
     assert "experiments: iris-flowers\n" in shown
     status, shown = console("hello", "--name=")
     assert (status, shown) == (2, "error: name: got ''; allowed is text of at least 2 characters\n")
+
+
+def test_output_that_nobody_reads_any_more_is_no_error(store_path: Path) -> None:
+    command = [sys.executable, "-m", "experiments", "runs", f"--store={store_path}", "--json=1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.close()
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (128 + signal.SIGPIPE, b"")
 
 
 @pytest.mark.parametrize(("line", "what"), INTERRUPTED)

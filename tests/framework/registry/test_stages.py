@@ -165,6 +165,26 @@ def test_an_alias_that_was_moved_by_other_means_is_followed(three: Store) -> Non
     assert (stages_now()["2"], aliases()["production"], past()[-1]) == ("Production", "2", ("2", "forced"))
 
 
+def test_the_runs_of_versions_are_found_by_the_stage_that_these_are_in_now(store: Store, tmp_path: Path) -> None:
+    client = mlflow.MlflowClient()
+
+    def tagged() -> list[str | None]:
+        return [client.get_run(run).data.tags.get("stage") for run in runs]
+
+    runs = [client.get_model_version(NAME, register(store, tmp_path, right)).run_id for right in ("01", "01", "11")]
+    for version, run in enumerate(runs[:2], start=1):  # as a training does; the third's may be of an older program
+        client.set_tag(run, "version", version)
+        set_stage(NAME, str(version), force=True)
+    assert tagged() == ["Archived", "Production", None]
+    rollback(NAME)
+    assert tagged() == ["Production", "Archived", None]
+    transition("2", "Production")
+    transition("1", "Archived")  # by hand in MLflow's pages, known to the next command
+    client.delete_run(runs[2])
+    set_stage(NAME, "3", "Staging", force=True)
+    assert tagged() == ["Archived", "Production", None]
+
+
 def test_a_quote_in_a_name_and_tags_that_another_hand_spoiled_are_no_error(three: Store) -> None:
     client = mlflow.MlflowClient()
     for number, value in enumerate(("9 version 3: x", "2026-13-01T00:00:00+00:00 none: x", "2026-01-01 none: x"), 4):
