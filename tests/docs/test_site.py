@@ -16,6 +16,8 @@ import pytest
 import library
 from tests import browser, programs
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ["Makefile", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "zensical.toml", "docs", "library"]
 LOADED = ("img", "link", "script", "source", "iframe")

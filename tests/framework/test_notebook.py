@@ -24,6 +24,8 @@ from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.store import Store
 from library.framework.tuning.search import storage_of
 
+pytestmark = pytest.mark.slow
+
 READER = find("glyph-reader")(filters=2, epochs=3, steps_per_epoch=2, batch_size=8)
 
 

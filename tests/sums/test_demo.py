@@ -8,6 +8,7 @@ import pytest
 from tests.http_client import Served
 
 demo = pytest.importorskip("library.sums.demo", reason="gradio is not installed", exc_type=ImportError)
+pytestmark = pytest.mark.slow
 
 
 def test_a_canvas_sends_strokes() -> None:

@@ -69,16 +69,16 @@ class Comparison(ComparisonSpec):
             fields = {**self.fields, **fixed, **dict(zip(compared, cell, strict=True)), "seed": seed}
             yield self.experiment_type(**fields)
 
-    def run(self, store: Any, name: str = "comparison", seeds: int = 1, **fixed: Any) -> Any:
+    def run(self, store: Any, name: str = "", seeds: int = 1, **fixed: Any) -> Any:
         """Trains all configs that were not trained yet, and compares them in a `ComparisonResult`: `make compare-NAME`.
 
         Args:
             store: what `open_store` gave.
-            name: of the run.
+            name: of the comparison; that of the experiment unless given.
             seeds: trainings of each config, from seed 0 on.
             fixed: fields that all configs have in common.
         """
-        return import_module("..grid", __name__).compare(self, store, name, seeds, fixed)
+        return import_module("..grid", __name__).compare(self, store, name or self.experiment_type.name, seeds, fixed)
 
 
 @dataclass(frozen=True, kw_only=True)

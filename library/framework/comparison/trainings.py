@@ -37,7 +37,7 @@ def parent_run(
     start_keras(None if None in threads else max(filter(None, threads)))  # for all, as it can be set only once
     about = experiments[0].name
     tags = {"command": command("compare", name, {"seeds": seeds, **fixed}), "comparison": name}
-    with start_run(store, about, name, tags=tags, about=description(about)) as run:
+    with start_run(store, about, f"comparison {name}", tags=tags, about=description(about)) as run:
         yield run
 
 

@@ -68,7 +68,11 @@ def test_both_are_trained_for_the_same_time_scored_alike_and_put_side_by_side(st
     about = ("config", "seed", "parameters", "error_net")
     assert [[row[name] for name in about] for row in first] == [["default", 0, 17, 0.25], ["baseline", 0, 33, 0.125]]
     parent, *trainings = runs()
-    assert (parent.info.run_name, parent.info.status, parent.data.tags["comparison"]) == ("plain", "FINISHED", "plain")
+    assert (parent.info.run_name, parent.info.status, parent.data.tags["comparison"]) == (
+        "comparison plain",
+        "FINISHED",
+        "plain",
+    )
     table = queries.read_json(parent.info.run_id, "tables/comparison.json")
     assert table["columns"] == list(default)
     assert [row[:2] for row in table["data"]] == [["default", 0], ["baseline", 0]]
@@ -106,7 +110,7 @@ def test_an_interrupted_baseline_goes_on_where_it_was_and_both_have_what_is_fixe
             measure(store, units=2, data_seed="7")
     assert [run.info.status for run in runs()] == ["KILLED", "FINISHED", "KILLED"]
     assert len(measure(store, units=2, data_seed="7")) == 2
-    assert [run.info.run_name for run in runs()[3:]] == ["plain", "baseline, seed 0"]
+    assert [run.info.run_name for run in runs()[3:]] == ["comparison plain", "baseline, seed 0"]
     assert params({"units", "data_seed"}) == [{"units": "2", "data_seed": "7"}, {"units": "8", "data_seed": "7"}]
 
 

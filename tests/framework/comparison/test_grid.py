@@ -109,7 +109,11 @@ def test_a_comparison_has_a_row_for_each_config_a_table_and_a_figure(
         known = {"exact_match": right / 64, "low": low, "high": high, "seeds": [right / 64], "per_character": 0.5}
         assert {key: row[key] for key in known} == known
     [parent], trainings = runs()
-    assert (parent.info.run_name, parent.info.status, parent.data.tags["comparison"]) == ("sizes", "FINISHED", "sizes")
+    assert (parent.info.run_name, parent.info.status, parent.data.tags["comparison"]) == (
+        "comparison sizes",
+        "FINISHED",
+        "sizes",
+    )
     assert parent.data.tags["command"] == "make compare-sizes SEEDS=1"
     logged = table(parent, "comparison")
     assert [list(row) for row in logged] == [list(row) for row in rows]
@@ -162,7 +166,7 @@ def test_an_experiment_of_ones_own_is_compared_along_one_field(store: Store) -> 
     comparison = Comparison(experiment=Tiny, metric="test/accuracy", along=("units", (2, 4)), fields={"epochs": 1})
     done = comparison.run(store)
     [parent], trainings = runs()
-    assert (parent.info.run_name, names(parent, "figures")) == ("comparison", ["figures/comparison.png"])
+    assert (parent.info.run_name, names(parent, "figures")) == ("comparison tiny", ["figures/comparison.png"])
     assert [run.info.run_name for run in trainings] == ["units 2, seed 0", "units 4, seed 0"]
     assert done.pairs == []
     for row, run in zip(done.rows, trainings, strict=True):

@@ -70,6 +70,7 @@ def load_in(folder: Path) -> None:
     assert load_model(NAME, stage="Production").predict(["?"]) == ["2"]
 
 
+@pytest.mark.slow
 def test_without_an_open_store_the_one_of_the_folder_is_used(
     three: Store, tmp_path: Path, processes: ForkServerContext
 ) -> None:

@@ -23,6 +23,8 @@ from library.framework.errors import UserError
 from library.framework.serving import sockets
 from tests.http_client import JSON
 
+pytestmark = pytest.mark.slow
+
 Refused = Callable[[list[str]], str]
 
 

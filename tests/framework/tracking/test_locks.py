@@ -35,6 +35,7 @@ def any_store(request: pytest.FixtureRequest) -> Store:
     return opened
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["study a", "x" * 300, "Ünï 'c' %"])
 def test_a_lock_is_held_by_one_at_a_time_and_given_back(any_store: Store, name: str) -> None:
     with any_store.lock(name):
@@ -121,6 +122,7 @@ def log_datasets(root: Path, barrier: "threading.Barrier", failures: "multiproce
                     failures.put(repr(error))
 
 
+@pytest.mark.slow
 def test_two_runs_log_one_data_set_at_the_same_moment(store_path: Path, processes: ForkServerContext) -> None:
     open_store(store_path)
     barrier, failures = processes.Barrier(2), processes.SimpleQueue()

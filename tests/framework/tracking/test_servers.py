@@ -70,6 +70,7 @@ def test_addresses_that_are_not_allowed_are_refused_before_work_begins(
     assert "secret" not in said
 
 
+@pytest.mark.slow
 def test_servers_that_cannot_be_used_are_one_line(
     postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,7 +138,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     [
         pytest.param(lambda: Own(epochs=5), 5, id="own"),
         pytest.param(lambda: Tiny(epochs=4), 4, id="tiny"),
-        pytest.param(lambda: Seq2Seq(**SEQ2SEQ), 3, id="text-to-text"),
+        pytest.param(lambda: Seq2Seq(**SEQ2SEQ), 3, id="text-to-text", marks=pytest.mark.slow),
         pytest.param(
             lambda: Seq2Seq(**SEQ2SEQ, modality="image-to-text"), 3, id="image-to-text", marks=pytest.mark.nightly
         ),

@@ -139,6 +139,7 @@ def test_a_killed_move_goes_on_and_the_new_store_is_equal_and_can_be_written(
     assert f"holds something else than {tmp_path / 'elsewhere'} does; give empty databases" in refusal(command)
 
 
+@pytest.mark.slow
 def test_a_store_in_use_is_refused(folder: Store) -> None:
     with folder.lock("study s"), pytest.raises(UserError, match=r"is in use \(study s\); stop the command that"):
         moving.exclusive(folder).__enter__()

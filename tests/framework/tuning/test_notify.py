@@ -66,6 +66,7 @@ def test_a_finished_study_is_told_with_its_winner_and_the_address_is_not_recorde
     assert "hook-secret" not in f"{recorded} {system} {tuned.study.user_attrs}"
 
 
+@pytest.mark.slow
 def test_a_study_that_fails_is_told_too(new_search: NewSearch, tmp_path: Path) -> None:
     experiment, file = tiny.Tiny(fails="raise"), tmp_path / "told.json"
     with pytest.raises(UserError, match="no trial was completed"):
