@@ -13,6 +13,9 @@ import pytest
 
 from library import Config, Experiment, load_model, open_store
 from library.framework import discovery
+from library.framework.cli.commands import COMMANDS
+from library.framework.config import parse
+from library.framework.errors import UserError
 from library.framework.options import StudyOptions
 from library.framework.tracking.folder import FolderStore
 from library.framework.tracking.store import Store
@@ -59,6 +62,19 @@ def test_an_experiment_can_be_sent_to_workers_with_equal_data_and_its_config_wri
     config = drawn(name, seed=1)[2]
     params = {field: str(value) for field, value in config.model_dump().items()}
     assert type(config)(**params) == discovery.find(name).from_params(params).config == config
+
+
+def test_what_a_text_may_be_is_told_in_words() -> None:
+    told = []
+    configs = [discovery.find(name).Config for name in NAMES]
+    for options in (StudyOptions, *configs, *COMMANDS.values(), *discovery.find_commands().values()):
+        for name, field in options.model_fields.items():
+            if any(getattr(one, "pattern", None) for one in field.metadata):
+                needed = {key: "x" for key, one in options.model_fields.items() if one.is_required()}
+                with pytest.raises(UserError, match=rf"^{field.alias or name}: got '\?'; allowed is [^^]+$"):
+                    parse(options, needed | {field.alias or name: "?"})
+                told.append(name)
+    assert {"study", "address", "filters", "ui", "sha256"} <= set(told)
 
 
 @of_each

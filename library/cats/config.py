@@ -6,11 +6,13 @@ The classes form a chain, so that a VAE differs from a CAE only in the fields th
 from typing import Literal
 
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from library.framework.config import Config, ScheduleConfig, TextPath, TrainingConfig
 
 Network = Literal["drawn-cats-v1", "inception-v3"]
 FILTERS = r"^[1-9]\d{0,3}(-[1-9]\d{0,3}){2,3}$"
+FILTERS_IN_WORDS: JsonDict = {"allowed": "three or four numbers of 1 to 9999, as in 32-64-128"}
 
 
 class CatsConfig(Config):
@@ -28,6 +30,7 @@ class ImagesConfig(CatsConfig, ScheduleConfig):
     filters: str = Field(
         "32-64-128",
         pattern=FILTERS,
+        json_schema_extra=FILTERS_IN_WORDS,
         description="of the convolutions at 38x38, 19x19, 10x10 and, if there are four, 5x5 pixels",
     )
     residuals: int = Field(0, ge=0, le=16, description="residual blocks at 10x10 pixels, on the way down and up")
@@ -79,6 +82,7 @@ class GanConfig(ImagesConfig):
     discriminator_filters: str = Field(
         "24-48-96-192",
         pattern=FILTERS,
+        json_schema_extra=FILTERS_IN_WORDS,
         description="of the discriminator's convolutions; those of the generator are in filters",
     )
     hidden: int = Field(256, ge=0, le=4096, description="units of the discriminator's last layer but one; 0 for none")

@@ -15,7 +15,10 @@ class CurationOptions(StoreOptions):
     )
     out: TextPath = Field("", description="folder of the set; empty: STORE/cats/ and the name of what it is made of")
     sha256: str = Field(
-        "", pattern=r"^([0-9a-fA-F]{64})?$", description="checksum of what is downloaded; empty: any will do"
+        "",
+        pattern=r"^([0-9a-fA-F]{64})?$",
+        json_schema_extra={"allowed": "64 hexadecimal digits"},
+        description="checksum of what is downloaded; empty: any will do",
     )
 
 

@@ -93,10 +93,11 @@ def _user_error(error: ValidationError, config_type: type[Options]) -> UserError
         return UserError(f"{name}: nothing was given; it is {config_type.model_fields[name].description}")
     if first["type"] == "extra_forbidden":
         return unknown("field", name, config_type.model_fields)
+    field = next((one for key, one in config_type.model_fields.items() if name in (key, one.alias)), None)
+    if field and first["type"] == "string_pattern_mismatch" and isinstance(field.json_schema_extra, dict):
+        return UserError(f"{name}: got {first['input']!r}; allowed is {field.json_schema_extra['allowed']}")
     allowed = first["msg"].removeprefix("Input should be ").replace("String should match pattern", "text that matches")
     allowed = allowed.replace("String should have", "text of").replace("a valid integer", "an integer")
     allowed = allowed.replace("a valid string, unable to parse raw data as a unicode string", "text in UTF-8")
     allowed = allowed.replace("a valid ", "a ")
-    default = getattr(config_type.model_fields.get(name), "default", None)  # no field has the name of an alias
-    example = f", as in {default}" if default and first["type"] == "string_pattern_mismatch" else ""
-    return UserError(f"{name}: got {first['input']!r}; allowed is {allowed.split(', unable')[0]}{example}")
+    return UserError(f"{name}: got {first['input']!r}; allowed is {allowed.split(', unable')[0]}")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from .config import Options
 from .environment import option
@@ -70,6 +71,9 @@ class VersionOptions(Options):
         return self
 
 
+STUDY_IN_WORDS: JsonDict = {"allowed": "letters, digits, '.', '_' and '-'"}
+
+
 class StudyOptions(Options):
     """How to search, apart from what to search for.
 
@@ -79,7 +83,11 @@ class StudyOptions(Options):
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     study: str = Field(
-        "", max_length=200, pattern=r"^[\w.-]*$", description="name to resume the study by; empty: the model's name"
+        "",
+        max_length=200,
+        pattern=r"^[\w.-]*$",
+        json_schema_extra=STUDY_IN_WORDS,
+        description="name to resume the study by; empty: the model's name",
     )
     trials: int = Field(20, ge=1, le=1_000_000, description="finished trials that the study is to have in the end")
     seeds: int = Field(1, ge=1, le=100, description="trainings of each config, with as many seeds; their means count")
@@ -88,6 +96,7 @@ class StudyOptions(Options):
         "",
         max_length=200,
         pattern=r"^[\w.-]*$",
+        json_schema_extra=STUDY_IN_WORDS,
         alias="from",
         description="name of a study whose best trials a new one begins with, after the defaults",
     )
@@ -109,6 +118,7 @@ class StudyOptions(Options):
     address: str = Field(
         "auto",
         pattern=r"^(auto|(ray://)?[\w.-]+:\d+)$",
+        json_schema_extra={"allowed": "auto, host:port or ray://host:port"},
         description="host:port of the Ray cluster, or ray://host:10001 from outside it; auto: the one of this machine",
     )
     cpus: float = Field(1, gt=0, le=1024, description="CPUs of a node that a worker of Ray takes; so many threads")

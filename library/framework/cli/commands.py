@@ -116,7 +116,10 @@ class Report(Command):
     on_interrupt = "nothing was written"
     out: TextPath = Field("", description="file to write, ending in .html; empty: STORE/report.html")
     ui: str = Field(
-        "http://127.0.0.1:5000", pattern=r"^https?://[^\s\"'<>]+$", description="address of MLflow's pages, for links"
+        "http://127.0.0.1:5000",
+        pattern=r"^https?://[^\s\"'<>]+$",
+        json_schema_extra={"allowed": "an address that begins with http:// or https://"},
+        description="address of MLflow's pages, for links",
     )
 
     def __call__(self) -> None:

@@ -142,7 +142,7 @@ def test_a_variable_of_the_environment_is_not_used_and_that_is_told(
         ("tune seq2seq --train-fraction=1", ["train_fraction: got '1'; allowed is less than 1"]),
         ("tune seq2seq --trials=0", ["trials: got '0'; allowed is greater than or equal to 1"]),
         ("tune seq2seq --workers=two", ["workers: got 'two'; allowed is an integer"]),
-        ("tune seq2seq '--study=a b'", [r"study: got 'a b'; allowed is ", r"'^[\w.-]*$'"]),
+        ("tune seq2seq '--study=a b'", ["study: got 'a b'; allowed is letters, digits, '.', '_' and '-'"]),
         ("train seq2seq --padding=right", ["reading_order: got 'pairs' with padding='right'", "allowed is"]),
         ("train seq2seq --modality=bad", ["modality: got 'bad'; allowed is ", "'text-to-text'"]),
         (

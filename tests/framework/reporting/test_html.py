@@ -242,7 +242,7 @@ def test_the_page_goes_where_it_is_told_and_bad_places_are_one_line(
     for option, told in {
         "out=page.txt": "out: got 'page.txt'; allowed is a file that ends in .html",
         f"out={tmp_path / 'file' / 'page.html'}": "out: .*page.html' cannot be written",
-        "ui=javascript:alert(1)": r"ui: got 'javascript:alert\(1\)'; allowed is text that matches",
+        "ui=javascript:alert(1)": r"ui: got 'javascript:alert\(1\)'; allowed is an address that begins with http",
     }.items():
         assert main(["report", f"--store={store.root}", f"--{option}"], "make") == 2
         assert re.match(f"error: {told}", capsys.readouterr().err)

@@ -85,7 +85,10 @@ def run_study(store: Store, address: str, space: Any = tiny.space, **options: An
         (["--cpus=2"], "cpus: got 2.0 without a cluster; give ENGINE=ray"),
         (["--address=h:1"], "address: got 'h:1' without a cluster; give ENGINE=ray"),
         (["--engine=ray", "--gpus=1.5"], "gpus: got 1.5; allowed is a share of one, below 1, or a whole number"),
-        (["--engine=ray", "--address=http://h"], "address: got 'http://h'; allowed is text that matches"),
+        (
+            ["--engine=ray", "--address=http://h"],
+            "address: got 'http://h'; allowed is auto, host:port or ray://host:port",
+        ),
         (["--engine=dask"], "engine: got 'dask'; allowed is 'local' or 'ray'"),
     ],
 )
