@@ -94,8 +94,9 @@ def _user_error(error: ValidationError, config_type: type[Options]) -> UserError
     if first["type"] == "extra_forbidden":
         return unknown("field", name, config_type.model_fields)
     field = next((one for key, one in config_type.model_fields.items() if name in (key, one.alias)), None)
-    if field and first["type"] == "string_pattern_mismatch" and isinstance(field.json_schema_extra, dict):
-        return UserError(f"{name}: got {first['input']!r}; allowed is {field.json_schema_extra['allowed']}")
+    in_words = field.json_schema_extra if field else None
+    if first["type"] == "string_pattern_mismatch" and isinstance(in_words, dict) and "allowed" in in_words:
+        return UserError(f"{name}: got {first['input']!r}; allowed is {in_words['allowed']}")
     allowed = first["msg"].removeprefix("Input should be ").replace("String should match pattern", "text that matches")
     allowed = allowed.replace("String should have", "text of").replace("a valid integer", "an integer")
     allowed = allowed.replace("a valid string, unable to parse raw data as a unicode string", "text in UTF-8")
