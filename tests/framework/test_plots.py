@@ -86,6 +86,8 @@ def test_slices_show_every_trial_by_how_it_ended_on_axes_whose_ticks_suit_the_pa
     assert not [word for name in ("units", "depth") for word in words[name] if "." in word]
     for axes in shown.values():
         assert [text.get_text() for text in axes.get_xticklabels(minor=True) if text.get_text()] == []
+    [legend] = study_plots.slices({"units": [1, 2]}, [0.5, 0.25], ["complete", "pruned"], "val/accuracy").legends
+    assert [text.get_text() for text in legend.get_texts()] == ["complete", "pruned"]
 
 
 def test_parallel_coordinates_are_a_line_for_each_trial_in_grey_and_dashed_unless_completed() -> None:

@@ -84,8 +84,8 @@ def slices(params: Mapping[str, Sequence[Any]], values: Sequence[float], states:
         axes.set_axis_off()
     for axes, (param, given) in zip(grid.flat, params.items(), strict=False):
         x, categories = _numbers(given)
-        for kind, mark in {**STATES, "complete": "o"}.items():
-            color = "tab:blue" if kind == "complete" else "0.5"
+        for kind in sorted(set(states)):
+            mark, color = ("o", "tab:blue") if kind == "complete" else (STATES[kind], "0.5")
             axes.plot(x[state == kind], y[state == kind], mark, color=color, alpha=0.7, label=kind)
         scale_axis(axes, "x", x)
         if categories:
