@@ -123,8 +123,8 @@ def train_in_full(
             version = artifacts.register(model, package, scored, {**origin, **tags}, about=about)
         estimate = artifacts.score_estimate(scored)
         interval = estimate.metrics if estimate and f"{estimate.name}_low" not in metrics else {}
-        promotion = stages.promote_if_better(model, version)
-        run.set_tags({"model": model, "version": version, "stage": promotion.stage})
+        run.set_tags({"model": model, "version": version})
+        promotion = stages.promote_if_better(model, version)  # which tags the run with the stage
         return Outcome(
             experiment=name,
             run=run.id,

@@ -15,6 +15,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 SHAPE = (5, 28, 28)
+READ = "query_characters"
+"""The layer that names the characters of a query; models that were trained without `character_loss` have none."""
 
 
 class ImageToText(PythonModel):
@@ -24,8 +26,8 @@ class ImageToText(PythonModel):
         """Loads the network and the notation of its training."""
         self.notation = runpy.run_path(context.artifacts["notation"])["Notation"](**context.model_config)
         self.network = keras.saving.load_model(context.artifacts["network"], compile=False)
-        read = [layer.output for layer in self.network.layers if layer.name == "query_characters"]
-        self._both = keras.Model(self.network.inputs, [*self.network.outputs, *read])
+        read = {layer.name: layer.output for layer in self.network.layers if layer.name == READ}
+        self._outputs = keras.Model(self.network.inputs, {"answer": self.network.outputs[0], **read})
 
     def predict(
         self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
@@ -41,10 +43,10 @@ class ImageToText(PythonModel):
         for start in range(0, len(images), 64):
             batch = images[start : start + 64]
             padded = np.concatenate([batch, np.zeros((64 - len(batch), *SHAPE), dtype=np.uint8)])
-            answers, *read = self._both.predict_on_batch(padded)
-            if read and (zeros := leading_zeros(np.argmax(read[0], axis=-1))).any():
-                answers, _ = self._both.predict_on_batch(self._without(padded, zeros))
-            ids.append(np.argmax(answers[: len(batch)], axis=-1))
+            found = self._outputs.predict_on_batch(padded)
+            if READ in found and (zeros := leading_zeros(np.argmax(found[READ], axis=-1))).any():
+                found = self._outputs.predict_on_batch(self._without(padded, zeros))
+            ids.append(np.argmax(found["answer"][: len(batch)], axis=-1))
         return list(self.notation.decode(np.concatenate(ids)))
 
     def _without(self, images: np.ndarray, zeros: np.ndarray) -> np.ndarray:

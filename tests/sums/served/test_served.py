@@ -47,18 +47,21 @@ def test_texts_are_answered_one_for_each_input(models: dict[str, Any], name: str
 
 
 @pytest.mark.parametrize(
-    ("padding", "drawn", "taken"),
+    ("layer", "padding", "drawn", "taken"),
     [
-        ("left", "07-88", " 7-88"),
-        ("left", "00+05", " 0+ 5"),
-        ("left", " 0+50", " 0+50"),
-        ("left", "05-07", " 5- 7"),
-        ("right", "07-08", "7-8  "),
-        ("right", "70-00", "70-0 "),
-        ("right", "0-80 ", "0-80 "),
+        ("query_characters", "left", "07-88", " 7-88"),
+        ("query_characters", "left", "00+05", " 0+ 5"),
+        ("query_characters", "left", " 0+50", " 0+50"),
+        ("query_characters", "left", "05-07", " 5- 7"),
+        ("query_characters", "right", "07-08", "7-8  "),
+        ("query_characters", "right", "70-00", "70-0 "),
+        ("query_characters", "right", "0-80 ", "0-80 "),
+        ("unnamed", "left", "07-88", "07-88"),
     ],
 )
-def test_images_of_leading_zeros_are_taken_for_blanks(tmp_path: Path, padding: str, drawn: str, taken: str) -> None:
+def test_images_of_leading_zeros_are_taken_for_blanks_where_the_model_names_characters(
+    tmp_path: Path, layer: str, padding: str, drawn: str, taken: str
+) -> None:
     import keras
 
     from library.sums.data import notation
@@ -66,7 +69,7 @@ def test_images_of_leading_zeros_are_taken_for_blanks(tmp_path: Path, padding: s
 
     query = keras.Input((5, 28, 28), dtype="uint8")
     characters = keras.ops.one_hot(12 - keras.ops.cast(query[:, :, 0, 0], "int32"), 13)  # 12 is a blank
-    read = keras.layers.Identity(name="query_characters")(characters)
+    read = keras.layers.Identity(name=layer)(characters)
     keras.Model(query, keras.layers.Identity()(read)).save(tmp_path / "network.keras")
     artifacts = {"network": str(tmp_path / "network.keras"), "notation": notation.__file__}
     (served := ImageToText()).load_context(PythonModelContext(artifacts, {"operators": "+-", "padding": padding}))
