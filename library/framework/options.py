@@ -71,10 +71,35 @@ class VersionOptions(Options):
         return self
 
 
+class EngineOptions(Options):
+    """Where trainings run, and how many at once."""
+
+    workers: int = Field(1, ge=1, le=256, description="trainings at once, which divide the cores")
+    engine: Literal["local", "ray"] = Field("local", description="where workers run: on this machine or a Ray cluster")
+    address: str = Field(
+        "auto",
+        pattern=r"^(auto|(ray://)?[\w.-]+:\d+)$",
+        json_schema_extra={"allowed": "auto, host:port or ray://host:port"},
+        description="host:port of the Ray cluster, or ray://host:10001 from outside it; auto: the one of this machine",
+    )
+    cpus: float = Field(1, gt=0, le=1024, description="CPUs of a node that a worker of Ray takes; so many threads")
+    gpus: float = Field(0, ge=0, le=64, description="GPUs that a worker of Ray takes; 0.5: two workers share one")
+
+    @model_validator(mode="after")
+    def _fit_engine(self) -> Self:
+        for name in ("address", "cpus", "gpus"):
+            if self.engine == "local" and getattr(self, name) != EngineOptions.model_fields[name].default:
+                raise ValueError(f"{name}: got {getattr(self, name)!r} without a cluster; give {option(engine='ray')}")
+        for name in ("cpus", "gpus"):
+            if (given := getattr(self, name)) > 1 and given % 1:
+                raise ValueError(f"{name}: got {given:g}; allowed is a share of one, below 1, or a whole number")
+        return self
+
+
 STUDY_IN_WORDS: JsonDict = {"allowed": "letters, digits, '.', '_' and '-'"}
 
 
-class StudyOptions(Options):
+class StudyOptions(EngineOptions):
     """How to search, apart from what to search for.
 
     `from_study` is `from` on the command line, which Python keeps for itself.
@@ -114,22 +139,3 @@ class StudyOptions(Options):
         "",
         description="command that gets JSON on its input when the study ends, or http(s):// that gets it by POST",
     )
-    engine: Literal["local", "ray"] = Field("local", description="where workers run: on this machine or a Ray cluster")
-    address: str = Field(
-        "auto",
-        pattern=r"^(auto|(ray://)?[\w.-]+:\d+)$",
-        json_schema_extra={"allowed": "auto, host:port or ray://host:port"},
-        description="host:port of the Ray cluster, or ray://host:10001 from outside it; auto: the one of this machine",
-    )
-    cpus: float = Field(1, gt=0, le=1024, description="CPUs of a node that a worker of Ray takes; so many threads")
-    gpus: float = Field(0, ge=0, le=64, description="GPUs that a worker of Ray takes; 0.5: two workers share one")
-
-    @model_validator(mode="after")
-    def _fit_engine(self) -> Self:
-        for name in ("address", "cpus", "gpus"):
-            if self.engine == "local" and getattr(self, name) != StudyOptions.model_fields[name].default:
-                raise ValueError(f"{name}: got {getattr(self, name)!r} without a cluster; give {option(engine='ray')}")
-        for name in ("cpus", "gpus"):
-            if (given := getattr(self, name)) > 1 and given % 1:
-                raise ValueError(f"{name}: got {given:g}; allowed is a share of one, below 1, or a whole number")
-        return self

@@ -59,9 +59,12 @@ def train_dependencies(experiment: Experiment, store: Store) -> None:
 
 
 def train_and_test(
-    experiment: Experiment, run: MlflowRun, callbacks: Callbacks = ()
+    experiment: Experiment, run: MlflowRun, callbacks: Callbacks = (), report: progress.Report | None = None
 ) -> tuple[TrainingResult, TestResult, dict[str, float]]:
-    """Trains a config and scores it on the test split; returns also all metrics, with its size and its duration."""
+    """Trains a config and scores it on the test split; returns also all metrics, with its size and its duration.
+
+    Its epochs are reported, or shown if there is nobody to report to.
+    """
     from .training.callbacks import EpochCallback, check_objectives
 
     objectives = experiment.resolved_objectives
@@ -69,7 +72,7 @@ def train_and_test(
     run.set_tags({f"needed.{model.name}": f"version {model.version}" for model in models})
     start = time.perf_counter()
     checked = EpochCallback(lambda _, metrics: check_objectives(objectives, metrics))
-    with progress.epochs(experiment) as shown:
+    with progress.epochs(experiment, report) as shown:
         result = experiment.fit(run, [checked, shown, *callbacks])
     own = size_and_duration(result, start)
     scored = experiment.test(result.model, run)

@@ -8,7 +8,7 @@ from ..config import Stage, TextPath
 from ..demo.command import Demo
 from ..discovery import comparison_names, find, find_comparison, find_space
 from ..environment import start_keras
-from ..options import JsonOption, StudyOptions, VersionOptions
+from ..options import EngineOptions, JsonOption, StudyOptions, VersionOptions
 from .deletion import Delete, Gc
 from .moving import MoveStore
 from .parser import Command, Commands, ExperimentCommand, Fields
@@ -68,7 +68,7 @@ class Work(Command):
             print(join(store, self.study, self.workers))
 
 
-class Compare(ExperimentCommand):
+class Compare(ExperimentCommand, EngineOptions):
     """Trains an experiment under several configs side by side, or resumes that; tables and figures."""
 
     seeds: int = Field(1, ge=1, le=1000, description="trainings of each config, from seed 0 on")
@@ -89,7 +89,8 @@ class Compare(ExperimentCommand):
             _ = experiment.dataset_digest
 
         with self.open_store() as store:
-            print(comparison.run(store, name, self.seeds, **fields).markdown())
+            engine = EngineOptions(**self.model_dump(include=set(EngineOptions.model_fields)))
+            print(comparison.run(store, name, self.seeds, engine, **fields).markdown())
 
 
 class Repeat(Command):

@@ -1,7 +1,7 @@
 """An experiment's defaults measured against a baseline: trained for the same time, in one run, scored alike.
 
-The defaults are trained first; their duration is the time that the baseline gets. What was trained before is not
-trained again, as in other comparisons.
+The defaults are trained first, from every seed; their duration is the time that the baseline gets. What was trained
+before is not trained again, as in other comparisons.
 """
 
 import textwrap
@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..experiment import Experiment
+from ..options import EngineOptions
 from ..plots import scores, side_by_side
 from ..run import columns_of
 from ..statistics import Estimate
 from ..tracking.queries import read_figure
 from ..tracking.store import Store
 from .spec import Baseline
-from .trainings import Row, Trained, parent_run, train_once
+from .trainings import Row, Trained, parent_run, train_all
 
 ABOUT = ("config", "seed", "parameters", "seconds")  # the first columns of a row, before its scores
 ERROR = "_standard_error"
@@ -45,18 +47,21 @@ class BaselineResult:
         return "\n".join(lines)
 
 
-def measure(baseline: Baseline, store: Store, name: str, seeds: int, fixed: Mapping[str, Any]) -> BaselineResult:
+def measure(
+    baseline: Baseline, store: Store, name: str, seeds: int, options: EngineOptions, fixed: Mapping[str, Any]
+) -> BaselineResult:
     """Trains and tests the defaults and the baseline from every seed."""
     pairs = [list(baseline.experiments(fixed, seed)) for seed in range(seeds)]
     trained: dict[tuple[str, int], Trained] = {}
-    with parent_run(name, [one for pair in pairs for one in pair], fixed, seeds, store) as run:
-        for seed, (default, other) in enumerate(pairs):
-            own = train_once(default, f"default, seed {seed}", store, run)
-            # Rounded, so that a duration which was read back from the store names the same config.
-            minutes = max(round(own.metrics["time/training_seconds"] / 60, 3), 0.001)
-            timed = baseline.experiment_type(other.config.model_copy(update={"minutes": minutes})).reuse(default)
-            trained["default", seed] = own
-            trained["baseline", seed] = train_once(timed, f"baseline, seed {seed}", store, run)
+    with parent_run(name, [one for pair in pairs for one in pair], fixed, seeds, store, options) as run:
+        own = [(f"default, seed {seed}", default) for seed, (default, _) in enumerate(pairs)]
+        defaults = list(train_all(own, store, run, options))
+        timed = [
+            (f"baseline, seed {seed}", _as_long(other, one).reuse(default))
+            for seed, ((default, other), one) in enumerate(zip(pairs, defaults, strict=True))
+        ]
+        for seed, one in enumerate(train_all(timed, store, run, options)):
+            trained |= {("default", seed): defaults[seed], ("baseline", seed): one}
             rows = _rows(trained)
             run.log_table("comparison", columns_of(rows))
         run.log_figure("scores", scores({f"{row['config']}, seed {row['seed']}": _estimates(row) for row in rows}))
@@ -64,6 +69,12 @@ def measure(baseline: Baseline, store: Store, name: str, seeds: int, fixed: Mapp
             runs = {f"{which}, seed {seed}": one.run for (which, seed), one in trained.items()}
             run.log_figure(figure, side_by_side({label: read_figure(one, figure) for label, one in runs.items()}))
     return BaselineResult(rows)
+
+
+def _as_long(experiment: Experiment, trained: Trained) -> Experiment:
+    """The experiment for as long as a training; rounded, so that a duration from the store names the same config."""
+    minutes = max(round(trained.metrics["time/training_seconds"] / 60, 3), 0.001)
+    return type(experiment)(experiment.config.model_copy(update={"minutes": minutes}))
 
 
 def _rows(trained: Mapping[tuple[str, int], Trained]) -> list[Row]:

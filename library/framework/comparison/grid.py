@@ -3,19 +3,20 @@
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from ..experiment import Experiment
+from ..options import EngineOptions
 from ..plots import interval_lines
 from ..registry.artifacts import per_example_scores
 from ..run import columns_of
 from ..statistics import Estimate, compare_examples, estimate_of_scores, sign_test, wilson_interval
 from ..tracking.store import Store
 from .spec import Comparison
-from .trainings import Row, Trained, parent_run, train_once
+from .trainings import Row, Trained, parent_run, train_all
 
 Cell = tuple[Experiment, Sequence[Trained]]
 """An experiment under one config, and its trainings from each seed."""
@@ -44,20 +45,17 @@ class ComparisonResult:
         return "\n\n".join([_table(self.rows), *pairs])
 
 
-def compare(comparison: Comparison, store: Store, name: str, seeds: int, fixed: Mapping[str, Any]) -> ComparisonResult:
+def compare(
+    comparison: Comparison, store: Store, name: str, seeds: int, options: EngineOptions, fixed: Mapping[str, Any]
+) -> ComparisonResult:
     """Trains and tests every config from every seed; what was trained before is not trained again."""
     by_seed = [list(comparison.experiments(fixed, seed)) for seed in range(seeds)]
     cells, rows = list[Cell](), list[Row]()
-    with parent_run(name, list(itertools.chain(*by_seed)), fixed, seeds, store) as run:
-        before = None
-        for same in zip(*by_seed, strict=True):
-            trained = []
-            for experiment in same:
-                before = experiment.reuse(before) if before else experiment
-                named = (*comparison.compared_fields, "seed")
-                label = ", ".join(f"{one} {getattr(experiment.config, one)}" for one in named)
-                trained.append(train_once(experiment, label, store, run))
-            cells.append((same[0], trained))
+    with parent_run(name, list(itertools.chain(*by_seed)), fixed, seeds, store, options) as run:
+        by_cell = list(zip(*by_seed, strict=True))
+        results = train_all(_labelled(comparison, itertools.chain(*by_cell)), store, run, options)
+        for same in by_cell:
+            cells.append((same[0], list(itertools.islice(results, seeds))))
             rows.append(_row(comparison, *cells[-1]))
             run.log_table("comparison", columns_of(rows))
         run.log_figure("comparison", _figure(comparison, rows))
@@ -69,6 +67,15 @@ def compare(comparison: Comparison, store: Store, name: str, seeds: int, fixed: 
         if pairs:
             run.log_table("pairs", columns_of(pairs))
     return ComparisonResult(rows, pairs)
+
+
+def _labelled(comparison: Comparison, experiments: Iterable[Experiment]) -> Iterator[tuple[str, Experiment]]:
+    """Experiments, each with the data of the one before where they are the same, and what is compared in words."""
+    before = None
+    for experiment in experiments:
+        before = experiment.reuse(before) if before else experiment
+        named = (*comparison.compared_fields, "seed")
+        yield ", ".join(f"{one} {getattr(experiment.config, one)}" for one in named), before
 
 
 def _row(comparison: Comparison, experiment: Experiment, trained: Sequence[Trained]) -> Row:

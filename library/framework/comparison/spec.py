@@ -13,6 +13,7 @@ from ..discovery import find
 from ..environment import option
 from ..errors import UserError
 from ..experiment import Experiment
+from ..options import EngineOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,16 +70,19 @@ class Comparison(ComparisonSpec):
             fields = {**self.fields, **fixed, **dict(zip(compared, cell, strict=True)), "seed": seed}
             yield self.experiment_type(**fields)
 
-    def run(self, store: Any, name: str = "", seeds: int = 1, **fixed: Any) -> Any:
+    def run(self, store: Any, name: str = "", seeds: int = 1, engine: EngineOptions | None = None, **fixed: Any) -> Any:
         """Trains all configs that were not trained yet, and compares them in a `ComparisonResult`: `make compare-NAME`.
 
         Args:
             store: what `open_store` gave.
             name: of the comparison; that of the experiment unless given.
             seeds: trainings of each config, from seed 0 on.
+            engine: where they are trained, and how many at once; one after the other in this process unless given.
             fixed: fields that all configs have in common.
         """
-        return import_module("..grid", __name__).compare(self, store, name or self.experiment_type.name, seeds, fixed)
+        given = engine or EngineOptions()
+        name = name or self.experiment_type.name
+        return import_module("..grid", __name__).compare(self, store, name, seeds, given, fixed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +103,11 @@ class Baseline(ComparisonSpec):
         for fields in (fixed, {**fixed, **self.fields}):
             yield self.experiment_type(**{**fields, "seed": seed})
 
-    def run(self, store: Any, name: str = "baseline", seeds: int = 1, **fixed: Any) -> Any:
+    def run(
+        self, store: Any, name: str = "baseline", seeds: int = 1, engine: EngineOptions | None = None, **fixed: Any
+    ) -> Any:
         """Trains the defaults, then the baseline for the same time, as `Comparison.run`; returns a `BaselineResult`."""
-        return import_module("..baseline", __name__).measure(self, store, name, seeds, fixed)
+        return import_module("..baseline", __name__).measure(self, store, name, seeds, engine or EngineOptions(), fixed)
 
 
 def _check_seed(fixed: Mapping[str, Any]) -> None:

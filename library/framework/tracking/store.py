@@ -19,7 +19,7 @@ from .base import Store, connected_store
 from .folder import FolderStore
 from .queries import exists, read_run, running_runs
 
-__all__ = ["Store", "current_store", "open_store", "set_terminated", "store_of"]
+__all__ = ["Store", "current_store", "end_abandoned_runs", "open_store", "set_terminated", "store_of"]
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # a line for every run on a server
@@ -79,7 +79,7 @@ def open_of(options: StoreOptions, *, writes: bool = True) -> Store:
         try:
             store.open(writes=writes)
             if not store.refusal():
-                _end_abandoned_runs(store)
+                end_abandoned_runs(store)
         except CommandError as error:  # of a version that this MLflow does not know
             newer = f"a newer MLflow made it than the installed {mlflow.__version__}; pip install --upgrade mlflow"
             raise StoreError(f"store {store}: {newer}") from error
@@ -99,7 +99,8 @@ def set_terminated(run_id: str, status: str, reason: str = "") -> None:
         client.set_terminated(run_id, status)
 
 
-def _end_abandoned_runs(store: Store) -> None:
+def end_abandoned_runs(store: Store) -> None:
+    """Ends the runs whose processes have died."""
     for run in running_runs():
         token, process = run.tags.get("lock"), run.tags.get("process", "")
         is_named = len(process.split()) == 3  # as by `this_process`, and not by another program's tag

@@ -6,12 +6,20 @@ It is a line of its own that is removed at the end; without a terminal, an epoch
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from ..experiment import Experiment
 from ..formatting import number
@@ -20,11 +28,21 @@ SECONDS = 5
 """Between lines where there is no terminal, so that a log of quick epochs stays short."""
 
 
+Report = Callable[[int, Mapping[str, float]], object]
+"""Takes an epoch, from 1, and its metrics."""
+
+
 @contextmanager
-def epochs(experiment: Experiment) -> Iterator[Any]:
-    """A Keras callback that shows the epoch and the objectives: as a bar on a terminal, else as lines of stderr."""
+def epochs(experiment: Experiment, report: Report | None = None) -> Iterator[Any]:
+    """A Keras callback that shows the epoch and the objectives: as a bar on a terminal, else as lines of stderr.
+
+    Where the epochs are to be reported, it does that and shows nothing.
+    """
     from .callbacks import EpochCallback
 
+    if report:
+        yield EpochCallback(report)
+        return
     console = Console(highlight=False, stderr=True)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
@@ -44,6 +62,25 @@ def epochs(experiment: Experiment) -> Iterator[Any]:
                 print(f"epoch {epoch}/{total or '?'}  {scores}", file=sys.stderr, flush=True)
 
         yield EpochCallback(show)
+
+
+@contextmanager
+def trainings() -> Iterator[Callable[[Mapping[str, Sequence[float]]], None]]:
+    """A function that shows trainings, as a bar each on a terminal: by label, the last epoch and all of them."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs")
+    console = Console(highlight=False)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks = dict[str, TaskID]()
+
+        def show(running: Mapping[str, Sequence[float]]) -> None:
+            for label in tasks.keys() - running.keys():
+                bar.remove_task(tasks.pop(label))
+            for label, (epoch, total) in running.items():
+                if label not in tasks:
+                    tasks[label] = bar.add_task(label)
+                bar.update(tasks[label], completed=max(epoch, 0), total=total or None)
+
+        yield show
 
 
 @contextmanager

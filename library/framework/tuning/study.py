@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 
 from ..config import parse
 from ..discovery import description, find, find_space
+from ..engines import open_engine
 from ..environment import command, one_line, option
 from ..errors import NotRegistered, StudyDeleted, UserError, unknown
 from ..experiment import Experiment
@@ -26,7 +27,6 @@ from ..tracking.queries import exists, running_runs
 from ..tracking.store import Store, set_terminated
 from .attributes import keep, kept, write_note
 from .combinations import check_is_finite
-from .engines import open_engine
 from .first_trials import enqueue_first_trials
 from .notify import notify
 from .plots import Table, front_table, log_study
@@ -105,7 +105,11 @@ def _tell_end(search: Search, text: str, message: Mapping[str, Any]) -> None:
 
 def _run(search: Search) -> Tuned:
     expected = signature(search)
-    with open_engine(search) as engine, existing(study := search.study()), _exclusive(search, study):
+    with (
+        open_engine(search.options, search.store, len(search.objectives)) as engine,
+        existing(study := search.study()),
+        _exclusive(search, study),
+    ):
         check_unchanged(study, expected, search.base.Config)
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names(list(search.objectives))

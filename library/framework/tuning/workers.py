@@ -13,10 +13,10 @@ from filelock import Timeout
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
+from ..engines import Engine, Exit, LocalEngine
 from ..environment import start_keras
 from ..errors import StoreError, StoreFailure, StudyDeleted, UnknownMetric, UserError
 from .distinct import MAX_DRAWS, DistinctTrials
-from .engines import Engine, Exit, LocalEngine
 from .progress import Progress
 from .samplers import make_sampler
 from .search import Search, existing
@@ -166,8 +166,7 @@ def _handle_dead_worker(study: Study, name: str, end: Exit) -> None:
     if end.code == STUDY_DELETED:
         raise KeyError(study.study_name)  # which `existing` turns into one line
     if end.code == STORE_FAILED:
-        again = "start again once it is there, with space left"
-        raise StoreFailure(end.message or f"store: a worker could not read or write it; {again}")
+        raise StoreFailure(end.message)
     mine = [trial for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get(WORKER) == name]
     if not mine:
         raise UserError(f"a worker ended before it began a trial: {end.reason}; start again")

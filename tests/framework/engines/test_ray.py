@@ -2,71 +2,28 @@
 
 import os
 import re
-import signal
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from optuna.trial import BaseTrial
 
 from library import open_store
+from library.framework import engines
 from library.framework.errors import UserError
 from library.framework.options import StudyOptions
 from library.framework.serving.sockets import find_free_port
 from library.framework.tracking.queries import all_runs
 from library.framework.tracking.store import Store
-from library.framework.tuning import engines
 from library.framework.tuning.search import Search
 from library.framework.tuning.study import Tuned, tune
 from library.framework.tuning.trials import finished_trials
 from tests import tiny
-
-RAY = (
-    sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block", "--disable-usage-stats",
-    "--num-cpus=1", "--object-store-memory=80000000", "--min-worker-port=0", "--max-worker-port=0",
-)  # fmt: skip
-
-
-class Node:
-    """A node of a Ray cluster, with one CPU; the head of a new cluster unless an address is given."""
-
-    def __init__(self, address: str = "", **environment: str) -> None:
-        # A short path, as sockets lie in it; workers of the node keep their checkpoints there too.
-        self.folder = tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
-        self.address = address or f"127.0.0.1:{find_free_port(6400)}"
-        port, client, agent = self.address.rpartition(":")[2], find_free_port(6500), find_free_port(6600)
-        head = ["--head", f"--port={port}", f"--ray-client-server-port={client}", f"--temp-dir={self.folder.name}"]
-        own = [f"--address={address}"] if address else [*head, "--include-dashboard=false"]
-        self._process = subprocess.Popen(
-            [*RAY, *own, f"--dashboard-agent-listen-port={agent}"],
-            env={**os.environ, "XDG_CACHE_HOME": self.folder.name, "RAY_USAGE_STATS_ENABLED": "0", **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        assert self._process.stdout is not None
-        assert any(b"runtime started" in line for line in self._process.stdout)
-
-    def kill(self) -> None:
-        """Kills all its processes at once."""
-        for process in [*psutil.Process(self._process.pid).children(recursive=True), self._process]:
-            process.send_signal(signal.SIGKILL)
-        self._process.communicate()
-        self.folder.cleanup()
-
-
-@pytest.fixture(scope="module")
-def head() -> Iterator[Node]:
-    """A cluster of one node."""
-    node = Node()
-    yield node
-    node.kill()
+from tests.ray_node import Node
 
 
 def failing_space(trial: BaseTrial) -> dict[str, Any]:
@@ -107,7 +64,7 @@ def test_what_cannot_run_trials_is_refused_before_the_study_begins(
     nowhere = f"127.0.0.1:{find_free_port(6400)}"
     with pytest.raises(UserError, match=rf"^address: no Ray cluster answers at {nowhere}; start one with `ray start"):
         run_study(postgres_store, nowhere)
-    monkeypatch.delitem(sys.modules, "library.framework.tuning.engines.ray", raising=False)
+    monkeypatch.delitem(sys.modules, "library.framework.engines.ray", raising=False)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"^engine: ray is not installed; pip install ray, or give ENGINE=local$"):
         run_study(postgres_store, "auto")

@@ -7,10 +7,12 @@ import signal
 import sys
 import threading
 from collections.abc import Collection, Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from ...environment import available_cores
+from ..environment import available_cores
 from .base import Engine, Exit, Work, empty_row
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
@@ -23,7 +25,7 @@ class LocalEngine(Engine):
         self.num_threads = max(1, available_cores() // workers)
         self._num_objectives = num_objectives
         self._context: Any = multiprocessing.get_context("spawn")
-        self._workers: dict[str, tuple[BaseProcess, Any]] = {}
+        self._workers: dict[str, tuple[BaseProcess, Any, Connection]] = {}
 
     @property
     def workers(self) -> Collection[str]:
@@ -31,41 +33,49 @@ class LocalEngine(Engine):
 
     @property
     def rows(self) -> Mapping[str, Any]:
-        return {name: row for name, (_, row) in self._workers.items()}
+        return {name: row for name, (_, row, _) in self._workers.items()}
 
     def start(self, name: str, work: Work) -> None:
         # Without a lock, which a worker that is killed would keep.
         row = self._context.RawArray("d", empty_row(self._num_objectives))
-        worker = self._context.Process(target=_run, args=(work, row), daemon=True)
+        receiver, sender = self._context.Pipe(duplex=False)
+        worker = self._context.Process(target=_run, args=(work, row, sender), daemon=True)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)  # until the worker ignores them, seconds later
         try:
             worker.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        self._workers[name] = worker, row
+        sender.close()
+        self._workers[name] = worker, row, receiver
 
     def wait(self) -> Mapping[str, Exit]:
-        multiprocessing.connection.wait([worker.sentinel for worker, _ in self._workers.values()], timeout=0.5)
-        ended = {name: worker for name, (worker, _) in self._workers.items() if not worker.is_alive()}
-        for name in ended:
-            del self._workers[name]
-        codes = {name: worker.exitcode or 0 for name, worker in ended.items()}
-        return {name: Exit(code, f"its process died with exit code {code}") for name, code in codes.items()}
+        multiprocessing.connection.wait([worker.sentinel for worker, *_ in self._workers.values()], timeout=0.5)
+        ended = [name for name, (worker, *_) in self._workers.items() if not worker.is_alive()]
+        return {name: _exit(*self._workers.pop(name)[::2]) for name in ended}
 
     def kill(self) -> None:
-        for worker, _ in self._workers.values():
+        for worker, *_ in self._workers.values():
             worker.kill()
             worker.join()
         self._workers.clear()
 
 
-def _run(work: Work, row: Any) -> None:
+def _exit(worker: BaseProcess, receiver: Connection) -> Exit:
+    code, message = worker.exitcode or 0, ""
+    with receiver, suppress(EOFError):  # of a worker that died
+        message = receiver.recv()
+    return Exit(code, f"its process died with exit code {code}", message)
+
+
+def _run(work: Work, row: Any, sender: Connection) -> None:
     """A worker process."""
     for interrupt in INTERRUPTS:  # these reach all processes at once; the driver ends its workers
         signal.signal(interrupt, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    sys.exit(work(row)[0])
+    code, message = work(row)
+    sender.send(message)
+    sys.exit(code)
 
 
 def _die_with_parent() -> None:

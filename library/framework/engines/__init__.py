@@ -1,29 +1,29 @@
-"""Where the workers of a study run: as processes of this machine, or as tasks of a Ray cluster."""
+"""Where workers run: as processes of this machine, or as tasks of a Ray cluster."""
 
 import os
 
-from ...environment import option
-from ...errors import UserError
-from ..search import Search
+from ..environment import option
+from ..errors import UserError
+from ..options import EngineOptions
+from ..tracking.store import Store
 from .base import Engine, Exit
 from .local import LocalEngine
 
 __all__ = ["Engine", "Exit", "LocalEngine", "open_engine"]
 
 
-def open_engine(search: Search) -> Engine:
-    """The engine that a study's options name, able to run its trials.
+def open_engine(options: EngineOptions, store: Store, num_objectives: int = 0) -> Engine:
+    """The engine that the options name, able to run workers that write to a store.
 
     Raises:
         UserError: Ray is not installed, its cluster does not answer, has no node that is large enough, or a node with
             other packages; or the store is a folder, which other machines do not see.
     """
-    options, num_objectives = search.options, len(search.objectives)
     if options.engine == "local":
         return LocalEngine(options.workers, num_objectives)
-    if not search.store.is_shared:
+    if not store.is_shared:
         servers = option(store="postgresql://user@host/database")
-        raise UserError(f"engine: ray needs a store that all nodes reach, got {search.store}; give {servers}")
+        raise UserError(f"engine: ray needs a store that all nodes reach, got {store}; give {servers}")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_OVERRIDE_RUNTIME_ENV_DEFAULT_EXCLUDES", "")  # ours say more, and say it silently
     try:

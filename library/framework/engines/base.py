@@ -1,4 +1,4 @@
-"""What an engine does: it starts the workers of a study, tells how they end, and shows what they are doing."""
+"""What an engine does: it starts workers, tells how they end, and shows what they are doing."""
 
 import math
 from abc import ABC, abstractmethod
@@ -22,9 +22,9 @@ class Exit:
     """How a worker ended.
 
     Attributes:
-        code: what its work returned; 0 if the study needs no more workers.
+        code: what its work returned; 0 if all is well.
         reason: why its process ended, where the work did not.
-        message: what its work returned besides the code, where the engine knows it.
+        message: what its work returned besides the code.
         is_lost: whether its node was lost, so that its trial is queued again.
     """
 

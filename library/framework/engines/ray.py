@@ -22,9 +22,9 @@ import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ...environment import COMMIT, PACKAGES, PROGRAM, git_tags, one_line, option
-from ...errors import UserError
-from ...options import StudyOptions
+from ..environment import COMMIT, PACKAGES, PROGRAM, git_tags, one_line, option
+from ..errors import UserError
+from ..options import EngineOptions
 from .base import DIED, Engine, Exit, Work, empty_row
 
 ANSWER_SECONDS = 5
@@ -41,7 +41,7 @@ PASSED_ON = (PROGRAM, "KERAS_BACKEND")
 class RayEngine(Engine):
     """Tasks, each of which takes the CPUs and GPUs of the options from its node for as long as it works."""
 
-    def __init__(self, options: StudyOptions, num_objectives: int) -> None:
+    def __init__(self, options: EngineOptions, num_objectives: int) -> None:
         self.num_threads = max(1, int(options.cpus))
         self._empty_row = empty_row(num_objectives)
         self._refs: dict[str, Any] = {}
