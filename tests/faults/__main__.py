@@ -27,6 +27,7 @@ PARTS: Mapping[str, Part] = {
     "requests": inputs.requests,
     "metrics": together.metrics,
     "trials": together.trials,
+    "joiners": together.joiners,
 }
 IN_A_NAMESPACE = ["unshare", "--map-root-user", "--mount"]
 """Lets the part that needs it mount a small disk, which nobody else sees and which goes with the process."""

@@ -1,12 +1,14 @@
 """Many processes that write to one store at once: promotions with another hand and a reader beside, metrics, trials."""
 
 import contextlib
-import sqlite3
+import multiprocessing
 import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from contextlib import closing
+from dataclasses import replace
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -14,7 +16,9 @@ from typing import Any
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from optuna.study import Study
 from optuna.trial import BaseTrial
+from sqlalchemy import create_engine, text
 
 from library import Run, TrainingResult, load_model, open_store
 from library.framework.errors import UserError
@@ -23,30 +27,43 @@ from library.framework.registry.stages import set_stage
 from library.framework.run import Callbacks
 from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.queries import all_runs, metric_history
+from library.framework.tracking.store import Store
+from library.framework.tuning import study as studies
+from library.framework.tuning.attributes import keep
 from library.framework.tuning.search import Search
-from library.framework.tuning.study import tune
+from library.framework.tuning.study import join, tune
 from library.framework.tuning.trials import completed
 from tests.faults import Faults, Row
 from tests.faults.programs import processes
+from tests.postgres import Postgres
 from tests.tiny import Tiny
 from tests.versions import NAME, aliases, clone, past, register, stages_now
 
-PROMOTERS, ROUNDS, PROCESSES, METRICS, TRIALS = 20, 50, 8, 300, 1000
+PROMOTERS, ROUNDS, PROCESSES, METRICS, TRIALS, JOINERS = 20, 50, 8, 300, 1000, 16
+
+Address = tuple[str, str]
+"""Of a store, and of its artifacts where it is no folder."""
 
 
 def promoters(faults: Faults) -> Iterator[Row]:
-    """Every promoter moves its version to Production in every round."""
+    """Every promoter moves its version to Production in every round, in a folder and in a database."""
+    yield _promoters(faults, (str(faults.folder / "store"), ""), "a folder")
+    with closing(Postgres()) as server:
+        yield _promoters(faults, (server.create("runs"), str(faults.folder / "artifacts")), "PostgreSQL")
+
+
+def _promoters(faults: Faults, address: Address, kind: str) -> Row:
     context, rounds, began = processes("tests.versions"), faults.count(ROUNDS), time.monotonic()
-    number = max(2, min(PROMOTERS, faults.count(PROMOTERS * 10)))
-    root, said, done = faults.folder / "store", context.Queue(), context.Event()
-    with open_store(root) as store:
+    number, before = max(2, min(PROMOTERS, faults.count(PROMOTERS * 10))), len(faults.found)
+    said, done = context.Queue(), context.Event()
+    with _open(address) as store:
         numbers = [first := register(store, faults.folder, "01"), *clone(first, number - 1)]
         set_stage(NAME, first, force=True)
     together = context.Barrier(number)
-    running = [context.Process(target=_promote, args=(root, one, rounds, together, said)) for one in numbers]
+    running = [context.Process(target=_promote, args=(address, one, rounds, together, said)) for one in numbers]
     beside = [
-        context.Process(target=_move, args=(root, faults.seed, done, said)),
-        context.Process(target=_read, args=(root, done, said)),
+        context.Process(target=_move, args=(address, faults.seed, done, said)),
+        context.Process(target=_read, args=(address, done, said)),
     ]
     for process in (*beside, *running):
         process.start()
@@ -58,7 +75,7 @@ def promoters(faults: Faults) -> Iterator[Row]:
     for name, _, errors in results:
         for error in errors:
             faults.add(name, error)
-    with open_store(root):
+    with _open(address):
         periods = past()
         in_production = [version for version, stage in stages_now().items() if stage == "Production"]
         if not in_production == [aliases()["production"]] == [periods[-1][0]] or any(
@@ -66,18 +83,22 @@ def promoters(faults: Faults) -> Iterator[Row]:
         ):
             faults.add("at the end", f"Production {in_production}, aliases {aliases()}, last in history {periods[-1]}")
     counts: dict[str, Any] = {name: count for name, count, _ in results}
-    what = f"{number} promoters x {rounds} rounds, {counts['moves']} moves of another hand, {counts['reads']} reads"
+    what = f"{number} promoters x {rounds} rounds in {kind}, {counts['moves']} moves of another hand, "
+    what += f"{counts['reads']} reads"
     longest = max(count for name, count, _ in results if name.startswith("promoter"))
-    measured = (
-        f"{faults.measured}, {len(periods)} changes in {time.monotonic() - began:.0f} s, longest wait {longest:.0f} s"
-    )
+    cost, seconds = len(faults.found) - before, time.monotonic() - began
+    measured = f"{cost} faults, {len(periods)} changes in {seconds:.0f} s, longest wait {longest:.0f} s"
     measured += f", two in Production at {counts['two']} reads, right after another hand's move"
-    yield what, "one in Production, no failed read", measured
+    return what, "one in Production, no failed read", measured
 
 
-def _promote(root: Path, version: str, rounds: int, together: Any, said: Any) -> None:
+def _open(address: Address) -> Store:
+    return open_store(address[0], artifacts=address[1])
+
+
+def _promote(address: Address, version: str, rounds: int, together: Any, said: Any) -> None:
     errors, longest = list[str](), 0.0
-    with open_store(root):
+    with _open(address):
         for _ in range(rounds):
             together.wait()
             began = time.monotonic()
@@ -92,10 +113,10 @@ def _promote(root: Path, version: str, rounds: int, together: Any, said: Any) ->
     said.put((f"promoter {version}", longest, errors))
 
 
-def _move(root: Path, seed: int, done: Any, said: Any) -> None:
+def _move(address: Address, seed: int, done: Any, said: Any) -> None:
     """Moves as in MLflow's pages, each of which leaves a version in Production; MLflow may refuse one."""
     random, moves = Random(seed), 0  # noqa: S311
-    with open_store(root):
+    with _open(address):
         client = mlflow.MlflowClient()
         while not done.wait(0.05):
             version = random.choice(list(stages_now()))
@@ -112,13 +133,14 @@ def _move(root: Path, seed: int, done: Any, said: Any) -> None:
     said.put(("moves", moves, []))
 
 
-def _read(root: Path, done: Any, said: Any) -> None:
+def _read(address: Address, done: Any, said: Any) -> None:
     reads, errors, two = 0, list[str](), 0
-    with open_store(root), contextlib.closing(sqlite3.connect(root / "mlflow.db", timeout=60)) as database:
+    query = text("SELECT COUNT(*) FROM model_versions WHERE current_stage = 'Production'")
+    with _open(address) as store, create_engine(store.tracking_uri).connect() as database:
         while not done.is_set():
             try:
-                query = "SELECT COUNT(*) FROM model_versions WHERE current_stage = 'Production'"
-                [(count,)] = database.execute(query).fetchall()
+                [count] = database.execute(query).scalars()
+                database.rollback()  # or the next query would see what this one saw
                 two += count > 1  # by MLflow's own transaction beside ours: the next of our commands archives one
                 if not count:
                     errors.append("no version in Production")
@@ -140,7 +162,15 @@ class Instant(Tiny):
             return super().fit(run, callbacks)
         metrics = {"train/loss": 1.0, "val/loss": abs(self.config.data_seed - 5e5)}
         run.log_metrics(metrics, 1)
-        return TrainingResult(None, metrics, 1)
+        return TrainingResult(_untrained(), metrics, 1)
+
+
+@cache
+def _untrained() -> Any:
+    """A network, made once by each process."""
+    import keras
+
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
 
 
 def space(trial: BaseTrial) -> Mapping[str, Any]:
@@ -182,16 +212,51 @@ def trials(faults: Faults) -> Iterator[Row]:
     with open_store(faults.folder / "store") as store:
         options = StudyOptions(trials=count, workers=PROCESSES, study="load", sampler="random")
         study = tune(Search(Instant(), space, (), options, store)).study
+    what = f"{PROCESSES} workers x {count} trials that train nothing, in a folder"
+    yield what, "0 errors, no lock errors, < 0.5 s a trial", _measured(faults, study, PROCESSES)
+
+
+def joiners(faults: Faults) -> Iterator[Row]:
+    """A study in a database whose trials train nothing, by a command and by others that join it."""
+    count = max(2 * JOINERS, faults.count(TRIALS))
+    context, said = processes("keras"), multiprocessing.get_context("forkserver").Queue()
+    with closing(Postgres()) as server:
+        address = server.create("runs"), str(faults.folder / "artifacts")
+        with _open(address) as store:
+            options = StudyOptions(trials=1, workers=1, study="load", sampler="random")
+            search = Search(Instant(), space, (), options, store)
+            study = tune(search).study
+            keep(study, "search", replace(search, options=options.model_copy(update={"trials": count})).as_json())
+            running = [context.Process(target=_join, args=(address, said)) for _ in range(JOINERS)]
+            for process in running:
+                process.start()
+            for error in filter(None, [said.get() for _ in running]):
+                faults.add("of a joiner", error)
+            for run in all_runs():
+                if run.status != "FINISHED":
+                    faults.add(f"run {run.id}", run.status)
+            what = f"{JOINERS} joiners x {count} trials that train nothing, on PostgreSQL"
+            yield what, "0 errors, <= 0.5 s a trial", _measured(faults, study, JOINERS)
+
+
+def _join(address: Address, said: Any) -> None:
+    """Joins as `make work` does; the tiny experiment is none of those that it would find."""
+    studies.find, studies.find_space = lambda _: Instant, lambda _: space  # type: ignore[assignment]
+    try:
+        with _open(address) as store:
+            join(store, "load", 1)
+        said.put("")
+    except Exception as error:
+        said.put(repr(error))
+
+
+def _measured(faults: Faults, study: Study, workers: int) -> str:
+    """The seconds between the ends of a study's trials, once all its workers have had one."""
     done = completed(study.trials)
     for one in study.trials:
         if one not in done:
             faults.add(f"trial {one.number}", f"{one.state.name}: {one.user_attrs.get('reason')}")
     ends = sorted(one.datetime_complete.timestamp() for one in done if one.datetime_complete)
     each = [one.duration.total_seconds() for one in done if one.duration]
-    rate = (ends[-1] - ends[PROCESSES - 1]) / max(1, len(ends) - PROCESSES)
-    measured = f"{faults.measured}; {rate:.2f} s a trial, each lasted {statistics.median(each):.1f} s (median)"
-    yield (
-        f"{PROCESSES} workers x {count} trials that train nothing",
-        "0 errors, no lock errors, < 0.5 s a trial",
-        measured,
-    )
+    rate = (ends[-1] - ends[workers - 1]) / max(1, len(ends) - workers)
+    return f"{faults.measured}; {rate:.2f} s a trial, each lasted {statistics.median(each):.1f} s (median)"

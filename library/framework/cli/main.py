@@ -8,7 +8,7 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +16,7 @@ import psutil
 
 from ..discovery import find_commands
 from ..environment import PROGRAM, called_by_make
-from ..errors import UserError
+from ..errors import UserError, interrupt_behind
 from .commands import COMMANDS
 from .parser import Commands, read
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str], program: str, commands: Commands | None = Non
         commands = {**COMMANDS, **find_commands()} if commands is None else commands
         call = read(arguments, commands, program)
         on_interrupt = commands[arguments[0]].on_interrupt
-        status = call() or 0
+        status = _status_of(call)
         sys.stdout.flush()
         return status
     except UserError as error:
@@ -68,6 +68,16 @@ def console() -> NoReturn:
     """The console script: works on the `experiments` and `search_spaces` of the folder that it is called in."""
     sys.path.insert(0, str(Path.cwd()))
     sys.exit(main(sys.argv[1:], "cats-and-sums"))
+
+
+def _status_of(call: Callable[[], int | None]) -> int:
+    """The exit status of a command, which an interrupt ends as such, whatever came of it in native code."""
+    try:
+        return call() or 0
+    except Exception as error:
+        if interrupt := interrupt_behind(error):
+            raise interrupt from None
+        raise
 
 
 def _exit(signal_number: int, _: object) -> NoReturn:

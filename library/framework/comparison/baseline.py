@@ -6,6 +6,7 @@ before is not trained again, as in other comparisons.
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,10 +61,11 @@ def measure(
             (f"baseline, seed {seed}", _as_long(other, one).reuse(default))
             for seed, ((default, other), one) in enumerate(zip(pairs, defaults, strict=True))
         ]
-        for seed, one in enumerate(train_all(timed, store, run, options)):
-            trained |= {("default", seed): defaults[seed], ("baseline", seed): one}
-            rows = _rows(trained)
-            run.log_table("comparison", columns_of(rows))
+        with closing(train_all(timed, store, run, options)) as results:
+            for seed, one in enumerate(results):
+                trained |= {("default", seed): defaults[seed], ("baseline", seed): one}
+                rows = _rows(trained)
+                run.log_table("comparison", columns_of(rows))
         run.log_figure("scores", scores({f"{row['config']}, seed {row['seed']}": _estimates(row) for row in rows}))
         for figure in baseline.figures:
             runs = {f"{which}, seed {seed}": one.run for (which, seed), one in trained.items()}

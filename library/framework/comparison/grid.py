@@ -4,6 +4,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -53,11 +54,12 @@ def compare(
     cells, rows = list[Cell](), list[Row]()
     with parent_run(name, list(itertools.chain(*by_seed)), fixed, seeds, store, options) as run:
         by_cell = list(zip(*by_seed, strict=True))
-        results = train_all(_labelled(comparison, itertools.chain(*by_cell)), store, run, options)
-        for same in by_cell:
-            cells.append((same[0], list(itertools.islice(results, seeds))))
-            rows.append(_row(comparison, *cells[-1]))
-            run.log_table("comparison", columns_of(rows))
+        labelled = _labelled(comparison, itertools.chain(*by_cell))
+        with closing(train_all(labelled, store, run, options)) as results:
+            for same in by_cell:
+                cells.append((same[0], list(itertools.islice(results, seeds))))
+                rows.append(_row(comparison, *cells[-1]))
+                run.log_table("comparison", columns_of(rows))
         run.log_figure("comparison", _figure(comparison, rows))
         pairs = list[Row]()
         if comparison.paired and comparison.lines:

@@ -4,7 +4,7 @@ So an interrupted comparison is resumed where it was, and one that was run in pa
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -56,7 +56,7 @@ def parent_run(
 
 def train_all(
     labelled: Iterable[tuple[str, Experiment]], store: Store, parent: MlflowRun, options: EngineOptions
-) -> Iterator[Trained]:
+) -> Generator[Trained]:
     """The scores of configs in their order, of earlier runs or of runs that are made now, with these labels and parent.
 
     Raises:
@@ -98,7 +98,7 @@ def _train(
 
 def _train_on_engine(
     labelled: Iterable[tuple[str, Experiment]], store: Store, parent: MlflowRun, options: EngineOptions
-) -> Iterator[Trained]:
+) -> Generator[Trained]:
     """As `train_all`, with a worker of an engine for each training; one whose node is lost begins again."""
     coming, running = enumerate(labelled), dict[str, tuple[int, str, Experiment]]()
     results, yielded = dict[int, Trained](), 0

@@ -93,7 +93,7 @@ class RayEngine(Engine):
         node = self.nodes.get(name, "a node")
         try:
             code, message = ray.get(ref)
-            return Exit(code, message=message and f"{message} (on node {node})")
+            return Exit(code, message=f"{message} (on node {node})" if code else message)
         except exceptions.OutOfMemoryError:
             return Exit(DIED, f"its process was killed, as node {node} had no memory left")
         except LOST as error:

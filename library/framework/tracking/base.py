@@ -144,6 +144,10 @@ class Store(ABC):
         """What some work returns, which can be interrupted; a store whose servers may restart does it again."""
         return work()
 
+    @abstractmethod
+    def release_connections(self) -> None:
+        """Closes this process's idle connections, of which servers have few; locks are kept."""
+
     @contextmanager
     def run_lock(self) -> Iterator[tuple[str, Lock]]:
         """A token and a lock for one run that this process is about to write; the run's tag `lock` is to be the token.

@@ -96,6 +96,9 @@ class FolderStore(Store):
         short = name if len(name.encode()) <= 255 else hashlib.sha256(name.encode()).hexdigest()
         return FolderLock(self.root / "locks" / short)
 
+    def release_connections(self) -> None:
+        """Does nothing: SQLite has no server."""
+
     def open(self, *, writes: bool) -> None:
         """Makes the folder if there is none; where its group may write it, the group may also write what it holds."""
         database = self.root / "mlflow.db"

@@ -14,7 +14,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from ..config import Config
 from ..environment import environment_tags, one_line, this_process, wrapped
-from ..errors import StoreError
+from ..errors import StoreError, interrupt_behind
 from ..run import Run
 from .base import Lock, Store
 from .queries import metric_history
@@ -182,6 +182,9 @@ def _ending(run: MlflowRun) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if interrupt := interrupt_behind(error):
+            run.end("KILLED", "interrupted")
+            raise interrupt from None
         run.end("FAILED", one_line(error))
         raise
     except BaseException:

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakSet
 
 import mlflow
 import psycopg2
@@ -22,7 +23,7 @@ import requests
 import sqlalchemy.exc
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from ..environment import one_line, option, preserved_environment
 from ..errors import StoreError, StoreFailure, UserError
@@ -139,6 +140,10 @@ class ServerStore(Store):
             with self, self.lock("opening"):  # waits until the database answers
                 pass
 
+    def release_connections(self) -> None:
+        for engine in list(_engines):
+            engine.dispose()
+
     def open(self, *, writes: bool) -> None:
         """Asks each server once, so that what does not answer is found at once; makes tables that are missing."""
         if writes or self.has_studies:
@@ -230,6 +235,16 @@ def _noticing_cuts(connection: Any) -> Any:
         cursor.execute("SET tcp_user_timeout = 60000")
     connection.autocommit = False
     return connection
+
+
+_engines = WeakSet[Engine]()
+"""MLflow's and Optuna's, with PostgreSQL."""
+
+
+@event.listens_for(Engine, "engine_connect")
+def _keep_engine(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        _engines.add(connection.engine)
 
 
 @event.listens_for(Engine, "do_connect")

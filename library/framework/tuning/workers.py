@@ -151,6 +151,7 @@ def _run_workers(
             if ended or time.monotonic() > shown + pause:
                 is_new = progress.show(study.get_trials(deepcopy=False))
                 shown, pause = time.monotonic(), SHOW_SECONDS[0] if is_new else min(2 * pause, SHOW_SECONDS[1])
+                search.store.release_connections()
             progress.show_running(engine.rows, engine.nodes)
     except UnknownMetric as error:
         reason = str(error)

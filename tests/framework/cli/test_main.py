@@ -137,6 +137,26 @@ def test_an_interrupted_command_says_in_one_line_what_becomes_of_its_work(
     assert capsys.readouterr() == ("", f"interrupted: {what}\ninterrupted: nothing was done yet\n")
 
 
+def test_an_interrupt_that_native_code_turned_into_an_error_is_an_interrupt(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Import(Command):
+        def __call__(self) -> None:
+            try:
+                raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+            except SystemError:
+                raise TypeError("no data set") from None
+
+    class Bug(Command):
+        def __call__(self) -> None:
+            raise TypeError("a bug")
+
+    assert main(["import"], "make", {"import": Import}) == 130
+    assert capsys.readouterr().err == f"interrupted: {Import.on_interrupt}\n"
+    with pytest.raises(TypeError, match="a bug"):
+        main(["bug"], "make", {"bug": Bug})
+
+
 def test_a_terminated_command_ends_like_an_interrupted_one() -> None:
     class Wait(Command):
         def __call__(self) -> None:

@@ -135,12 +135,12 @@ def test_a_comparison_on_an_engine_ends_as_in_one_process(
 def test_a_training_that_fails_ends_the_comparison_which_goes_on_later(
     options: EngineOptions, fails: str, postgres_store: Store, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    comparison = replace(UNITS, lines=("fails", ("", fails)))
+    comparison = replace(UNITS, lines=("fails", ("none", fails)))
     with pytest.raises(UserError, match=rf"^fails {fails}, units [24], seed 0: .*; the same command goes on$"):
         comparison.run(postgres_store, engine=options)
     statuses = [run.status for run in all_runs()]
     assert (set(statuses), statuses.count("FINISHED") >= 1) == ({"FINISHED", "FAILED"}, True)
     capfd.readouterr()
-    result = comparison.run(postgres_store, engine=options, fails="")
+    result = comparison.run(postgres_store, engine=options, fails="none")
     assert [row["units"] for row in result.rows] == [2, 4]
     assert capfd.readouterr().out.count(": from run ") == statuses.count("FINISHED")

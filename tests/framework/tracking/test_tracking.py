@@ -96,6 +96,17 @@ def test_an_exception_fails_a_run_and_an_interrupt_kills_it(
     assert (last_run().info.status, last_run().data.tags["reason"]) == (status, reason)
 
 
+def test_an_interrupt_that_native_code_turned_into_an_error_kills_a_run(store: Store) -> None:
+    interrupt = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt) as caught, start_run(store, "tests", "run"):
+        try:
+            raise SystemError("returned a result with an exception set") from interrupt
+        except SystemError:
+            raise TypeError("no data set") from None
+    assert caught.value is interrupt
+    assert (last_run().info.status, last_run().data.tags["reason"]) == ("KILLED", "interrupted")
+
+
 def test_a_run_ends_only_once(store: Store) -> None:
     with start_run(store, "tests", "run") as run:
         run.end("KILLED", "pruned")
