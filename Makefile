@@ -28,7 +28,7 @@ work: $(SETUP)  ## help a study that runs elsewhere, from any machine: STUDY=seq
 train-%: $(SETUP)  ## train the best known config once (train-seq2seq); any field
 	@$(call run,experiments train $*)
 
-compare-%: $(SETUP)  ## train one experiment under several configs (compare-training-fractions); SEEDS= and any field
+compare-%: $(SETUP)  ## train one experiment under several configs (compare-training-fractions); SEEDS= WORKERS= ENGINE=ray ADDRESS= CPUS= GPUS= and any field
 	@$(call run,experiments compare $*)
 
 compare: compare-cats  ## the same as compare-cats

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for tests, on a free port of 127.0.0.1: as real as those of users, only not durable."""
+"""A PostgreSQL server for tests, on a free port: as real as those of users, only not durable."""
 
 import os
 import pwd
@@ -18,10 +18,10 @@ PROGRAMS = next(
 class Postgres:
     """A server and its cluster, which are gone after `close`."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self._folder.chmod(0o755)
-        self._data, self.port = self._folder / "data", find_free_port(5432)
+        self._data, self._host, self.port = self._folder / "data", host, find_free_port(5432)
         self._data.mkdir()
         # PostgreSQL refuses to run as root.
         self._user = pwd.getpwnam("nobody") if os.getuid() == 0 else None
@@ -29,16 +29,18 @@ class Postgres:
             os.chown(self._data, self._user.pw_uid, self._user.pw_gid)
         self._run("initdb", "-A", "trust", "-N", "--no-locale", "-E", "UTF8", "-U", "tester", "-D", str(self._data))
         with (self._data / "postgresql.conf").open("a") as settings:
-            settings.write(f"port={self.port}\nlisten_addresses='127.0.0.1'\nunix_socket_directories=''\nfsync=off\n")
+            settings.write(f"port={self.port}\nlisten_addresses='{host}'\nunix_socket_directories=''\nfsync=off\n")
+        with (self._data / "pg_hba.conf").open("a") as rights:
+            rights.write(f"host all all {host}/24 trust\n")
         self.start()
 
     def address(self, database: str) -> str:
         """What `STORE=` takes."""
-        return f"postgresql://tester@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://tester@{self._host}:{self.port}/{database}"
 
     def create(self, database: str) -> str:
         """Makes an empty database; returns its address."""
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tester", database)
+        self._run("createdb", "-h", self._host, "-p", str(self.port), "-U", "tester", database)
         return self.address(database)
 
     def start(self) -> None:

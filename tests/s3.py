@@ -20,9 +20,12 @@ class S3:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="s3-"))
-        keys = {"accessKey": "writer", "secretKey": "writer"}
-        user = {"name": "writer", "actions": ["Admin", "Read", "List", "Write"], "credentials": [keys]}
-        (self._folder / "users.json").write_text(json.dumps({"identities": [user]}))
+        rights = {"writer": ["Admin", "Read", "List", "Write"], "reader": ["Read", "List"]}
+        users = [
+            {"name": name, "actions": actions, "credentials": [{"accessKey": name, "secretKey": name}]}
+            for name, actions in rights.items()
+        ]
+        (self._folder / "users.json").write_text(json.dumps({"identities": users}))
         port = find_free_port(8333)
         self._address = f"http://127.0.0.1:{port}"
         ports = {"master.port": 9333, "volume.port": 8080, "filer.port": 8888, "s3.port": port}
@@ -39,13 +42,13 @@ class S3:
         until_it_answers = Config(retries={"total_max_attempts": 10, "mode": "standard"})
         client = boto3.client(
             "s3", endpoint_url=self._address, config=until_it_answers,
-            aws_access_key_id=keys["accessKey"], aws_secret_access_key=keys["secretKey"],
+            **{f"aws_{key}": "writer" for key in ("access_key_id", "secret_access_key")},
         )  # fmt: skip
         client.create_bucket(Bucket="bucket")
         client.close()
 
     def environment(self, user: str) -> dict[str, str]:
-        """What MLflow's client takes a user's keys from; the only user that there is is `writer`."""
+        """What MLflow's client takes a user's keys from; there are `writer` and `reader`."""
         keys = {"AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": user, "AWS_DEFAULT_REGION": "us-east-1"}
         return {"MLFLOW_S3_ENDPOINT_URL": self._address, **keys}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults import Faults, Part, disk, inputs, kills, together
+from tests.faults import Faults, Part, cluster, disk, inputs, kills, together
 
 PARTS: Mapping[str, Part] = {
     "kills": kills.kills,
@@ -28,6 +28,8 @@ PARTS: Mapping[str, Part] = {
     "metrics": together.metrics,
     "trials": together.trials,
     "joiners": together.joiners,
+    "speed-up": together.speed_up,
+    "cluster": cluster.cluster,
 }
 IN_A_NAMESPACE = ["unshare", "--map-root-user", "--mount"]
 """Lets the part that needs it mount a small disk, which nobody else sees and which goes with the process."""

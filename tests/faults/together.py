@@ -40,6 +40,8 @@ from tests.tiny import Tiny
 from tests.versions import NAME, aliases, clone, past, register, stages_now
 
 PROMOTERS, ROUNDS, PROCESSES, METRICS, TRIALS, JOINERS = 20, 50, 8, 300, 1000, 16
+SLEEP = 20
+"""Seconds."""
 
 Address = tuple[str, str]
 """Of a store, and of its artifacts where it is no folder."""
@@ -237,6 +239,37 @@ def joiners(faults: Faults) -> Iterator[Row]:
                     faults.add(f"run {run.id}", run.status)
             what = f"{JOINERS} joiners x {count} trials that train nothing, on PostgreSQL"
             yield what, "0 errors, <= 0.5 s a trial", _measured(faults, study, JOINERS)
+
+
+class Sleeping(Instant):
+    """The tiny experiment, of which a trial lasts as a training on another machine would, and costs nothing here."""
+
+    name = "tiny"
+
+    def fit(self, run: Run, callbacks: Callbacks = ()) -> TrainingResult:
+        time.sleep(SLEEP if self.config.epochs == 1 else 0)
+        return super().fit(run, callbacks)
+
+
+def speed_up(faults: Faults) -> Iterator[Row]:
+    """Studies in a database by more and more workers; machines of their own would start these at once."""
+    each, alone = max(2, faults.count(6)), 0.0
+    with closing(Postgres()) as server:
+        for workers in (1, 2, 4, 8):
+            began = time.time()
+            with _open((server.create(f"runs{workers}"), str(faults.folder / "artifacts"))) as store:
+                options = StudyOptions(trials=each * workers, workers=workers, study="load", sampler="random")
+                study = tune(Search(Sleeping(), space, (), options, store)).study
+            times = [(one.datetime_start, one.datetime_complete) for one in completed(study.trials)]
+            starts, ends = (sorted(one.timestamp() for one in of if one) for of in zip(*times, strict=True))
+            rate = (len(ends) - workers) / (ends[-1] - ends[workers - 1])
+            alone = alone or rate
+            measured = f"{rate / alone:.2f} times as fast as 1, {rate / alone / workers:.2f} of linear; "
+            measured += f"{1 / (rate / workers) - SLEEP:.2f} s a trial besides its {SLEEP}; "
+            measured += (
+                f"first trial after {starts[0] - began:.0f} s, last first one after {starts[workers - 1] - began:.0f}"
+            )
+            yield f"{workers} workers x {each} trials that sleep, on PostgreSQL", ">= 0.9 of linear", measured
 
 
 def _join(address: Address, said: Any) -> None:

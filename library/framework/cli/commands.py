@@ -89,8 +89,8 @@ class Compare(ExperimentCommand, EngineOptions):
             _ = experiment.dataset_digest
 
         with self.open_store() as store:
-            engine = EngineOptions(**self.model_dump(include=set(EngineOptions.model_fields)))
-            print(comparison.run(store, name, self.seeds, engine, **fields).markdown())
+            options = self.model_dump(include=set(EngineOptions.model_fields))
+            print(comparison.run(store, name, self.seeds, **options, **fields).markdown())
 
 
 class Repeat(Command):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from ..config import parse
 from ..discovery import find
 from ..environment import option
 from ..errors import UserError
@@ -70,19 +71,18 @@ class Comparison(ComparisonSpec):
             fields = {**self.fields, **fixed, **dict(zip(compared, cell, strict=True)), "seed": seed}
             yield self.experiment_type(**fields)
 
-    def run(self, store: Any, name: str = "", seeds: int = 1, engine: EngineOptions | None = None, **fixed: Any) -> Any:
+    def run(self, store: Any, name: str = "", seeds: int = 1, **given: Any) -> Any:
         """Trains all configs that were not trained yet, and compares them in a `ComparisonResult`: `make compare-NAME`.
 
         Args:
             store: what `open_store` gave.
             name: of the comparison; that of the experiment unless given.
             seeds: trainings of each config, from seed 0 on.
-            engine: where they are trained, and how many at once; one after the other in this process unless given.
-            fixed: fields that all configs have in common.
+            given: fields that all configs have in common; and, as of the command, `workers` to train so many at once,
+                `engine` to do so on a Ray cluster, with its `address`, `cpus` and `gpus`.
         """
-        given = engine or EngineOptions()
         name = name or self.experiment_type.name
-        return import_module("..grid", __name__).compare(self, store, name, seeds, given, fixed)
+        return import_module("..grid", __name__).compare(self, store, name, seeds, *_options_and_fields(given))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +103,15 @@ class Baseline(ComparisonSpec):
         for fields in (fixed, {**fixed, **self.fields}):
             yield self.experiment_type(**{**fields, "seed": seed})
 
-    def run(
-        self, store: Any, name: str = "baseline", seeds: int = 1, engine: EngineOptions | None = None, **fixed: Any
-    ) -> Any:
+    def run(self, store: Any, name: str = "baseline", seeds: int = 1, **given: Any) -> Any:
         """Trains the defaults, then the baseline for the same time, as `Comparison.run`; returns a `BaselineResult`."""
-        return import_module("..baseline", __name__).measure(self, store, name, seeds, engine or EngineOptions(), fixed)
+        return import_module("..baseline", __name__).measure(self, store, name, seeds, *_options_and_fields(given))
+
+
+def _options_and_fields(given: Mapping[str, Any]) -> tuple[EngineOptions, Mapping[str, Any]]:
+    own = EngineOptions.model_fields.keys() & given.keys()
+    fields = {name: value for name, value in given.items() if name not in own}
+    return parse(EngineOptions, {name: given[name] for name in own}), fields
 
 
 def _check_seed(fixed: Mapping[str, Any]) -> None:

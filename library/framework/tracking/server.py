@@ -156,7 +156,7 @@ class ServerStore(Store):
         if self._has_folder:
             Path(self.artifacts).mkdir(parents=True, exist_ok=True)
         elif self.artifacts:
-            self._check_bucket()
+            self._check_bucket(writes=writes)
         self.connect()
         # Two that make the tables at once would be in each other's way; a server made its own when it was started.
         with preserved_environment(), nullcontext() if self.pages else self.lock("opening"):
@@ -185,13 +185,18 @@ class ServerStore(Store):
                     cursor.execute("CREATE SCHEMA optuna")
         connection.close()
 
-    def _check_bucket(self) -> None:
+    def _check_bucket(self, *, writes: bool) -> None:
+        """Reads the bucket and, if it will be written to, writes an empty object into it."""
         if importlib.util.find_spec("boto3") is None:
             raise UserError(f"artifacts: {self.artifacts} needs boto3, which is not installed; pip install boto3")
         with preserved_environment():
             os.environ["AWS_MAX_ATTEMPTS"] = "1"
             try:
-                get_artifact_repository(self.artifacts).list_artifacts()
+                bucket = get_artifact_repository(self.artifacts)
+                bucket.list_artifacts()
+                if writes:
+                    (probe := self.local / ".writable").touch()
+                    bucket.log_artifact(str(probe))  # type: ignore[no-untyped-call]
             except Exception as error:  # such as an endpoint's address that cannot be read
                 raise StoreError(f"artifacts {self.artifacts}: {one_line(error)}") from error
 

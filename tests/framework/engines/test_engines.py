@@ -115,7 +115,7 @@ def told(result: ComparisonResult) -> tuple[Sequence[Any], Sequence[Any]]:
 def test_a_comparison_on_an_engine_ends_as_in_one_process(
     options: EngineOptions, postgres_store: Store, store_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    result = UNITS.run(postgres_store, seeds=2, engine=options)
+    result = UNITS.run(postgres_store, seeds=2, **options.model_dump())
     assert {run.status for run in all_runs()} == {"FINISHED"}
     [parent] = [run for run in all_runs() if run.name == "comparison tiny"]
     assert "WORKERS=2" in parent.tags["command"]
@@ -126,7 +126,7 @@ def test_a_comparison_on_an_engine_ends_as_in_one_process(
     with open_store(store_path) as store:
         assert told(UNITS.run(store, seeds=2)) == told(result)
     postgres_store.connect()
-    assert told(UNITS.run(postgres_store, seeds=2, engine=options)) == told(result)
+    assert told(UNITS.run(postgres_store, seeds=2, **options.model_dump())) == told(result)
     assert capfd.readouterr().out.count(": from run ") == 8
 
 
@@ -137,10 +137,10 @@ def test_a_training_that_fails_ends_the_comparison_which_goes_on_later(
 ) -> None:
     comparison = replace(UNITS, lines=("fails", ("none", fails)))
     with pytest.raises(UserError, match=rf"^fails {fails}, units [24], seed 0: .*; the same command goes on$"):
-        comparison.run(postgres_store, engine=options)
+        comparison.run(postgres_store, **options.model_dump())
     statuses = [run.status for run in all_runs()]
     assert (set(statuses), statuses.count("FINISHED") >= 1) == ({"FINISHED", "FAILED"}, True)
     capfd.readouterr()
-    result = comparison.run(postgres_store, engine=options, fails="none")
+    result = comparison.run(postgres_store, **options.model_dump(), fails="none")
     assert [row["units"] for row in result.rows] == [2, 4]
     assert capfd.readouterr().out.count(": from run ") == statuses.count("FINISHED")

@@ -2,12 +2,11 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -97,56 +96,9 @@ def test_servers_that_cannot_be_used_are_one_line(
         open_store("http://127.0.0.1:1")
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3]:
-    """An S3 server."""
-    server = S3()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def s3_store(s3: S3, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A store in a database, with artifacts in S3."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name, value in s3.environment("writer").items():
-        monkeypatch.setenv(name, value)
-    with open_store(postgres.create(f"d{uuid.uuid4().hex}"), artifacts="s3://bucket/path") as opened:
-        yield opened
-
-
-@pytest.fixture
-def server_store(s3: S3, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A store behind an MLflow server, which keeps runs in a database and artifacts in S3, and alone has its keys."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    port = find_free_port(5801)
-    runs, studies = (postgres.create(f"d{uuid.uuid4().hex}") for _ in range(2))
-    runs = runs.replace("postgresql:", "postgresql+psycopg2:")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-         "--backend-store-uri", runs, "--artifacts-destination", "s3://bucket/served"],
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **s3.environment("writer")},
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    try:
-        assert any(b"Uvicorn running" in line for line in process.stderr)
-        address = f"http://127.0.0.1:{port}"
-        with open_store(address, studies) as opened:
-            yield opened
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-SLOW = (pytest.param(kind, marks=pytest.mark.nightly) for kind in ("s3_store", "server_store"))
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["postgres_store", *SLOW])
-def test_the_whole_life_of_models_on_servers(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    store: Store = request.getfixturevalue(kind)
+def test_a_study_and_its_models_on_a_server(postgres_store: Store, tmp_path: Path) -> None:
+    store = postgres_store
     options = StudyOptions(trials=2, workers=2, study="tiny")
     search = Search(tiny.Sized(), tiny.space, (), options, store)
     done = tune(search)
@@ -171,6 +123,7 @@ def test_the_whole_life_of_models_on_servers(kind: str, request: pytest.FixtureR
         ("writer", "none", "The specified bucket does not exist"),
         ("stranger", "bucket", "The access key ID you provided does not exist"),
         ("nobody", "bucket", "Could not connect to the endpoint"),
+        ("reader", "bucket", "Access Denied"),
     ],
 )
 def test_a_bucket_that_cannot_be_used_is_one_line(
@@ -180,7 +133,8 @@ def test_a_bucket_that_cannot_be_used_is_one_line(
     if user == "nobody":
         keys["MLFLOW_S3_ENDPOINT_URL"] = f"http://127.0.0.1:{find_free_port(9001)}"
     database = postgres.create(f"d{uuid.uuid4().hex}")
-    command = [sys.executable, "-m", "experiments", "models", f"--store={database}", f"--artifacts=s3://{bucket}"]
+    where = [f"--store={database}", f"--artifacts=s3://{bucket}"]
+    command = [sys.executable, "-m", "experiments", "train", "glyph-reader", *where]
     environment = {**os.environ, **keys, "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
     [line] = [line for line in done.stderr.splitlines() if not line.startswith("store ")]
