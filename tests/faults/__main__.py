@@ -1,6 +1,6 @@
 """Does to stores, inputs and processes what happens to them, and prints a table of what that cost.
 
-make faults                      # all of it: about three hours on 2 cores
+make faults                      # all of it: about four hours on 2 cores
 make faults ONLY=kills SCALE=0.1 # one part, a tenth as often; of another name, it lists them
 make faults ONLY=kills SEED=3    # other faults; a fault that cost something is printed with its seed
 """

@@ -269,7 +269,7 @@ def speed_up(faults: Faults) -> Iterator[Row]:
             measured += (
                 f"first trial after {starts[0] - began:.0f} s, last first one after {starts[workers - 1] - began:.0f}"
             )
-            yield f"{workers} workers x {each} trials that sleep, on PostgreSQL", ">= 0.9 of linear", measured
+            yield f"{workers} at once, each {each} trials that sleep, on PostgreSQL", ">= 0.9 of linear", measured
 
 
 def _join(address: Address, said: Any) -> None:

@@ -21,6 +21,7 @@ from library.framework.options import StudyOptions
 from library.framework.registry import stages
 from library.framework.reporting.html import write_report
 from library.framework.serving.sockets import find_free_port
+from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.queries import all_runs
 from library.framework.tracking.store import Store
 from library.framework.tuning.attributes import keep
@@ -163,6 +164,26 @@ def test_whoever_joins_a_study_runs_its_trials_and_those_of_a_dead_worker(postgr
     assert len(finished_trials(study)) == 3
     with pytest.raises(UserError, match="unknown study 't'; allowed are s"):
         join(postgres_store, "t", workers=1)
+
+
+@pytest.mark.slow
+def test_a_process_can_close_its_idle_connections_but_that_of_its_locks(postgres_store: Store) -> None:
+    search = Search(tiny.Tiny(), tiny.space, (), StudyOptions(study="tiny"), postgres_store)
+    with postgres_store.lock("held") as lock, start_run(postgres_store, "e", "run") as run:
+        study = search.study()
+        with closing(psycopg2.connect(postgres_store.tracking)) as admin, admin.cursor() as cursor:  # type: ignore[attr-defined]
+            mine = (
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            cursor.execute(mine)
+            assert cursor.fetchone() == (3,)
+            admin.commit()
+            postgres_store.release_connections()
+            while cursor.execute(mine) or cursor.fetchone() != (1,):  # a moment later
+                admin.commit()
+        assert not lock.is_lost
+        run.log_metrics({"a": 1.0})
+        assert study.trials == []
 
 
 def cut(address: str, done: threading.Event) -> None:
