@@ -25,7 +25,7 @@ class Exit:
         code: what its work returned; 0 if all is well.
         reason: why its process ended, where the work did not.
         message: what its work returned besides the code.
-        is_lost: whether its node was lost, so that its trial is queued again.
+        is_lost: whether its node was lost, so that its work is to be done again.
     """
 
     code: int

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from library.framework.engines import local
 from library.framework.options import StudyOptions
 from library.framework.tracking.store import Store
-from library.framework.tuning.engines import local
 from library.framework.tuning.search import Search
 from tests import tiny
 
