@@ -77,7 +77,7 @@ def trainings() -> Iterator[Callable[[Mapping[str, Sequence[float]]], None]]:
                 bar.remove_task(tasks.pop(label))
             for label, (epoch, total) in running.items():
                 if label not in tasks:
-                    tasks[label] = bar.add_task(label)
+                    tasks[label] = bar.add_task(label, total=None)
                 bar.update(tasks[label], completed=max(epoch, 0), total=total or None)
 
         yield show
