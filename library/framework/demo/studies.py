@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..environment import command
 from ..tracking.store import Store
-from ..tuning.results import stored_studies
+from ..tuning.results import StudyResults, stored_studies
 
 SECONDS = 3
 """Time between two readings of a study."""
@@ -23,7 +23,7 @@ def build(store: Store, opened: Any) -> Any:
     """
     from .page import sentences
 
-    message, about = gr.Markdown(), gr.Markdown()
+    message, text = gr.Markdown(), gr.Markdown()
     study = gr.Dropdown([], label="Study", interactive=True)
     history = gr.ScatterPlot(x="trial", y="value", color="state", title="History", height=280, elem_classes="when-full")
     importances = gr.BarPlot(
@@ -35,29 +35,39 @@ def build(store: Store, opened: Any) -> Any:
     def read(selected: str | None) -> tuple[Any, ...]:
         found = stored_studies(store)
         if not found:
-            text = f"There is no study with a finished trial yet: `{command('tune', 'seq2seq')}` runs one."
-            return gr.Dropdown(choices=[], value=None), None, None, text
+            none = f"There is no study with a finished trial yet: `{command('tune', 'seq2seq')}` runs one."
+            return gr.Dropdown(choices=[], value=None), None, None, none
         name = selected if selected in found else list(found)[-1]
         results = found[name]
         objective = next(iter(results.objectives))
         trials = results.trials().rename(columns={objective: "value"})
         if (name, len(trials)) not in computed:
-            shares = results.importances(objective)
-            bars = pd.DataFrame({"parameter": shares.index.astype(str), "importance": shares.to_numpy(dtype=float)})
-            computed[name, len(trials)] = bars if len(bars) else None
-        best = results.best()
-        text = f"{len(trials)} finished trials of `{name}`, {results.objectives[objective]} `{objective}`"
-        text += f"; the best is trial {best[0].number}: {best[0].values[0]:.4g}" if best else ""
+            computed[name, len(trials)] = _bars(results, objective)
         shown = trials[["trial", "value", "state"]].dropna()
         points = gr.ScatterPlot(shown, y_title=objective, x_lim=[-1, max(MIN_RANGE, trials["trial"].max() + 1)])
-        return gr.Dropdown(choices=list(found), value=name), points, computed[name, len(trials)], text
+        names, about = gr.Dropdown(choices=list(found), value=name), _about(name, results, len(trials))
+        return names, points, computed[name, len(trials)], about
 
     refresh: dict[str, Any] = {
         "fn": sentences(read, 4),
         "inputs": [study],
-        "outputs": [study, history, importances, about, message],
+        "outputs": [study, history, importances, text, message],
         "api_visibility": "private",
         "show_progress": "hidden",
     }
     gr.on([gr.Timer(SECONDS).tick, study.input], **refresh)
     return opened(**refresh)
+
+
+def _bars(results: StudyResults, objective: str) -> pd.DataFrame | None:
+    """How important each parameter is, None where too few trials tell."""
+    shares = results.importances(objective)
+    bars = pd.DataFrame({"parameter": shares.index.astype(str), "importance": shares.to_numpy(dtype=float)})
+    return bars if len(bars) else None
+
+
+def _about(name: str, results: StudyResults, finished: int) -> str:
+    objective, direction = next(iter(results.objectives.items()))
+    best = results.best()
+    text = f"{finished} finished trials of `{name}`, {direction} `{objective}`"
+    return text + (f"; the best is trial {best[0].number}: {best[0].values[0]:.4g}" if best else "")

@@ -2,9 +2,11 @@
 
 import socket
 import textwrap
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -16,6 +18,8 @@ from ..formatting import number
 from .search import Search
 from .trials import duplicates_of, finished_of, pareto_trials, select_best, values_of
 
+SHOW_SECONDS = (0.5, 4)
+"""How often finished trials are looked for: while they come, and at last where none does."""
 COLORS = {TrialState.COMPLETE: "green", TrialState.PRUNED: "yellow", TrialState.FAIL: "red"}
 
 
@@ -26,6 +30,7 @@ class Progress(Bar):
         self._objectives, self._select = search.objectives, type(search.base).select
         self._printed: set[int] = set()
         self._running: dict[str, tuple[TaskID, float]] = {}
+        self._pause, self._due = SHOW_SECONDS[0], time.monotonic() + SHOW_SECONDS[0]
         super().__init__(
             TextColumn("{task.description}"), BarColumn(None, table_column=Column(max_width=40)), MofNCompleteColumn(),
             TextColumn("{task.fields[unit]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
@@ -49,6 +54,16 @@ class Progress(Bar):
         if new:
             self.update(self._task, completed=len(finished), description=self._best(finished))
         return bool(new)
+
+    def show_when_due(self, study: Study, *, at_once: bool) -> bool:
+        """As `show` of all trials, at once or when the time for it has come; returns whether these were read."""
+        if not at_once and time.monotonic() < self._due:
+            return False
+        self._pause = (
+            SHOW_SECONDS[0] if self.show(study.get_trials(deepcopy=False)) else min(2 * self._pause, SHOW_SECONDS[1])
+        )
+        self._due = time.monotonic() + self._pause
+        return True
 
     def aim_at(self, total: int) -> None:
         """Sets how many trials the bar's end stands for."""

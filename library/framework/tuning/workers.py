@@ -42,8 +42,6 @@ UNKNOWN_METRIC = 4
 
 LOST_SECONDS = 5
 """How often the trials of others are looked at, whether their workers live."""
-SHOW_SECONDS = (0.5, 4)
-"""How often finished trials are looked for: while they come, and at last where none does."""
 POLL_SECONDS = 1
 """How often a worker without a trial looks whether there is one."""
 ROOM_SECONDS = 30
@@ -124,7 +122,6 @@ def _run_workers(
     sent = replace(search, base=type(search.base)(search.base.config))  # without the data that it has loaded
     started, began, looked, reason = set[str](), time.monotonic(), time.monotonic(), "interrupted"
     has_enough = is_said = False
-    shown, pause = time.monotonic(), SHOW_SECONDS[0]
 
     def start() -> None:
         started.add(name := uuid.uuid4().hex)
@@ -148,9 +145,7 @@ def _run_workers(
             if not is_said and time.monotonic() > began + ROOM_SECONDS and set(engine.waiting) == started:
                 progress.console.print("no node of the cluster has room for a worker yet; waiting for one")
                 is_said = True
-            if ended or time.monotonic() > shown + pause:
-                is_new = progress.show(study.get_trials(deepcopy=False))
-                shown, pause = time.monotonic(), SHOW_SECONDS[0] if is_new else min(2 * pause, SHOW_SECONDS[1])
+            if progress.show_when_due(study, at_once=bool(ended)):
                 search.store.release_connections()
             progress.show_running(engine.rows, engine.nodes)
     except UnknownMetric as error:
