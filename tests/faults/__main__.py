@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults import Faults, Part, cluster, disk, inputs, kills, together
+from tests.faults import Faults, Part, cluster, disk, inputs, kills, studies, together
 
 PARTS: Mapping[str, Part] = {
     "kills": kills.kills,
@@ -26,9 +26,10 @@ PARTS: Mapping[str, Part] = {
     "archives": inputs.archives,
     "requests": inputs.requests,
     "metrics": together.metrics,
-    "trials": together.trials,
-    "joiners": together.joiners,
-    "speed-up": together.speed_up,
+    "trials": studies.trials,
+    "joiners": studies.joiners,
+    "speed-up": studies.speed_up,
+    "restarts": studies.restarts,
     "cluster": cluster.cluster,
 }
 IN_A_NAMESPACE = ["unshare", "--map-root-user", "--mount"]

@@ -1,14 +1,11 @@
-"""Many processes that write to one store at once: promotions with another hand and a reader beside, metrics, trials."""
+"""Many processes that write to one store at once: promotions with another hand and a reader beside, metrics."""
 
 import contextlib
-import multiprocessing
-import statistics
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -16,32 +13,20 @@ from typing import Any
 
 import mlflow
 from mlflow.exceptions import MlflowException
-from optuna.study import Study
-from optuna.trial import BaseTrial
 from sqlalchemy import create_engine, text
 
-from library import Run, TrainingResult, load_model, open_store
+from library import load_model, open_store
 from library.framework.errors import UserError
-from library.framework.options import StudyOptions
 from library.framework.registry.stages import set_stage
-from library.framework.run import Callbacks
 from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.queries import all_runs, metric_history
 from library.framework.tracking.store import Store
-from library.framework.tuning import study as studies
-from library.framework.tuning.attributes import keep
-from library.framework.tuning.search import Search
-from library.framework.tuning.study import join, tune
-from library.framework.tuning.trials import completed
 from tests.faults import Faults, Row
 from tests.faults.programs import processes
 from tests.postgres import Postgres
-from tests.tiny import Tiny
 from tests.versions import NAME, aliases, clone, past, register, stages_now
 
-PROMOTERS, ROUNDS, PROCESSES, METRICS, TRIALS, JOINERS = 20, 50, 8, 300, 1000, 16
-SLEEP = 20
-"""Seconds."""
+PROMOTERS, ROUNDS, PROCESSES, METRICS = 20, 50, 8, 300
 
 Address = tuple[str, str]
 """Of a store, and of its artifacts where it is no folder."""
@@ -154,32 +139,6 @@ def _read(address: Address, done: Any, said: Any) -> None:
     said.put(("two", two, []))
 
 
-class Instant(Tiny):
-    """The tiny experiment, of which a trial trains nothing: what it lasts is what the framework takes."""
-
-    name = "tiny"
-
-    def fit(self, run: Run, callbacks: Callbacks = ()) -> TrainingResult:
-        if self.config.epochs > 1:
-            return super().fit(run, callbacks)
-        metrics = {"train/loss": 1.0, "val/loss": abs(self.config.data_seed - 5e5)}
-        run.log_metrics(metrics, 1)
-        return TrainingResult(_untrained(), metrics, 1)
-
-
-@cache
-def _untrained() -> Any:
-    """A network, made once by each process."""
-    import keras
-
-    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-
-
-def space(trial: BaseTrial) -> Mapping[str, Any]:
-    """Enough configs for all trials to differ."""
-    return {"seed": trial.suggest_int("seed", 0, 10**6)}
-
-
 def metrics(faults: Faults) -> Iterator[Row]:
     """Processes that open a store, which is not there yet, and log metrics."""
     context, count, root, began = processes(), faults.count(METRICS), faults.folder / "store", time.monotonic()
@@ -206,90 +165,3 @@ def _log(root: Path, count: int, together: Any, said: Any) -> None:
         said.put("")
     except Exception as error:
         said.put(repr(error))
-
-
-def trials(faults: Faults) -> Iterator[Row]:
-    """A study whose trials train nothing, by as many workers as the machine has no cores for."""
-    count = max(PROCESSES, faults.count(TRIALS))
-    with open_store(faults.folder / "store") as store:
-        options = StudyOptions(trials=count, workers=PROCESSES, study="load", sampler="random")
-        study = tune(Search(Instant(), space, (), options, store)).study
-    what = f"{PROCESSES} workers x {count} trials that train nothing, in a folder"
-    yield what, "0 errors, no lock errors, < 0.5 s a trial", _measured(faults, study, PROCESSES)
-
-
-def joiners(faults: Faults) -> Iterator[Row]:
-    """A study in a database whose trials train nothing, by a command and by others that join it."""
-    count = max(2 * JOINERS, faults.count(TRIALS))
-    context, said = processes("keras"), multiprocessing.get_context("forkserver").Queue()
-    with closing(Postgres()) as server:
-        address = server.create("runs"), str(faults.folder / "artifacts")
-        with _open(address) as store:
-            options = StudyOptions(trials=1, workers=1, study="load", sampler="random")
-            search = Search(Instant(), space, (), options, store)
-            study = tune(search).study
-            keep(study, "search", replace(search, options=options.model_copy(update={"trials": count})).as_json())
-            running = [context.Process(target=_join, args=(address, said)) for _ in range(JOINERS)]
-            for process in running:
-                process.start()
-            for error in filter(None, [said.get() for _ in running]):
-                faults.add("of a joiner", error)
-            for run in all_runs():
-                if run.status != "FINISHED":
-                    faults.add(f"run {run.id}", run.status)
-            what = f"{JOINERS} joiners x {count} trials that train nothing, on PostgreSQL"
-            yield what, "0 errors, <= 0.5 s a trial", _measured(faults, study, JOINERS)
-
-
-class Sleeping(Instant):
-    """The tiny experiment, of which a trial lasts as a training on another machine would, and costs nothing here."""
-
-    name = "tiny"
-
-    def fit(self, run: Run, callbacks: Callbacks = ()) -> TrainingResult:
-        time.sleep(SLEEP if self.config.epochs == 1 else 0)
-        return super().fit(run, callbacks)
-
-
-def speed_up(faults: Faults) -> Iterator[Row]:
-    """Studies in a database by more and more workers; machines of their own would start these at once."""
-    each, alone = max(2, faults.count(6)), 0.0
-    with closing(Postgres()) as server:
-        for workers in (1, 2, 4, 8):
-            began = time.time()
-            with _open((server.create(f"runs{workers}"), str(faults.folder / "artifacts"))) as store:
-                options = StudyOptions(trials=each * workers, workers=workers, study="load", sampler="random")
-                study = tune(Search(Sleeping(), space, (), options, store)).study
-            times = [(one.datetime_start, one.datetime_complete) for one in completed(study.trials)]
-            starts, ends = (sorted(one.timestamp() for one in of if one) for of in zip(*times, strict=True))
-            rate = (len(ends) - workers) / (ends[-1] - ends[workers - 1])
-            alone = alone or rate
-            measured = f"{rate / alone:.2f} times as fast as 1, {rate / alone / workers:.2f} of linear; "
-            measured += f"{1 / (rate / workers) - SLEEP:.2f} s a trial besides its {SLEEP}; "
-            measured += (
-                f"first trial after {starts[0] - began:.0f} s, last first one after {starts[workers - 1] - began:.0f}"
-            )
-            yield f"{workers} at once, each {each} trials that sleep, on PostgreSQL", ">= 0.9 of linear", measured
-
-
-def _join(address: Address, said: Any) -> None:
-    """Joins as `make work` does; the tiny experiment is none of those that it would find."""
-    studies.find, studies.find_space = lambda _: Instant, lambda _: space  # type: ignore[assignment]
-    try:
-        with _open(address) as store:
-            join(store, "load", 1)
-        said.put("")
-    except Exception as error:
-        said.put(repr(error))
-
-
-def _measured(faults: Faults, study: Study, workers: int) -> str:
-    """The seconds between the ends of a study's trials, once all its workers have had one."""
-    done = completed(study.trials)
-    for one in study.trials:
-        if one not in done:
-            faults.add(f"trial {one.number}", f"{one.state.name}: {one.user_attrs.get('reason')}")
-    ends = sorted(one.datetime_complete.timestamp() for one in done if one.datetime_complete)
-    each = [one.duration.total_seconds() for one in done if one.duration]
-    rate = (ends[-1] - ends[workers - 1]) / max(1, len(ends) - workers)
-    return f"{faults.measured}; {rate:.2f} s a trial, each lasted {statistics.median(each):.1f} s (median)"
