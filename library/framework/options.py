@@ -99,8 +99,8 @@ class EngineOptions(Options):
 STUDY_IN_WORDS: JsonDict = {"allowed": "letters, digits, '.', '_' and '-'"}
 
 
-class StudyOptions(EngineOptions):
-    """How to search, apart from what to search for.
+class SearchOptions(Options):
+    """How to search, apart from what to search for and where to train.
 
     `from_study` is `from` on the command line, which Python keeps for itself.
     """
@@ -116,7 +116,6 @@ class StudyOptions(EngineOptions):
     )
     trials: int = Field(20, ge=1, le=1_000_000, description="finished trials that the study is to have in the end")
     seeds: int = Field(1, ge=1, le=100, description="trainings of each config, with as many seeds; their means count")
-    workers: int = Field(2, ge=1, le=256, description="processes that share the study and divide the cores")
     from_study: str = Field(
         "",
         max_length=200,
@@ -139,3 +138,9 @@ class StudyOptions(EngineOptions):
         "",
         description="command that gets JSON on its input when the study ends, or http(s):// that gets it by POST",
     )
+
+
+class StudyOptions(EngineOptions, SearchOptions):
+    """How and where to search; pydantic lists the fields of the last class first."""
+
+    workers: int = Field(2, ge=1, le=256, description="processes that share the study and divide the cores")

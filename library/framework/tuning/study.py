@@ -211,7 +211,7 @@ def _parent_run(search: Search, study: Study) -> Iterator[MlflowRun]:
 def _command(search: Search) -> str:
     always = {"study": search.study_name, "trials": search.options.trials, "workers": search.options.workers}
     options = search.options.model_dump(by_alias=True, exclude_defaults=True, exclude={"retry", "notify"})
-    return command("tune", search.base.name, {**options, **always, **search.fixed_values})
+    return command("tune", search.base.name, {**always, **options, **search.fixed_values})
 
 
 def _note(search: Search, study: Study, run: MlflowRun, findings: Sequence[str] = ()) -> str:
