@@ -105,7 +105,7 @@ def cluster(faults: Faults) -> Iterator[Row]:
             yield (
                 f"{TRIALS} trials by {name}: {disturbances}",
                 "as undisturbed, none twice, one winner",
-                (f"{faults.measured} in {time.monotonic() - began:.0f} s"),
+                f"{faults.measured} in {time.monotonic() - began:.0f} s",
             )
 
 

@@ -5,7 +5,7 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cache
@@ -115,10 +115,10 @@ def speed_up(faults: Faults) -> Iterator[Row]:
                 study = tune(Search(Sleeping(), space, (), options, store)).study
             times = [(one.datetime_start, one.datetime_complete) for one in completed(study.trials)]
             starts, ends = (sorted(one.timestamp() for one in of if one) for of in zip(*times, strict=True))
-            rate = (len(ends) - workers) / (ends[-1] - ends[workers - 1])
-            alone = alone or rate
-            measured = f"{rate / alone:.2f} times as fast as 1, {rate / alone / workers:.2f} of linear; "
-            measured += f"{1 / (rate / workers) - SLEEP:.2f} s a trial besides its {SLEEP}; "
+            seconds = _seconds_a_trial(ends, workers)
+            alone = alone or seconds
+            measured = f"{alone / seconds:.2f} times as fast as 1, {alone / seconds / workers:.2f} of linear; "
+            measured += f"{seconds * workers - SLEEP:.2f} s a trial besides its {SLEEP}; "
             measured += (
                 f"first trial after {starts[0] - began:.0f} s, last first one after {starts[workers - 1] - began:.0f}"
             )
@@ -164,7 +164,7 @@ def _restarted(faults: Faults, store: Store, what: str, server: Postgres | Mlflo
     return (
         f"three restarts of {what}, in a study of 10 trials",
         "it goes on, nothing is lost",
-        (f"{len(faults.found) - before} faults ({told})"),
+        f"{len(faults.found) - before} faults ({told})",
     )
 
 
@@ -180,12 +180,17 @@ def _join(address: tuple[str, str], said: Any) -> None:
 
 
 def _measured(faults: Faults, study: Study, workers: int) -> str:
-    """The seconds between the ends of a study's trials, once all its workers have had one."""
+    """How long a study's trials took; those that failed are faults."""
     done = completed(study.trials)
     for one in study.trials:
         if one not in done:
             faults.add(f"trial {one.number}", f"{one.state.name}: {one.user_attrs.get('reason')}")
     ends = sorted(one.datetime_complete.timestamp() for one in done if one.datetime_complete)
     each = [one.duration.total_seconds() for one in done if one.duration]
-    rate = (ends[-1] - ends[workers - 1]) / max(1, len(ends) - workers)
-    return f"{faults.measured}; {rate:.2f} s a trial, each lasted {statistics.median(each):.1f} s (median)"
+    seconds = _seconds_a_trial(ends, workers)
+    return f"{faults.measured}; {seconds:.2f} s a trial, each lasted {statistics.median(each):.1f} s (median)"
+
+
+def _seconds_a_trial(ends: Sequence[float], workers: int) -> float:
+    """The seconds between the sorted ends of a study's trials, once all its workers have had one."""
+    return (ends[-1] - ends[workers - 1]) / max(1, len(ends) - workers)

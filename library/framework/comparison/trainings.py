@@ -123,6 +123,7 @@ def _train_on_engine(
                     yielded += 1
                 if not running:
                     return
+                store.release_connections()
                 for name, end in engine.wait().items():
                     index, label, experiment = running.pop(name)
                     if end.is_lost:
