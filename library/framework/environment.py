@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -96,11 +97,17 @@ def is_alive(process: str) -> bool:
 
 def environment_tags() -> dict[str, str]:
     """Tags of a run: versions, machine, threads and devices, and commit."""
-    versions = {f"version.{package}": version(package) for package in PACKAGES}
     machine = {"machine": platform.platform(), "machine.cpu": _processor(), **compute_tags()}
-    return {**versions, "version.python": platform.python_version(), **machine, **git_tags()}
+    return {**_versions(), **machine, **git_tags()}
 
 
+@cache
+def _versions() -> dict[str, str]:
+    """Of the packages on which a score depends, and of Python."""
+    return {f"version.{one}": version(one) for one in PACKAGES} | {"version.python": platform.python_version()}
+
+
+@cache
 def _processor() -> str:
     """The processor's name: two with different instructions may add up in different orders."""
     try:

@@ -58,11 +58,10 @@ class MlflowRun(Run):
 
     def log_dataset(self, name: str, digest: str, splits: "Mapping[str, np.ndarray]") -> None:
         source = CodeDatasetSource({"mlflow.source.name": name})
-        for split, inputs in splits.items():
-            # A name of its own: MLflow takes two of one name and digest for one, and keeps the first one's context.
-            dataset = from_numpy(inputs, source=source, name=f"{name}-{split}", digest=digest)
-            with self._store.lock("datasets"):  # MLflow enters what it does not find, so that one of two would fail
-                mlflow.log_input(dataset, context=split)
+        # A name of its own: MLflow takes two of one name and digest for one, and keeps the first one's context.
+        datasets = [from_numpy(one, source, name=f"{name}-{split}", digest=digest) for split, one in splits.items()]
+        with self._store.lock("datasets"):  # MLflow enters what it does not find, so that one of two would fail
+            mlflow.log_inputs(datasets, list(splits), [None] * len(splits))  # type: ignore[arg-type]
         mlflow.set_tag("data.digest", digest)
 
     def log_figure(self, name: str, figure: "Figure") -> None:
