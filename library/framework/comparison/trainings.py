@@ -18,7 +18,7 @@ from ..experiment import Experiment
 from ..options import EngineOptions
 from ..pipeline import train_and_test, train_dependencies
 from ..tracking.mlflow_run import MlflowRun, start_run
-from ..tracking.queries import finished_runs, read_run
+from ..tracking.queries import RunRecord, best_metrics, finished_runs, read_run
 from ..tracking.store import Store, end_abandoned_runs
 from ..tracking.training_run import start_training
 from ..training import progress
@@ -69,7 +69,7 @@ def train_all(
         if (done := _find(label, experiment)) is None:
             train_dependencies(experiment, store)
             print(f"{label}: training", flush=True)
-            done = _train(experiment, label, store, parent.id)
+            done = _trained(read_run(_train(experiment, label, store, parent.id)), experiment)
         yield done
 
 
@@ -79,21 +79,25 @@ def _find(label: str, experiment: Experiment) -> Trained | None:
     for done in finished_runs(experiment.name, {"data.digest": experiment.dataset_digest}):
         if params.items() <= done.params.items() and "time/training_seconds" in done.metrics:
             print(f"{label}: from run {done.id}, of commit {done.tags.get('git.commit')}", flush=True)
-            return Trained(done.id, done.metrics)
+            return _trained(done, experiment)
     return None
 
 
-def _train(
-    experiment: Experiment, label: str, store: Store, parent: str, report: progress.Report | None = None
-) -> Trained:
-    """Trains and tests a config; the epochs are reported, or shown where there is nobody to report to."""
+def _trained(run: RunRecord, experiment: Experiment) -> Trained:
+    """The scores that a run recorded, of which it makes no difference who made it and when."""
+    return Trained(run.id, {**best_metrics(run), **experiment.config_metrics})
+
+
+def _train(experiment: Experiment, label: str, store: Store, parent: str, report: progress.Report | None = None) -> str:
+    """Trains and tests a config, and returns its run; epochs are reported, or shown where nobody is to report to."""
     import keras  # here: its number of threads is set before
 
     keras.utils.clear_session()
     tags = {"command": command("train", experiment.name, experiment.config.changed())}
     # In its run, whichever comparison that was begun for: it belongs to this one from now on.
     with start_training(store, experiment, label, role="comparison", parent=parent, tags=tags) as run:
-        return Trained(run.id, train_and_test(experiment, run, report=report)[2])
+        train_and_test(experiment, run, report=report)
+        return run.id
 
 
 def _train_on_engine(
@@ -132,7 +136,7 @@ def _train_on_engine(
                         continue
                     if end.code:
                         raise UserError(f"{label}: {end.message or end.reason}; the same command goes on")
-                    results[index] = Trained(end.message, read_run(end.message).metrics)
+                    results[index] = _trained(read_run(end.message), experiment)
                 show({running[name][1]: row[1:] for name, row in engine.rows.items() if name in running})
         finally:
             engine.close()
@@ -149,6 +153,6 @@ def _work(experiment: Experiment, label: str, store: Store, parent: str, num_thr
         with store:
             store.connect()
             start_keras(min(num_threads, experiment.num_threads or num_threads))
-            return 0, _train(experiment, label, store, parent, report).run
+            return 0, _train(experiment, label, store, parent, report)
     except UserError as error:
         return 1, str(error)

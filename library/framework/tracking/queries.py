@@ -23,6 +23,9 @@ MAX_LISTED = 5
 MACHINE_METRICS = ("system/", "time/")
 """Metrics of the machine, not of the model."""
 
+EPOCH_METRICS = ("train/", "val/")
+"""Metrics that a training has at the end of each epoch."""
+
 MetricHistory = Mapping[int, float]
 """All values of a metric, by step."""
 
@@ -125,6 +128,14 @@ def metric_history(run_id: str, metric: str) -> MetricHistory:
     """All values of a metric by step; none if it was not logged."""
     history = mlflow.MlflowClient().get_metric_history(run_id, metric)
     return {one.step: one.value for one in sorted(history, key=lambda one: (one.step, one.timestamp))}
+
+
+def best_metrics(run: RunRecord) -> dict[str, float]:
+    """The metrics of a training's run: those of its epochs at its best one, whose weights its model has."""
+    best = run.tags.get("best_epoch", "")
+    of_epochs = [name for name in run.metrics if name.startswith(EPOCH_METRICS)] if best.isdecimal() else []
+    at_best = {name: metric_history(run.id, name).get(int(best), run.metrics[name]) for name in of_epochs}
+    return {**run.metrics, **at_best}
 
 
 def metric_over_time(run_id: str, metric: str) -> list[tuple[float, float]]:

@@ -243,3 +243,22 @@ def test_fields_that_cannot_be_fixed_are_refused_before_a_run_begins(store: Stor
         with pytest.raises(UserError, match=message):
             compare(store, **{field: value})
     assert mlflow.get_experiment_by_name("tiny") is None
+
+
+class Worsening(Scored):
+    """Is best after its first epoch of two."""
+
+    name = "tiny"
+
+    def fit(self, run: Run, callbacks: Any = ()) -> TrainingResult:
+        for epoch, loss in enumerate((0.3, 0.7), start=1):
+            run.log_metrics({"val/loss": loss}, step=epoch)
+        return replace(super().fit(run, callbacks), metrics={"val/loss": 0.3}, epoch=1)
+
+
+def test_a_score_of_epochs_is_that_of_the_best_one_in_new_and_in_earlier_runs(store: Store) -> None:
+    losses = replace(SMALL, experiment=Worsening, metric="val/loss", paired=False)
+    new, earlier = compare(store, losses), compare(store, losses)
+    assert [row["val/loss"] for row in new.rows] == [0.3, 0.3]
+    assert earlier.rows == new.rows
+    assert len(runs()[1]) == 2
