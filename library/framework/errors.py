@@ -40,14 +40,6 @@ class StudyDeleted(UserError):
     """A study was deleted, as in optuna-dashboard, while it ran."""
 
 
-def interrupt_behind(error: BaseException) -> BaseException | None:
-    """The interrupt that led to a bug's error, as native code swallows one and fails elsewhere; None if none did."""
-    cause: BaseException | None = None if isinstance(error, UserError) else error
-    while cause is not None and not isinstance(cause, KeyboardInterrupt | SystemExit):
-        cause = cause.__cause__ or cause.__context__
-    return cause
-
-
 def unknown(what: str, given: str, allowed: Iterable[str], instead: str = "") -> UserError:
     """An error about a name that does not exist, with the closest of those that do.
 

@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -16,11 +15,13 @@ import psutil
 
 from ..discovery import find_commands
 from ..environment import PROGRAM, called_by_make
-from ..errors import UserError, interrupt_behind
+from ..errors import UserError
+from ..interrupts import interrupt_behind, raised_at_signals
 from .commands import COMMANDS
 from .parser import Commands, read
 
 
+@raised_at_signals()
 def main(arguments: Sequence[str], program: str, commands: Commands | None = None) -> int:
     """Runs a command line and returns its exit status; errors of the user are one line.
 
@@ -29,8 +30,6 @@ def main(arguments: Sequence[str], program: str, commands: Commands | None = Non
         program: as it was called; messages name it, unless make was called.
         commands: by name; those of the framework and of the experiments in this folder unless given.
     """
-    handler = signal.signal(signal.SIGTERM, _exit)  # so that a terminated command ends its runs like an interrupted one
-    hook, sys.unraisablehook = sys.unraisablehook, _send_again
     os.environ.setdefault(PROGRAM, program)
     on_interrupt = "nothing was done yet"
     try:
@@ -50,9 +49,6 @@ def main(arguments: Sequence[str], program: str, commands: Commands | None = Non
         if not _is_output_closed():
             raise
         return 128 + signal.SIGPIPE
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-        sys.unraisablehook = hook
 
 
 def leave(status: int) -> NoReturn:
@@ -80,10 +76,6 @@ def _status_of(call: Callable[[], int | None]) -> int:
         raise
 
 
-def _exit(signal_number: int, _: object) -> NoReturn:
-    raise SystemExit(128 + signal_number)
-
-
 def _is_output_closed() -> bool:
     """Whether nobody reads the output any more, as after `| head`; what is left of it then goes nowhere."""
     output = select.poll()
@@ -92,12 +84,3 @@ def _is_output_closed() -> bool:
         return False
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return True
-
-
-def _send_again(ignored: "sys.UnraisableHookArgs") -> None:
-    """Sends a signal again that arrived in a callback of garbage collection, where Python ignores its exception."""
-    number = {SystemExit: signal.SIGTERM, KeyboardInterrupt: signal.SIGINT}.get(ignored.exc_type)
-    if number is None:
-        sys.__unraisablehook__(ignored)
-    else:
-        threading.Timer(0.1, os.kill, (os.getpid(), number)).start()

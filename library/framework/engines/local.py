@@ -13,9 +13,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ..environment import available_cores
+from ..interrupts import INTERRUPTS
 from .base import Engine, Exit, Work, empty_row
-
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 class LocalEngine(Engine):

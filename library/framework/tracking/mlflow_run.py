@@ -14,7 +14,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from ..config import Config
 from ..environment import environment_tags, one_line, this_process, wrapped
-from ..errors import StoreError, interrupt_behind
+from ..errors import StoreError
+from ..interrupts import interrupt_behind
 from ..run import Run
 from .base import Lock, Store
 from .queries import metric_history

@@ -9,6 +9,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,26 @@ def test_an_interrupt_that_native_code_turned_into_an_error_is_an_interrupt(
     assert main(["import"], "make", {"import": Import}) == 130
     assert capsys.readouterr().err == f"interrupted: {Import.on_interrupt}\n"
     with pytest.raises(TypeError, match="a bug"):
+        main(["bug"], "make", {"bug": Bug})
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_interrupt_of_which_native_code_left_no_trace_is_one_too(sent: signal.Signals, status: int) -> None:
+    class Import(Command):
+        def __call__(self) -> None:
+            with suppress(KeyboardInterrupt, SystemExit):
+                signal.raise_signal(sent)
+            raise ValueError("too many calls")
+
+    class Bug(Command):
+        def __call__(self) -> None:
+            raise ValueError("a bug")
+
+    try:
+        assert main(["import"], "make", {"import": Import}) == status
+    except SystemExit as end:
+        assert end.code == status
+    with pytest.raises(ValueError, match="a bug"):  # of another command, to which no signal came
         main(["bug"], "make", {"bug": Bug})
 
 
