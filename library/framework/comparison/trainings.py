@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..discovery import description
-from ..engines import open_engine
+from ..engines import Exit, open_engine
 from ..environment import command, start_keras
 from ..errors import UserError
 from ..experiment import Experiment
@@ -130,17 +130,24 @@ def _train_on_engine(
                 store.release_connections()
                 for name, end in engine.wait().items():
                     index, label, experiment = running.pop(name)
-                    if end.is_lost:
-                        print(f"{label}: {end.reason}; training again", flush=True)
+                    if done := _trained_by(end, label, experiment):
+                        results[index] = done
+                    else:
                         start(index, label, experiment)
-                        continue
-                    if end.code:
-                        raise UserError(f"{label}: {end.message or end.reason}; the same command goes on")
-                    results[index] = _trained(read_run(end.message), experiment)
                 show({running[name][1]: row[1:] for name, row in engine.rows.items() if name in running})
         finally:
             engine.close()
             end_abandoned_runs(store)
+
+
+def _trained_by(end: Exit, label: str, experiment: Experiment) -> Trained | None:
+    """What a worker has trained; None where its node was lost, so that another is to begin again."""
+    if end.is_lost:
+        print(f"{label}: {end.reason}; training again", flush=True)
+        return None
+    if end.code:
+        raise UserError(f"{label}: {end.message or end.reason}; the same command goes on")
+    return _trained(read_run(end.message), experiment)
 
 
 def _work(experiment: Experiment, label: str, store: Store, parent: str, num_threads: int, row: Any) -> tuple[int, str]:
