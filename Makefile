@@ -17,7 +17,13 @@ run = $(VENV) -m $(1) $(flags)
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@awk -F':.*## *' '/^[a-z%-]+:.*##/ {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## *' '/^[a-z%-]+:.*##/ { \
+	    line = sprintf("  make %-17s", $$1); \
+	    count = split($$2, words, " "); \
+	    for (i = 1; i <= count; i++) { \
+	        if (length(line words[i]) > 78) { print line; line = sprintf("%24s", "") } \
+	        line = line " " words[i] } \
+	    print line }' $(MAKEFILE_LIST)
 
 tune-%: $(SETUP)  ## search for the best config (tune-seq2seq), train the winner, register it; TRIALS= WORKERS= STUDY= FROM= RETRY=1 TIMEOUT=minutes SAMPLER= PRUNER= SEEDS= NOTIFY=command|url ENGINE=ray ADDRESS= CPUS= GPUS= and any field
 	@$(call run,experiments tune $*)

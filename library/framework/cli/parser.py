@@ -6,7 +6,9 @@ The name, type, bounds, default and meaning of a field are stated once, where th
 import argparse
 import inspect
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -154,9 +156,11 @@ class _Parser(argparse.ArgumentParser):
 
 def _print_overview(commands: Commands, program: str, status: int) -> NoReturn:
     print(f"usage: {program} COMMAND [NAME] [--field=value ...]\n\ncommands:")
+    width = shutil.get_terminal_size().columns
     for name, command in commands.items():
         target = "" if issubclass(command, Command) else " NAME"
-        print(f"  {name + target:16}{(inspect.getdoc(command) or '').splitlines()[0]}")
+        first = (inspect.getdoc(command) or "").splitlines()[0]
+        print(textwrap.fill(first, width, initial_indent=f"  {name + target:16}", subsequent_indent=" " * 18))
     print(f"\nexperiments: {', '.join(names())}")
     print(f"comparisons: {', '.join(comparison_names())}")
     print(f"\n{program} COMMAND [NAME] --help shows every option")

@@ -41,7 +41,8 @@ def would_run(*arguments: str, **environment: str) -> list[str]:
 
 
 def test_make_alone_lists_every_target_with_all_that_its_line_says() -> None:
-    listed = dict(re.findall(r"^  make (\S+) +(\S.*)", make(), re.MULTILINE))
+    assert max(map(len, make().splitlines())) <= 80
+    listed = dict(re.findall(r"^  make (\S+) +(\S.*)", re.sub(r"\n {25}", " ", make()), re.MULTILINE))
     text = (ROOT / "Makefile").read_text()
     declared = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     assert declared

@@ -78,11 +78,14 @@ def test_help_shows_bounds(capsys: pytest.CaptureFixture[str]) -> None:
     [([], 2), (["--help"], 0), (["-h"], 0)],
 )
 def test_without_command_all_commands_and_names_are_listed(
-    arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], status: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
     with pytest.raises(SystemExit, match=f"^{status}$"):
         main(arguments, PROGRAM)
     shown = capsys.readouterr().out
+    assert max(map(len, shown.partition("experiments: ")[0].splitlines())) <= 70
+    shown = re.sub(r"\n {18}", " ", shown)
     assert shown.startswith(f"usage: {PROGRAM} COMMAND [NAME] [--field=value ...]")
     for name, command in COMMANDS.items():
         target = " NAME" if name in ON_EXPERIMENTS else ""
