@@ -6,13 +6,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 from .errors import UserError
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _raised: list[BaseException] = []
 """Of the signals that arrived in a block of `raised_at_signals`."""
+_sent_again: list[int] = []
+"""The signal that is being sent again: another one that arrives meanwhile is one too many."""
 
 
 @contextmanager
@@ -42,9 +43,10 @@ def interrupt_behind(error: BaseException) -> BaseException | None:
     return cause or next(iter(_raised), None)
 
 
-def _raise(number: int, _: object) -> NoReturn:
+def _raise(number: int, _: object) -> None:
     _raised.append(KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number))
-    raise _raised[-1]
+    if not _sent_again:
+        raise _raised[-1]
 
 
 def _send_again(ignored: "sys.UnraisableHookArgs") -> None:
@@ -53,4 +55,6 @@ def _send_again(ignored: "sys.UnraisableHookArgs") -> None:
     if number is None:
         sys.__unraisablehook__(ignored)
     else:
+        _sent_again.append(number)
         threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
+        _sent_again.clear()

@@ -24,7 +24,8 @@ __all__ = ["Store", "current_store", "end_abandoned_runs", "open_store", "set_te
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # a line for every run on a server
 logging.getLogger("mlflow").setLevel(logging.WARNING)
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs tracebacks of what is raised anyway
+for _name in ("mlflow.store.db.utils", "sqlalchemy.pool"):  # these log tracebacks of what is raised anyway
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
 def store_of(options: StoreOptions) -> Store:

@@ -189,8 +189,19 @@ def test_a_terminated_command_ends_like_an_interrupted_one() -> None:
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
+@pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_is_not_lost_in_a_callback_of_garbage_collection(sent: signal.Signals, status: int) -> None:
+def test_a_signal_is_not_lost_in_a_callback_of_garbage_collection(
+    sent: signal.Signals, status: int, twice: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Timer(threading.Timer):
+        def start(self) -> None:
+            signal.raise_signal(sent)  # another, while the first is being sent again
+            super().start()
+
+    if twice:
+        monkeypatch.setattr("library.framework.interrupts.threading.Timer", Timer)
+
     class Wait(Command):
         def __call__(self) -> None:
             weakrefs.append(weakref.ref(collected := set[int](), lambda _: signal.raise_signal(sent)))
@@ -202,6 +213,7 @@ def test_a_signal_is_not_lost_in_a_callback_of_garbage_collection(sent: signal.S
         assert main(["wait"], "make", {"wait": Wait}) == status
     except SystemExit as end:
         assert end.code == status
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

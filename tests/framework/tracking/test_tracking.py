@@ -16,6 +16,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
+import sqlalchemy
 from matplotlib.figure import Figure
 from mlflow.exceptions import MlflowException
 
@@ -105,6 +106,20 @@ def test_an_interrupt_that_native_code_turned_into_an_error_kills_a_run(store: S
             raise TypeError("no data set") from None
     assert caught.value is interrupt
     assert (last_run().info.status, last_run().data.tags["reason"]) == ("KILLED", "interrupted")
+
+
+def test_an_interrupt_while_a_connection_is_closed_is_not_logged_with_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupt(_: object) -> None:
+        raise SystemExit(143)
+
+    engine = sqlalchemy.create_engine("sqlite://", poolclass=sqlalchemy.NullPool)
+    connection = engine.connect()
+    monkeypatch.setattr(engine.dialect, "do_close", interrupt)
+    with pytest.raises(SystemExit, match=r"^143$"):
+        connection.close()
+    assert caplog.records == []
 
 
 def test_a_run_ends_only_once(store: Store) -> None:
