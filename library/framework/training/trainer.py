@@ -65,6 +65,12 @@ class Trainer:
         if (kept := checkpoints.current()) and isinstance(train, keras.utils.PyDataset):
             every.append(Checkpoint(kept, best, callbacks, [train, validation], run))
         settings = {"epochs": self.epochs, "verbose": 0, "shuffle": False, **_compile_once(model, train, validation)}
+        if keras.backend.backend() == "tensorflow":
+            from .tensorflow_data import untuned
+
+            size = settings.get("validation_batch_size", 32)
+            train, validation, own = untuned(model, train, validation, size)
+            every = [*own, *every]
         model.fit(train, validation_data=validation, callbacks=every, **settings)
         model.set_weights(best.weights)
         return TrainingResult(model, best.metrics, best.epoch)
