@@ -25,19 +25,13 @@ def batches() -> Batches:
 
 @pytest.mark.parametrize("validation", [(X, Y), [X, Y]], ids=["tuple", "list"])
 def test_a_training_is_equal_to_one_whose_batches_keras_reads(validation: object) -> None:
-    losses: list[list[float]] = [[], []]
-
-    class Curve(Run):
-        def log_metrics(self, metrics: dict[str, float], step: int = 0) -> None:  # type: ignore[override]
-            losses[0].append(metrics["val/loss"])
-
+    losses = list[float]()
     ours, theirs = model(), model()
-    Trainer(epochs=4).fit(ours, batches(), validation, Curve())
-    losses[1] = theirs.fit(batches(), validation_data=validation, epochs=4, verbose=0, shuffle=False).history[
-        "val_loss"
-    ]
-    assert losses[0] == losses[1]
-    assert len(set(losses[0])) == 4
+    note = EpochCallback(lambda _, metrics: losses.append(metrics["val/loss"]))
+    Trainer(epochs=4).fit(ours, batches(), validation, callbacks=[note])
+    history = theirs.fit(batches(), validation_data=validation, epochs=4, verbose=0, shuffle=False).history
+    assert losses == history["val_loss"]
+    assert len(set(losses)) == 4
     for own, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(own, other)
 
