@@ -24,7 +24,7 @@ from ..errors import NotRegistered, UserError
 from ..experiment import Experiment, ModelArtifacts, TestResult
 from ..statistics import Estimate, estimate_of_scores
 from ..tracking import queries
-from ..tracking.files import discard_copy, fetch_model
+from ..tracking.files import discard_copy, fetch_model, plain_path
 from ..tracking.store import current_store
 from .queries import available_versions, describe, model, models, version_in, version_of, versions, write_lock
 
@@ -119,12 +119,12 @@ def load_version(version: ModelVersion) -> PyFuncModel:
     """A version, ready to `predict`; UserError where its files are not those that were registered."""
     verify(version)
     with _without_advice():
-        return mlflow.pyfunc.load_model(str(folder_of(version)))
+        return mlflow.pyfunc.load_model(plain_path(folder_of(version)))
 
 
 def params_of(version: ModelVersion) -> set[str]:
     """The names of the params that a version takes, read without loading it."""
-    signature = mlflow.models.get_model_info(str(folder_of(version))).signature
+    signature = mlflow.models.get_model_info(plain_path(folder_of(version))).signature
     return {param.name for param in signature.params or ()} if signature else set()
 
 

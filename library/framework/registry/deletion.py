@@ -52,7 +52,7 @@ def version_plan(name: str, number: str) -> Plan:
                 backend()._hard_delete_logged_model(found.model_id)
         reconcile(model(name), versions(name))
 
-    return Plan((Removal(describe(found), () if is_shared else (local(str(folder)),), forget),))
+    return Plan((Removal(describe(found), () if is_shared else (local(folder.as_uri()),), forget),))
 
 
 def version_by_run() -> dict[str, str]:

@@ -72,7 +72,7 @@ def _strays(store: FolderStore, found: set[Path]) -> list[Removal]:
 
 
 def _used_by_versions() -> set[Path]:
-    return {local(str(folder_of(version))) for version in versions()}
+    return {local(folder_of(version).as_uri()) for version in versions()}
 
 
 def _folders(store: FolderStore) -> set[Path]:

@@ -10,13 +10,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from mlflow.tracking._tracking_service.utils import _get_store
 
 from ..errors import UserError
 from .base import Store
+from .files import local_path
 from .folder import FolderStore
 
 
@@ -80,7 +79,7 @@ def rows(store: FolderStore, query: str, *values: str) -> list[tuple[Any, ...]]:
 
 def local(address: str) -> Path:
     """The path of an address of artifacts, without MLflow's innermost folder, which it shares with nothing."""
-    path = Path(url2pathname(urlsplit(address).path))
+    path = local_path(address) or Path(address)  # which exists nowhere, as of what another hand keeps on servers
     return path.parent if path.name == "artifacts" else path
 
 

@@ -46,6 +46,15 @@ def fetch_model(address: str) -> Path:
     return kept
 
 
+def plain_path(folder: Path) -> str:
+    """A path of a model's folder for MLflow, which decodes escapes as %20 in paths, too (`mlflow.models.Model.load`)."""
+    if url2pathname(str(folder)) == str(folder):
+        return str(folder)
+    link = Path(tempfile.mkdtemp(dir=_scratch().name)) / "models"
+    link.symlink_to(folder.parent)
+    return str(link / folder.name)
+
+
 def discard_copy(address: str) -> bool:
     """Removes the copy of a model, as when it is damaged; False where there is none."""
     if local_path(address):

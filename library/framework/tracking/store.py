@@ -31,7 +31,10 @@ for _name in ("mlflow.store.db.utils", "sqlalchemy.pool"):  # these log tracebac
 def store_of(options: StoreOptions) -> Store:
     """The store that options name, not open."""
     if not is_address(options.store):
-        return FolderStore(Path(options.store).resolve())
+        root = Path(options.store).resolve()
+        if str(root).encode(errors="replace").decode() != str(root):
+            raise UserError(f"store: got the folder {str(root)!r}; allowed is one whose path is text in UTF-8")
+        return FolderStore(root)
 
     try:
         from .server import ServerStore  # late, as most need no driver of a database

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from library import load_model
+from library import load_model, open_store
 from library.framework.cli.main import main
 from library.framework.errors import NotRegistered, UserError
 from library.framework.experiment import TestResult
 from library.framework.registry import artifacts
-from library.framework.registry.artifacts import find_version, load_version
+from library.framework.registry.artifacts import find_version, load_version, params_of
 from library.framework.registry.stages import promote_if_better, set_stage
 from library.framework.tracking.mlflow_run import start_run
 from library.framework.tracking.store import Store
@@ -186,3 +188,26 @@ def test_a_full_disk_while_a_model_is_logged_registers_nothing(
     with pytest.raises(OSError, match="No space left"):
         register(store, tmp_path, "01")
     assert stages_now() == {}
+
+
+def is_a_name(text: str) -> bool:
+    return text not in (".", "..") and len(os.fsencode(text)) <= 255
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1).filter(is_a_name)
+
+
+@settings(max_examples=8, deadline=None)
+@example(name="my%20runs")
+@example(name="a%2Fb%00")
+@given(name=NAMES)
+def test_a_store_of_any_name_has_the_models_that_came_with_it_and_those_made_there(
+    name: str, three_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("named")
+    with open_store(shutil.copytree(three_path, folder / name)) as store:
+        came, made = load_model(NAME), load_model(NAME, version=int(register(store, folder, "11")))
+        assert list(came.predict(["?"])) == ["2"]
+        assert list(made.predict(["?"])) == ["2"]
+        assert params_of(find_version(NAME)) == set()
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == [name]

@@ -1,5 +1,6 @@
 """What is deleted goes from database and disk, is told before, and nothing goes that a registered version needs."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import mlflow
 import optuna
 import pytest
 
+from library import load_model, open_store
 from library.framework.cli.main import main
 from library.framework.registry.overview import production_history
 from library.framework.registry.stages import set_stage
@@ -163,3 +165,19 @@ def test_garbage_goes_and_all_else_stays(store: Store, tmp_path: Path, told: Cal
     client.restore_run(needed)
     assert versions.stages_now()["3"] == "Production"
     assert told("gc").startswith("deletes lock files of nobody: ")
+
+
+@pytest.mark.parametrize(("name", "beside"), [("my%20runs", "my runs"), ("a#b", "a"), ("a?b", "a")])
+def test_only_files_of_the_store_go_whatever_its_name(name: str, beside: str, three_path: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(three_path, tmp_path / beside))
+    before = set(other.rglob("*"))
+    with open_store(shutil.copytree(three_path, tmp_path / name)) as store:
+        kept, client = folders(store), mlflow.MlflowClient()
+        client.delete_logged_model(client.get_model_version(versions.NAME, "3").source.removeprefix("models:/"))
+        fourth = client.get_model_version(versions.NAME, versions.register(store, tmp_path, "1"))
+        assert main(["delete", "--model=tiny", "--version=4", f"--store={store.root}"], "make") == 0
+        assert folders(store) == kept | {fourth.run_id}
+        assert main(["gc", f"--store={store.root}"], "make") == 0
+        assert folders(store) == kept | {fourth.run_id}
+        assert list(load_model(versions.NAME).predict(["?"])) == ["2"]
+    assert set(other.rglob("*")) == before

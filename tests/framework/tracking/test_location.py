@@ -1,5 +1,6 @@
 """A store in a folder of any name, and one that was moved, copied or linked: all that it holds is where it is now."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from filelock import Timeout
 
 from library import open_store
+from library.framework.errors import UserError
 from library.framework.tracking import queries
 from library.framework.tracking.mlflow_run import start_run
 
@@ -95,3 +97,10 @@ def test_a_lock_may_have_a_long_name(name: str, store_path: Path) -> None:
         assert store.lock(f"study {name}").lock_file != store.lock("study b").lock_file
         with pytest.raises(Timeout):
             store.lock(f"study {name}").acquire(timeout=0)
+
+
+def test_a_folder_whose_path_is_no_text_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"not \xff text")
+    with pytest.raises(UserError, match="text in UTF-8"):
+        open_store(root)
+    assert list(tmp_path.iterdir()) == []
