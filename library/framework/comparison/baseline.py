@@ -86,7 +86,7 @@ def _rows(trained: Mapping[tuple[str, int], Trained]) -> list[Row]:
     rows = []
     for (which, seed), one in trained.items():
         about = (which, seed, one.metrics["model/parameters"], one.metrics["time/training_seconds"])
-        values = {name.removeprefix("test/"): one.metrics[name] for name in ordered}
+        values = {name.removeprefix("test/"): one.score(name) for name in ordered}
         rows.append({**dict(zip(ABOUT, about, strict=True)), **values})
     return rows
 

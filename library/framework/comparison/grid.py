@@ -84,10 +84,10 @@ def _row(comparison: Comparison, experiment: Experiment, trained: Sequence[Train
     estimate = _estimate(comparison.metric, trained)
     columns = {metric.removeprefix("test/"): metric for metric in comparison.more_metrics}
     columns |= {"parameters": "model/parameters", "seconds": "time/training_seconds"}
-    means = {column: fmean(one.metrics[metric] for one in trained) for column, metric in columns.items()}
+    means = {column: fmean(one.score(metric) for one in trained) for column, metric in columns.items()}
     compared = {one: getattr(experiment.config, one) for one in comparison.compared_fields}
     values = {comparison.metric.removeprefix("test/"): estimate.value, "low": estimate.low, "high": estimate.high}
-    return {**compared, **values, "seeds": [one.metrics[comparison.metric] for one in trained], **means}
+    return {**compared, **values, "seeds": [one.score(comparison.metric) for one in trained], **means}
 
 
 def _estimate(metric: str, trained: Sequence[Trained]) -> Estimate:
@@ -96,10 +96,10 @@ def _estimate(metric: str, trained: Sequence[Trained]) -> Estimate:
     The seeds are tested on the same examples, which count only once. Where the metric is not the mean of the scores of
     the examples, its interval is the mean of those that the trainings recorded, if they did.
     """
-    value = fmean(one.metrics[metric] for one in trained)
+    value = fmean(one.score(metric) for one in trained)
     scores = [per_example_scores(one.run) for one in trained]
     if all(scores) and all(
-        math.isclose(abs(fmean(of_seed.values())), abs(one.metrics[metric]), rel_tol=1e-5, abs_tol=1e-9)
+        math.isclose(abs(fmean(of_seed.values())), abs(one.score(metric)), rel_tol=1e-5, abs_tol=1e-9)
         for of_seed, one in zip(scores, trained, strict=True)
     ):
         if _is_binary(scores):

@@ -33,6 +33,12 @@ class Trained:
     run: str
     metrics: Mapping[str, float]
 
+    def score(self, name: str) -> float:
+        """A metric; UserError where the run has no record of it."""
+        if name not in self.metrics:
+            raise UserError(f"run {self.run}: did not record {name!r}; it recorded {', '.join(sorted(self.metrics))}")
+        return self.metrics[name]
+
 
 @contextmanager
 def parent_run(

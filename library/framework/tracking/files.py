@@ -47,7 +47,7 @@ def fetch_model(address: str) -> Path:
 
 
 def plain_path(folder: Path) -> str:
-    """A path of a model's folder for MLflow, which decodes escapes as %20 in paths, too (`mlflow.models.Model.load`)."""
+    """A path of a model's folder for MLflow, which decodes escapes in paths (`mlflow.models.Model.load`)."""
     if url2pathname(str(folder)) == str(folder):
         return str(folder)
     link = Path(tempfile.mkdtemp(dir=_scratch().name)) / "models"

@@ -262,3 +262,9 @@ def test_a_score_of_epochs_is_that_of_the_best_one_in_new_and_in_earlier_runs(st
     assert [row["val/loss"] for row in new.rows] == [0.3, 0.3]
     assert earlier.rows == new.rows
     assert len(runs()[1]) == 2
+
+
+def test_a_metric_that_no_run_recorded_is_named_with_those_that_are(store: Store) -> None:
+    with pytest.raises(UserError, match=r"^run \w{32}: did not record 'val/f1'; it recorded .*test/exact_match, "):
+        compare(store, replace(SMALL, metric="val/f1"))
+    assert len(runs()[1]) == 1
