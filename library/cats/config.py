@@ -18,7 +18,7 @@ FILTERS_IN_WORDS: JsonDict = {"allowed": "three or four numbers of 1 to 9999, as
 class CatsConfig(Config):
     """The images of cats to learn from."""
 
-    cats: TextPath = Field("drawn", min_length=1, description="drawn, or a folder that `make cats` wrote")
+    cats: TextPath = Field("drawn", min_length=1, description="drawn, or the folder or digest of a set of `make cats`")
     images: int = Field(30_000, ge=60, le=1_000_000, description="the most images to use, of all three splits together")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from library.cats.config import ImagesConfig
 from library.cats.data import dataset, photos
+from library.cats.images import load_images
 from library.framework import images
 from library.framework.experiment import Experiment, ModelArtifacts, PredictRequest, TrainingResult
 from library.framework.run import Callbacks, Run
@@ -97,7 +98,7 @@ class CatsExperiment(Experiment):
     evaluation: SamplerEvaluation | None = None  # of the model that was last tested
 
     def load(self) -> dataset.Cats:
-        return dataset.load(self.config)
+        return load_images(self.config)
 
     @cached_property
     def extractor(self) -> "FeatureExtractor":

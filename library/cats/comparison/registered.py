@@ -12,6 +12,7 @@ import numpy as np
 from library.cats.config import CatsConfig
 from library.cats.data import dataset
 from library.cats.experiment import MAX_NEAREST_SAMPLES, MAX_REFERENCE_IMAGES
+from library.cats.images import load_images
 from library.cats.metrics import sample_quality
 from library.cats.metrics.neighbors import Nearest, nearest
 from library.cats.models.feature_extractors import FeatureExtractor
@@ -97,7 +98,7 @@ def load(stage: str) -> list[Model]:
 def data_of(models: list[Model]) -> dataset.Cats:
     """The images that the models were trained on; UserError if they no longer exist, or have changed."""
     params = models[0].run.params
-    data = dataset.load(CatsConfig(cats=params["cats"], images=int(params["images"])))
+    data = load_images(CatsConfig(cats=params["cats"], images=int(params["images"])))
     if data.digest != models[0].digest:
         raise UserError(f"cats: {params['cats']!r} holds {data.digest}; the models were trained on {models[0].digest}")
     return data

@@ -21,6 +21,8 @@ SIZE = 75
 SPLITS = ("train", "validation", "test")
 MIN_IMAGES = 60
 IMAGES, REPORT = "images.npy", "curation.json"
+FOLDER = "set"
+"""Of a curation's run in a store for many machines: the set's files."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def load(config: CatsConfig) -> Cats:
 @lru_cache(maxsize=2)
 def _load(cats: str, images: int) -> Cats:
     if cats != "drawn":
-        splits, factors = _curated(Path(cats), images), None
+        splits, factors = curated(Path(cats), images), None
     else:
         from library.cats.data import synthetic  # here: a curated set needs none of it
 
@@ -61,8 +63,8 @@ def _load(cats: str, images: int) -> Cats:
     return Cats(train, validation, test, digest(splits), factors)
 
 
-def _curated(folder: Path, limit: int) -> list[np.ndarray]:
-    """The first images of each split, which is stored in random order, as views of one mapped file."""
+def curated(folder: Path, limit: int) -> list[np.ndarray]:
+    """The first images of each split, which is stored in random order, as views of one file; else UserError."""
     try:
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         sizes = [int(report["splits"][split]) for split in SPLITS]

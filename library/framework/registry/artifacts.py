@@ -24,7 +24,7 @@ from ..errors import NotRegistered, UserError
 from ..experiment import Experiment, ModelArtifacts, TestResult
 from ..statistics import Estimate, estimate_of_scores
 from ..tracking import queries
-from ..tracking.files import discard_copy, fetch_model, plain_path
+from ..tracking.files import discard_copy, fetch_kept, plain_path
 from ..tracking.store import current_store
 from .queries import available_versions, describe, model, models, version_in, version_of, versions, write_lock
 
@@ -54,7 +54,7 @@ def register(name: str, package: ModelArtifacts, scored: TestResult, tags: Mappi
         )
     first = about.partition("\n\n")[0]
     description = f"{first}\n\n{_usage(package, logged.signature)}".strip()
-    digest, size = _measure(fetch_model(mlflow.get_logged_model(logged.model_id).artifact_location))
+    digest, size = _measure(fetch_kept(mlflow.get_logged_model(logged.model_id).artifact_location))
     tagged = {**tags, "artifact.digest": digest, "artifact.bytes": size}
     if one := score_estimate(scored):
         tagged |= {"score": one.name, one.name: one.value, f"{one.name}_low": one.low, f"{one.name}_high": one.high}
@@ -224,7 +224,7 @@ def per_example_scores(run_id: str) -> dict[str, float]:
 
 def folder_of(version: ModelVersion) -> Path:
     """Where a version's files are here; by its name, MLflow would write a file to them when it loads them."""
-    return fetch_model(_address_of(version))
+    return fetch_kept(_address_of(version))
 
 
 def _address_of(version: ModelVersion) -> str:

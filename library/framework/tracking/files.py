@@ -14,7 +14,7 @@ import mlflow
 from .base import connected_store
 
 MAX_COPIED_BYTES = 2 << 30
-"""Of the copies of models that are kept, those used last."""
+"""Of the copies that are kept, those used last."""
 
 
 def local_path(address: str) -> Path | None:
@@ -30,8 +30,8 @@ def fetch(address: str) -> Path:
     return Path(mlflow.artifacts.download_artifacts(address, dst_path=tempfile.mkdtemp(dir=_scratch().name)))
 
 
-def fetch_model(address: str) -> Path:
-    """A model's folder where it is, else a copy for all processes, as its files never change; raises as `fetch`."""
+def fetch_kept(address: str) -> Path:
+    """A folder whose files never change where it is, else a copy for all processes; raises as `fetch`."""
     if path := local_path(address):
         return path
     kept = _copy_of(address)
@@ -56,7 +56,7 @@ def plain_path(folder: Path) -> str:
 
 
 def discard_copy(address: str) -> bool:
-    """Removes the copy of a model, as when it is damaged; False where there is none."""
+    """Removes the copy of a folder, as when it is damaged; False where there is none."""
     if local_path(address):
         return False
     shutil.rmtree(_copy_of(address), ignore_errors=True)

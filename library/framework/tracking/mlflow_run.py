@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -84,6 +85,10 @@ class MlflowRun(Run):
 
     def log_json(self, path: str, value: Any) -> None:
         mlflow.log_dict(value, path)
+
+    def log_folder(self, name: str, folder: Path) -> None:
+        """Copies the files of a folder into the run's artifacts."""
+        mlflow.log_artifacts(str(folder), name)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         mlflow.set_tags(dict(tags))

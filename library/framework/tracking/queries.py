@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from mlflow.entities import LifecycleStage, Run
 from mlflow.exceptions import MlflowException
 
 from ..errors import UserError, unknown
-from .files import fetch
+from .files import fetch, fetch_kept
 
 MAX_LISTED = 5
 """Runs that an error lists, the newest."""
@@ -151,6 +151,17 @@ def artifact_path(run_id: str, path: str) -> Path:
     It is read where it is: a download by the run's id would leave a copy in the machine's temporary folder.
     """
     return fetch(f"{mlflow.get_run(run_id).info.artifact_uri}/{path}")
+
+
+def kept_folders(experiment: str, digest: str, name: str) -> Iterator[Path]:
+    """The folders of this name that runs on data with this digest keep, newest run first, as of `fetch_kept`."""
+    for run in finished_runs(experiment, {"data.digest": digest}):
+        try:
+            folder = fetch_kept(f"{mlflow.get_run(run.id).info.artifact_uri}/{name}")
+        except (OSError, MlflowException):  # of a run that has none, or whose files were deleted
+            continue
+        if folder.exists():
+            yield folder
 
 
 def read_json(run_id: str, path: str) -> Any:

@@ -1,9 +1,11 @@
 """All commands on every kind of store: the same results, which a folder's are the measure of."""
 
+import contextlib
 import hashlib
 import http.client
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from library import open_store
+from library.cats.config import CatsConfig
+from library.cats.data import dataset
+from library.cats.images import load_images
 from library.framework.cli.main import main
+from library.framework.errors import UserError
 from library.framework.serving import sockets
 from library.framework.tracking.server import ServerStore
 from library.framework.tracking.store import Store
@@ -49,8 +56,10 @@ def life(do: Do, served: Callable[[], Any], folder: Path) -> Mapping[str, Any]:
     do("promote", MODEL, "--version=2", "--force=1")
     do("rollback", MODEL)
     compared = do("compare", "encoder-depth", *TINY, "--modality=text-to-text", "--encoder-depth=1")
-    do("cats", f"--cats={images}", f"--out={folder / 'set'}")
-    do("train", "vae", *TINY_CAT, f"--cats={folder / 'set'}")
+    with contextlib.chdir(folder):
+        digest = digest_of(do("cats", f"--cats={images}"))
+        shutil.rmtree(folder / "cats", ignore_errors=True)  # so that it comes from the artifacts where they hold it
+        do("train", "vae", *TINY_CAT, f"--cats={digest}")
     do("generate", "--model=cats-vae", "--n=4", f"--out={folder / 'cats.png'}")
     do("report", f"--out={folder / 'report.html'}")
     runs = json.loads(do("runs", "--n=100", "--json=1"))
@@ -72,6 +81,12 @@ def life(do: Do, served: Callable[[], Any], folder: Path) -> Mapping[str, Any]:
             set(re.findall(r"cats-vae|seq2seq-text-to-text|encoder.depth", (folder / "report.html").read_text()))
         ),
     }
+
+
+def digest_of(printed: str) -> str:
+    """The digest of the set that `make cats` made."""
+    [digest] = re.findall(r"Cats (\w{16})", printed)
+    return str(digest)
 
 
 def run_life(store: Store, folder: Path, capsys: pytest.CaptureFixture[str]) -> Mapping[str, Any]:
@@ -117,3 +132,30 @@ def test_all_commands_lead_to_the_same_on_servers_as_on_a_folder(
     assert all(kept["report"])
     assert [run for run in kept["runs"] if run[2] != "FINISHED"] == []
     assert run_life(request.getfixturevalue(kind), tmp_path / "on-server", capsys) == kept
+
+
+def test_a_set_of_cats_comes_from_the_artifacts_by_its_digest_and_a_damaged_one_is_named(
+    postgres_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    images = raw_images.folder(tmp_path / "images", raw_images.files(80))
+    assert main(["cats", f"--cats={images}", *addresses(postgres_store)], "make") == 0
+    given = digest_of(printed := capsys.readouterr().out)
+    assert f"On other machines: CATS={given}\n" in printed
+
+    def load() -> dataset.Cats:
+        dataset._load.cache_clear()
+        return load_images(CatsConfig(cats=given))
+
+    here = load()
+    shutil.rmtree("cats")
+    copied = load()
+    assert copied.digest == here.digest == given
+    path = Path(copied.train.base.filename)
+    assert path.parent.name == "set"
+    np.save(path, 255 - np.load(path))
+    with pytest.raises(UserError, match=f"is no longer the set {given}; remove it, then try again"):
+        load()
+    shutil.rmtree(path.parent)
+    with pytest.raises(UserError, match=f"no set with the digest '{given}'"):
+        load()

@@ -80,6 +80,8 @@ def _log(curation: Curation, options: CurationOptions, name: str, store: Store) 
         images = np.load(curation.folder / dataset.IMAGES, mmap_mode="r")
         splits = np.split(images, np.cumsum(list(curation.splits.values()))[:-1])
         run.log_dataset(name, curation.digest, dict(zip(curation.splits, splits, strict=True)))
+        if store.is_shared:  # for other machines, which ask for it by its digest
+            run.log_folder(dataset.FOLDER, curation.folder)
         reasons = Counter(one.reason for one in curation.dropped)
         run.log_metrics({f"kept/{split}": float(count) for split, count in curation.splits.items()})
         run.log_metrics({f"dropped/{reason.replace(' ', '_')}": float(count) for reason, count in reasons.items()})
@@ -116,4 +118,7 @@ def _print_summary(curation: Curation, store: Store) -> None:
     here = Path.cwd()
     folder = curation.folder.relative_to(here) if curation.folder.is_relative_to(here) else curation.folder
     train = environment.command("train", "vae", {"cats": folder}) + store.option
-    console.print(f"\nNext\n  {train}\n\nThe run of this set, in the experiment cats, shows what was dropped and why.")
+    console.print(f"\nNext\n  {train}\n")
+    if store.is_shared:
+        console.print(f"On other machines: {environment.option(cats=curation.digest)}\n")
+    console.print("The run of this set, in the experiment cats, shows what was dropped and why.")

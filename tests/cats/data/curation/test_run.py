@@ -10,6 +10,7 @@ import pytest
 from library.cats.config import CatsConfig
 from library.cats.data import dataset
 from library.cats.data.curation import run
+from library.cats.images import load_images
 from library.cats.options import CurationOptions
 from library.framework.cli.main import main
 from library.framework.errors import UserError
@@ -49,6 +50,11 @@ def test_a_run_shows_what_was_dropped_and_why(store: Store, tmp_path: Path, caps
     assert curation.digest in out
     assert f"make train-vae CATS={store.root}/cats/my-cats STORE={store.root}\n" in out
     assert dataset.load(CatsConfig(cats=str(curation.folder))).digest == curation.digest
+    assert load_images(CatsConfig(cats=curation.digest)).digest == curation.digest
+    with pytest.raises(
+        UserError, match=f"no set with the digest '{'0' * 16}' is in '{store.root}/cats' or among the artifacts of"
+    ):
+        load_images(CatsConfig(cats="0" * 16))
 
 
 def test_a_set_is_named_after_its_source_or_made_elsewhere_but_not_by_two_commands_at_once(
