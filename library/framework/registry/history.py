@@ -16,6 +16,8 @@ NUMBERED = re.compile(r"production\.(\d+)")
 ENTRY = re.compile(r"(\S+\+00:00) (?:version (\d+)|none): (.*)", re.DOTALL)
 ROLLED_BACK = "rolled back"
 UNKNOWN = "changed by other means, or before this was recorded"
+PROMOTING = "promoting"
+"""The tag of a registered model while a version of it is being moved: its number, and the reason."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,16 @@ def periods(tags: Mapping[str, str]) -> list[ProductionPeriod]:
                 since, until = datetime.fromisoformat(parts[1]), past[-1].since if past else None
                 past.append(ProductionPeriod(parts[2], since, until, parts[3]))
     return past[::-1]
+
+
+def moved_to(tags: Mapping[str, str], aliases: Mapping[str, object], now: str | None) -> str | None:
+    """The version to which other means moved the alias `production`, while the stage stayed as it was.
+
+    Takes the tags and aliases of the registered model, and the version that is in Production now.
+    """
+    past, named = periods(tags), str(aliases.get("production"))
+    is_as_left = bool(past) and now == past[-1].version and PROMOTING not in tags
+    return named if is_as_left and named != now else None
 
 
 def entry(tags: Mapping[str, str], version: str | None, reason: str) -> tuple[str, str]:

@@ -40,7 +40,7 @@ def overview() -> list[VersionRecord]:
             by_model[version.name].append(version)
         for found in models():
             reconciled(found, by_model[found.name])
-    return [_entry(version) for name in sorted(by_model) for version in by_model[name]]
+    return [_entry(version) for version in sorted(versions(), key=lambda version: version.name)]
 
 
 def production_history(name: str) -> list[ProductionPeriod]:

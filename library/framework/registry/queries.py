@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 from ..config import STAGES, spelled_stage
 from ..errors import NotRegistered, UserError
 from ..tracking.store import current_store
+from .history import moved_to
 
 MAX_LISTED = 10
 """Versions that an error lists, the newest; the others it counts."""
@@ -48,8 +49,16 @@ def version_of(name: str, number: str) -> ModelVersion:
 
 
 def version_in(name: str, stage: str) -> ModelVersion | None:
-    """The version in a stage; of several the newest, as in MLflow's own loader."""
-    return next((version for version in versions(name) if version.current_stage == stage), None)
+    """The version in a stage; of several the newest, as in MLflow's own loader.
+
+    In Production it is that to which other means moved the alias since, though the stage has yet to follow.
+    """
+    found = {str(version.version): version for version in versions(name)}
+    held = next((number for number, version in found.items() if version.current_stage == stage), None)
+    if held and stage == "Production":
+        now = model(name)
+        return found.get(moved_to(now.tags, now.aliases, held) or held, found[held])
+    return found.get(str(held))
 
 
 def stage_of(name: str, version: str) -> str:

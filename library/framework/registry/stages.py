@@ -25,7 +25,6 @@ from ..tracking import queries
 from . import artifacts, history
 from .queries import check_stage, describe, model, version_in, version_of, versions, write_lock
 
-PROMOTING = "promoting"
 MAX_ATTEMPTS = 5
 """To reconcile a model that another hand is changing."""
 
@@ -113,17 +112,17 @@ def _reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> 
             # MLflow's own pages can leave two: the newest is the one that its loader takes.
             _transition(found.name, str(one.version), "Archived")
             by_stage["Archived"] = max(str(one.version), by_stage.get("Archived", "0"), key=int)
-    past, now, named = history.periods(tags), by_stage.get("Production"), str(found.aliases.get("production"))
-    is_known = bool(past) and now == past[-1].version and PROMOTING not in tags
-    if is_known and now != named and named in {str(one.version) for one in its_versions}:
-        # The stage is as it was left: the alias was moved after it, in MLflow's pages or by another tool.
-        client.set_registered_model_tag(found.name, PROMOTING, f"{named} its alias production was moved by other means")
-        _transition(found.name, named, "Production")
+    past, now, there = history.periods(tags), by_stage.get("Production"), {str(one.version) for one in its_versions}
+    if (moved := history.moved_to(tags, found.aliases, now)) in there:
+        client.set_registered_model_tag(
+            found.name, history.PROMOTING, f"{moved} its alias production was moved by other means"
+        )
+        _transition(found.name, str(moved), "Production")
         _reconcile(model(found.name), versions(found.name))
         return
     if now != (past[-1].version if past else None):
-        number, _, reason = tags.get(PROMOTING, "").partition(" ")
-        is_deleted = now is None and past[-1].version not in {str(one.version) for one in its_versions}
+        number, _, reason = tags.get(history.PROMOTING, "").partition(" ")
+        is_deleted = now is None and past[-1].version not in there
         unknown = f"version {past[-1].version} was deleted" if is_deleted else history.UNKNOWN
         key, value = history.entry(tags, now, reason if number == str(now) else unknown)
         client.set_registered_model_tag(found.name, key, value)
@@ -135,8 +134,8 @@ def _reconcile(found: RegisteredModel, its_versions: Sequence[ModelVersion]) -> 
             client.set_registered_model_alias(found.name, alias, version)
         if named and not version:
             client.delete_registered_model_alias(found.name, alias)
-    if PROMOTING in tags:
-        client.delete_registered_model_tag(found.name, PROMOTING)
+    if history.PROMOTING in tags:
+        client.delete_registered_model_tag(found.name, history.PROMOTING)
 
 
 def _tag_runs(found: RegisteredModel, its_versions: Sequence[ModelVersion], by_stage: Mapping[str, str]) -> None:
@@ -203,7 +202,7 @@ def _move(name: str, promotion: Promotion) -> Promotion:
     client, number, stage = mlflow.MlflowClient(), promotion.version, promotion.stage
     client.set_model_version_tag(name, number, "promotion", promotion.reason)
     why = f"{number} {promotion.reason}" if stage == "Production" else f"None version {number} went to {stage}"
-    client.set_registered_model_tag(name, PROMOTING, why)
+    client.set_registered_model_tag(name, history.PROMOTING, why)
     _transition(name, number, stage)
     reconcile(model(name), versions(name))
     return promotion

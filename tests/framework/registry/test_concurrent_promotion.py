@@ -13,7 +13,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from library import load_model
-from library.framework.registry import stages
+from library.framework.registry import history, stages
 from library.framework.registry.overview import overview, production_history
 from library.framework.registry.stages import set_stage
 from library.framework.tracking.folder import FolderStore
@@ -46,7 +46,7 @@ def test_what_a_crash_leaves_incomplete_is_completed_by_the_next_command(
     [champion] = [entry.version for entry in overview() if entry.stage == "Production"]
     assert aliases()["production"] == champion
     assert past() == [(version, "forced") for version in ("1", "2", "3", *(["1"] if champion == "1" else []))]
-    assert stages.PROMOTING not in mlflow.MlflowClient().get_registered_model(NAME).tags
+    assert history.PROMOTING not in mlflow.MlflowClient().get_registered_model(NAME).tags
 
 
 def test_what_another_hand_changes_at_the_same_moment_is_read_again(

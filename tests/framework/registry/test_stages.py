@@ -12,6 +12,7 @@ import pytest
 from library import load_model, open_store
 from library.framework.errors import NotRegistered, UserError
 from library.framework.registry import history
+from library.framework.registry.artifacts import find_version
 from library.framework.registry.history import ProductionPeriod
 from library.framework.registry.overview import overview, production_history
 from library.framework.registry.stages import Promotion, promote_if_better, rollback, set_stage
@@ -163,6 +164,13 @@ def test_an_alias_that_was_moved_by_other_means_is_followed(three: Store) -> Non
     mlflow.MlflowClient().delete_registered_model_alias(NAME, "production")
     set_stage(NAME, "2", force=True)
     assert (stages_now()["2"], aliases()["production"], past()[-1]) == ("Production", "2", ("2", "forced"))
+
+
+def test_what_is_in_production_follows_an_alias_before_and_after_the_stage_does(three: Store) -> None:
+    mlflow.MlflowClient().set_registered_model_alias(NAME, "production", "1")
+    assert (find_version(NAME).version, stages_now()["3"]) == (1, "Production")
+    assert [one.version for one in overview() if one.stage == "Production"] == ["1"]
+    assert (find_version(NAME).version, stages_now()["1"]) == (1, "Production")
 
 
 def test_the_runs_of_versions_are_found_by_the_stage_that_these_are_in_now(store: Store, tmp_path: Path) -> None:
