@@ -15,6 +15,19 @@ def photos(count: int, seed: int = 0, size: int = 96) -> np.ndarray:
     return np.array([cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC) for image in noise])
 
 
+def silhouettes(count: int) -> np.ndarray:
+    """Images `[count, 150, 150, 3]` of black cats' heads on white, each with ears, width and place of its own."""
+    random, images = np.random.default_rng(0), np.full((count, 150, 150, 3), 255, dtype=np.uint8)
+    for image in images:
+        x, y, radius, width = *random.normal(75, 3, 2), random.uniform(38, 46), random.uniform(0.85, 1.15)
+        cv2.ellipse(image, (int(x), int(y + 12)), (int(radius * width), int(radius)), 0, 0, 360, (0, 0, 0), -1)
+        for side in (-1, 1):
+            ear, half, tall = x + side * radius * width * random.uniform(0.4, 0.7), *random.uniform((12, 20), (22, 44))
+            corners = [[ear - half, y], [ear + half, y], [ear + side * random.uniform(-9, 9), y - radius / 2 - tall]]
+            cv2.fillPoly(image, [np.array(corners, dtype=np.int32)], (0, 0, 0))
+    return images
+
+
 def encoded(image: np.ndarray, kind: str = ".png", quality: int = 95) -> bytes:
     """Encodes an RGB image as a file."""
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality] if kind == ".jpg" else []

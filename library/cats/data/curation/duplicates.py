@@ -87,10 +87,10 @@ def deduplicate(thumbs: np.ndarray, details: np.ndarray) -> Duplicates:
 
 
 def join_groups(groups: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Groups `[n]`, and those of each pair made one."""
+    """Groups `[n]`, of any numbers, and those of each pair made one."""
     if not len(rows):
         return groups
-    n = len(groups)
+    n, groups = len(groups), np.unique(groups, return_inverse=True)[1]
     # Nodes of a graph are the images and, from n on, their previous groups.
     ends = np.concatenate([rows, np.arange(n)]), np.concatenate([columns, n + groups])
     graph = coo_matrix((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(2 * n, 2 * n))

@@ -8,6 +8,7 @@ import pytest
 
 from library.cats.data.curation.altered_copies import COPY, deduplicate_altered, greys
 from library.cats.data.curation.duplicates import Duplicates, deduplicate, details, thumbnails
+from tests import raw_images
 
 COUNT = 60
 
@@ -81,3 +82,10 @@ def test_a_copy_of_a_copy_counts_as_one_of_the_original() -> None:
 def test_few_and_flat_images_are_no_copies(count: int) -> None:
     assert found_in(list(PHOTOS[:count])).original.tolist() == [-1] * count
     assert found_in([np.full((75, 75, 3), 7 * i, np.uint8) for i in range(count)]).original.tolist() == [-1] * count
+
+
+@pytest.mark.parametrize("sigma", [0, 2])
+def test_distinct_silhouettes_are_no_copies_once_they_are_aligned(sigma: float) -> None:
+    images = [cv2.GaussianBlur(one, (0, 0), sigma) if sigma else one for one in raw_images.silhouettes(200)]
+    assert (found_in(images).original >= 0).sum() <= 4  # 2 %
+    assert (found_in([255 - one for one in images]).original >= 0).sum() <= 4

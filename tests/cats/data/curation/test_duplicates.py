@@ -17,6 +17,7 @@ from library.cats.data.curation.duplicates import (
     Duplicates,
     deduplicate,
     details,
+    join_groups,
     thumbnails,
 )
 from library.cats.data.curation.filtering import split
@@ -54,19 +55,6 @@ def small(images: np.ndarray, made: Callable[[np.ndarray], np.ndarray] = lambda 
 
 def found_in(images: np.ndarray) -> Duplicates:
     return deduplicate(thumbnails(images), details(images))
-
-
-def silhouettes(count: int) -> np.ndarray:
-    """Black cats' heads on white, each with ears, width and place of its own."""
-    random, images = np.random.default_rng(0), np.full((count, 150, 150, 3), 255, dtype=np.uint8)
-    for image in images:
-        x, y, radius, width = *random.normal(75, 3, 2), random.uniform(38, 46), random.uniform(0.85, 1.15)
-        cv2.ellipse(image, (int(x), int(y + 12)), (int(radius * width), int(radius)), 0, 0, 360, (0, 0, 0), -1)
-        for side in (-1, 1):
-            ear, half, tall = x + side * radius * width * random.uniform(0.4, 0.7), *random.uniform((12, 20), (22, 44))
-            corners = [[ear - half, y], [ear + half, y], [ear + side * random.uniform(-9, 9), y - radius / 2 - tall]]
-            cv2.fillPoly(image, [np.array(corners, dtype=np.int32)], (0, 0, 0))
-    return images
 
 
 @pytest.mark.parametrize("kind", COPIES)
@@ -115,13 +103,25 @@ def test_flat_images_are_no_copies_and_of_copies_one_stays() -> None:
 
 
 def test_distinct_silhouettes_are_no_copies_and_not_all_on_one_side_of_a_split() -> None:
-    images = small(silhouettes(200))
+    images = small(raw_images.silhouettes(200))
     alike = np.corrcoef(thumbnails(images).reshape(200, -1)) >= COPY
     assert np.tril(alike, -1).any(axis=1).sum() > 100  # by the look at figure and ground alone
-    found = found_in(np.concatenate([images, small(silhouettes(200)[:50], COPIES["recompressed"])]))
+    found = found_in(np.concatenate([images, small(raw_images.silhouettes(200)[:50], COPIES["recompressed"])]))
     assert (found.original[:200] >= 0).sum() <= 4
     assert (found.original[200:] >= 0).sum() >= 48
     assert np.unique(found.groups, return_counts=True)[1].max() < 60
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 500), min_size=2, max_size=40), st.data())
+def test_groups_are_joined_whatever_their_numbers(groups: list[int], data: st.DataObject) -> None:
+    places = st.integers(0, len(groups) - 1)
+    rows, columns = np.array(data.draw(st.lists(st.tuples(places, places))), dtype=int).reshape(-1, 2).T
+    joined = join_groups(np.array(groups), rows, columns)
+    same = np.equal.outer(groups, groups)
+    same[rows, columns] = same[columns, rows] = True
+    _, expected = connected_components(same)
+    np.testing.assert_array_equal(np.equal.outer(joined, joined), np.equal.outer(expected, expected))
 
 
 @settings(deadline=None)
