@@ -27,7 +27,7 @@ from ..errors import UserError
 from ..options import EngineOptions
 from .base import DIED, Engine, Exit, Work, empty_row
 
-ANSWER_SECONDS = 5
+ANSWER_SECONDS = 3
 """How long a cluster may take to answer."""
 NODE_SECONDS = 90
 """How long a node may take to receive the code and to tell its versions; after 65 Ray knows of one that is cut off."""

@@ -161,7 +161,11 @@ class ServerStore(Store):
         # Two that make the tables at once would be in each other's way; a server made its own when it was started.
         with preserved_environment(), nullcontext() if self.pages else self.lock("opening"):
             os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
-            mlflow.search_experiments(max_results=1)
+            try:
+                mlflow.search_experiments(max_results=1)
+            except MlflowException as error:
+                self._check_access(error.get_http_status_code())  # type: ignore[no-untyped-call]
+                raise
 
     def failure(self, error: BaseException) -> str | None:
         is_known = isinstance(error, MlflowException) and error.error_code in UNAVAILABLE
@@ -206,8 +210,14 @@ class ServerStore(Store):
         except requests.RequestException as error:
             reason = "no answer" if isinstance(error, requests.Timeout) else "nothing answers there"
             raise StoreError(f"store {self}: {reason}; start `mlflow server`, or give its address") from error
+        self._check_access(answer.status_code)
         if answer.status_code != requests.codes.ok or answer.text.strip() != "OK":
             raise StoreError(f"store {self}: what answers there is no MLflow server; give its address")
+
+    def _check_access(self, status: int) -> None:
+        if status in (requests.codes.unauthorized, requests.codes.forbidden):
+            given = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            raise StoreError(f"store {self}: the server refuses the user; set {given}")
 
 
 def _with_driver(address: str) -> str:

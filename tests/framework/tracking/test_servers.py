@@ -1,5 +1,6 @@
 """Stores on servers: the whole life of models on real PostgreSQL, MLflow and S3 servers, and what is refused."""
 
+import http.server
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -95,6 +97,30 @@ def test_servers_that_cannot_be_used_are_one_line(
         StoreError, match="an MLflow server holds neither studies nor locks; give STUDIES=postgresql://"
     ):
         open_store("http://127.0.0.1:1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("guarded", ["/", "/api/"])  # by what is in front of MLflow's server, and by itself
+def test_a_server_that_refuses_the_user_says_how_to_name_another(guarded: str, status: int, postgres: Postgres) -> None:
+    class Guard(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_refused = self.path.startswith(guarded)
+            self.send_response(status if is_refused else 200)
+            self.end_headers()
+            self.wfile.write(b"" if is_refused else b"OK")
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Guard) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        refused = "the server refuses the user; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        with pytest.raises(StoreError, match=refused):
+            open_store(f"http://127.0.0.1:{server.server_port}", postgres.create(f"of{uuid.uuid4().hex}"))
+        server.shutdown()
 
 
 @pytest.mark.slow
