@@ -2,6 +2,7 @@
 
 import re
 import sys
+from itertools import chain
 from pathlib import Path
 
 from library.cats.config import CatsConfig
@@ -27,10 +28,8 @@ def load_images(config: CatsConfig) -> dataset.Cats:
 def _find(given: str) -> Path:
     store = current_store()
     beside = store.outputs / "cats"
-    for folder in sorted(beside.glob("*")):
-        if dataset.read_report(folder).get("digest") == given:
-            return folder
-    for folder in kept_folders("cats", given, dataset.FOLDER):
+    here = (folder for folder in sorted(beside.glob("*")) if dataset.read_report(folder).get("digest") == given)
+    for folder in chain(here, kept_folders("cats", given, dataset.FOLDER)):
         if digest(dataset.curated(folder, sys.maxsize)) == given:
             return folder
         raise UserError(f"cats: {str(folder)!r} is no longer the set {given}; remove it, then try again")
