@@ -96,6 +96,11 @@ def running_runs() -> list[RunRecord]:
     return _search("attributes.status = 'RUNNING'")
 
 
+def tagged_runs(tag: str, value: str) -> list[RunRecord]:
+    """All runs with this value of a tag, newest first."""
+    return _search(f"tags.`{tag}` = '{value}'")
+
+
 def newest_runs(limit: int, experiment: str = "") -> list[RunRecord]:
     """The newest runs of an experiment, or of all; UserError where there is no such experiment."""
     names = [one.name for one in mlflow.search_experiments()]

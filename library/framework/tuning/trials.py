@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ..objectives import Objectives, Selection, pareto_front
 from ..tracking.base import Lock, Store
-from ..tracking.queries import running_runs
+from ..tracking.queries import tagged_runs
 from ..tracking.store import set_terminated
 
 REPEATS = "repeats"
@@ -121,11 +121,13 @@ def worker_lock(store: Store, worker: str) -> Lock:
 def end_runs(study: Study) -> None:
     """Ends the run of every finished trial as the trial ended, as its worker may have died in between."""
     # Runs whose worker died before the trial knew them; a training of the winner has a tag with the study's run.
-    of_study = [run for run in running_runs() if run.tags.get("study") == study.study_name]
-    unknown = {run.tags["trial"]: run.id for run in of_study if "trial" in run.tags and "study.run" not in run.tags}
+    of_study = {run.id: run for run in tagged_runs("study", study.study_name)}
+    running = [run for run in of_study.values() if run.status == "RUNNING" and "study.run" not in run.tags]
+    unknown = {run.tags["trial"]: run.id for run in running if "trial" in run.tags}
     for trial in study.get_trials(deepcopy=False, states=FINISHED):
-        if run := trial.user_attrs.get("run") or unknown.get(str(trial.number)):
-            set_terminated(run, RUN_STATUS[trial.state], trial.user_attrs.get("reason", ""))
+        run = of_study.get(trial.user_attrs.get("run") or unknown.get(str(trial.number), ""))
+        if run and run.status != RUN_STATUS[trial.state]:
+            set_terminated(run.id, RUN_STATUS[trial.state], trial.user_attrs.get("reason", ""))
 
 
 def retry_failed(study: Study) -> None:

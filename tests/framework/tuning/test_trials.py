@@ -36,3 +36,17 @@ def test_a_worker_that_ends_its_study_is_not_taken_for_lost_while_its_process_en
     ended, again = study.trials
     assert (ended.state, ended.user_attrs["reason"]) == (TrialState.FAIL, "unknown objective")
     assert (again.state, again.user_attrs["repeats"]) == (TrialState.WAITING, 0)
+
+
+def test_the_run_of_a_finished_trial_follows_it_and_that_of_another_study_stays(store: Store) -> None:
+    client, study = mlflow.MlflowClient(), optuna.create_study(study_name="tiny")
+    experiment, made = client.create_experiment("tiny"), []
+    for name, status in (("tiny", "FINISHED"), ("tiny", "FAILED"), ("another", "FINISHED")):
+        made.append(client.create_run(experiment, tags={"study": name}).info.run_id)
+        client.set_terminated(made[-1], status)
+        trial = study.ask()
+        trial.set_user_attr("run", made[-1])
+        study.tell(trial, state=TrialState.FAIL)
+    client.delete_run(made[1])
+    end_runs(study)
+    assert [client.get_run(run).info.status for run in made] == ["FAILED", "FAILED", "FINISHED"]
