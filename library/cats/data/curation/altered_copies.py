@@ -206,12 +206,13 @@ def _agreement(one: np.ndarray, other: np.ndarray) -> float:
 
     0 for two silhouettes: once they are aligned, there are hardly any details by which they could differ.
     """
-    if min(_two_levels(one), _two_levels(other)) > _MAX_TWO_LEVELS:
-        return 0.0
-    one, other = _without_blur(one, 1.5), _without_blur(other, 1.5)
-    both, own, others = (cv2.blur(product, (9, 9)) for product in (one * other, one * one, other * other))
+    fine, others_fine = _without_blur(one, 1.5), _without_blur(other, 1.5)
+    products = fine * others_fine, fine * fine, others_fine * others_fine
+    both, own, others = (cv2.blur(product, (9, 9)) for product in products)
     detailed = own + others > 8
-    return float(np.median((both / np.sqrt(own * others + 16))[detailed])) if detailed.mean() > 0.2 else 0.0
+    agreement = float(np.median((both / np.sqrt(own * others + 16))[detailed])) if detailed.mean() > 0.2 else 0.0
+    is_outline = agreement >= SIMILAR and min(_two_levels(one), _two_levels(other)) > _MAX_TWO_LEVELS
+    return 0.0 if is_outline else agreement
 
 
 def _two_levels(grey: np.ndarray) -> float:
